@@ -1,0 +1,1 @@
+"""What people run: the `nas` command, presets, benchmarks and results."""

@@ -1,0 +1,1 @@
+"""How a search runs: strategies, runners, the store, and the loop that joins them."""

@@ -1,0 +1,126 @@
+"""The contracts of a search. Whoever fulfils one of these protocols can take part."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from search_spaces.choose import Trace
+from search_spaces.genotype import Genotype
+
+Scores = Mapping[str, float]
+"""Objective or metric name -> value; units are in the name: ap, gmacs, latency_ms."""
+Direction = Literal["max", "min"]
+
+
+class State(StrEnum):
+    """Where a trial stands."""
+
+    running = "running"
+    finished = "finished"
+    stopped = "stopped"
+    """Ended early by a scheduler; its scores are those of its last report."""
+    failed = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self is not State.running
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluation of a genotype by a proxy at a seed and a budget: one row of the store."""
+
+    number: int
+    state: State
+    key: str
+    trace: Trace
+    genotype: str
+    """JSON of what was built."""
+    seed: int
+    reports: tuple[Scores, ...] = ()
+    """One entry per fidelity step."""
+    seconds: float | None = None
+    error: str | None = None
+
+    @property
+    def scores(self) -> Scores | None:
+        """The last report, or None before the first and for failed trials."""
+        return self.reports[-1] if self.reports and self.state is not State.failed else None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a strategy proposes."""
+
+    trace: Trace
+    key: str
+
+
+class Strategy(Protocol):
+    """Proposes candidates and learns from trials: sees traces, keys and scores, and nothing else.
+
+    Its state is a function of its seed and of the calls made on it, so replaying a store's trials resumes it.
+    """
+
+    def ask(self) -> Candidate:
+        """Propose a candidate. May repeat an earlier key: the loop answers repeats from the store."""
+        ...
+
+    def tell(self, trial: Trial) -> None:
+        """Learn of an ended trial; `trial.trace` is the trace that was asked for."""
+        ...
+
+
+class Proxy(Protocol):
+    """Judges a genotype. Must pickle: it travels once to every worker."""
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        """Names of the scores a search optimises; the first one ranks trials."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many reports a full evaluation yields."""
+        ...
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        """Yield scores once per fidelity step. Raise for a candidate that cannot be judged."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What travels to a worker: a genotype's JSON and no search space."""
+
+    number: int
+    genotype: str
+    seed: int
+
+
+Work = Callable[[Job], Iterator[Scores]]
+"""Evaluates a job, one yield per fidelity step; raises for a candidate that fails."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """News of a job: scores while `state` is running, the end otherwise."""
+
+    number: int
+    state: State
+    scores: Scores | None = None
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class Runner(Protocol):
+    """Carries out jobs somewhere, as many at once as it has room for."""
+
+    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+        """Call `ask` for jobs until it returns None and `tell` of each job's news.
+
+        Every job ends with exactly one report whose state is ended. An exception raised by `ask` or `tell` ends the
+        run and is re-raised; one raised by `work` ends only that job, as failed.
+        """
+        ...

@@ -1,0 +1,178 @@
+"""Choice: the only way a search space decides anything.
+
+A space is one function `build(choose)`. Sampling, replaying, mutating, crossing over and enumerating neighbours
+differ only in the `choose` handed to it, so they are written here once and work for every space.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+Scalar = str | int | float | bool
+Choice = Scalar | tuple[Scalar, ...]
+Trace = Mapping[str, Choice]
+"""Decision name -> chosen value: all a space needs to rebuild what it built."""
+
+T = TypeVar("T", bound=Choice)
+
+
+class Keyed(Protocol):
+    """A frozen value with a canonical identity; `Genotype` is one, a row of a tabular benchmark another."""
+
+    def key(self) -> str:
+        """Equal for values that are the same thing to evaluate."""
+        ...
+
+
+K_co = TypeVar("K_co", bound=Keyed, covariant=True)
+K = TypeVar("K", bound=Keyed)
+
+
+class Chooser(Protocol):
+    """Picks one of `options` for the decision `name`; a name always comes with the same options."""
+
+    def __call__(self, name: str, options: Sequence[T], /) -> T: ...
+
+
+class SearchSpace(Protocol[K_co]):
+    """A set of values, given by how one of them is built from choices."""
+
+    @property
+    def name(self) -> str: ...
+
+    def build(self, choose: Chooser, /) -> K_co:
+        """Build one member. May ask only for the decisions that matter; must be pure otherwise."""
+        ...
+
+
+class TraceError(ValueError):
+    """A trace does not fit the space that is to replay it."""
+
+
+class SpaceExhausted(RuntimeError):
+    """No new member was found within the allowed number of tries."""
+
+
+@dataclass(frozen=True)
+class Sampled(Generic[K_co]):
+    """A member of a space together with the decisions that lead to it."""
+
+    trace: Trace
+    value: K_co
+
+
+@dataclass
+class _Recorder:
+    """Follow `wish` where it names a legal option, else ask `fallback`; remember decisions and their options."""
+
+    wish: Trace
+    fallback: Chooser
+    trace: dict[str, Choice] = field(default_factory=dict)
+    options: dict[str, Sequence[Choice]] = field(default_factory=dict)
+
+    def __call__(self, name: str, options: Sequence[T], /) -> T:
+        if name in self.trace:
+            raise ValueError(f"decision {name!r} was asked for twice: give every decision its own name")
+        if not options:
+            raise ValueError(f"decision {name!r} has no options")
+        wish = self.wish.get(name)
+        # `in` would take True for 1: the type is part of the value
+        chosen = next((o for o in options if o == wish and type(o) is type(wish)), None)
+        value = self.fallback(name, options) if chosen is None else chosen
+        self.trace[name] = value
+        self.options[name] = options
+        return value
+
+
+@dataclass(frozen=True)
+class RandomChooser:
+    """Choose uniformly."""
+
+    rng: random.Random
+
+    def __call__(self, name: str, options: Sequence[T], /) -> T:
+        return options[self.rng.randrange(len(options))]
+
+
+def _refuse(name: str, options: Sequence[T], /) -> T:
+    raise TraceError(f"the trace has no legal value for decision {name!r}; options: {list(options)[:8]}")
+
+
+def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled[K], _Recorder]:
+    recorder = _Recorder(wish, fallback)
+    value = space.build(recorder)
+    return Sampled(recorder.trace, value), recorder
+
+
+def sample(space: SearchSpace[K], rng: random.Random) -> Sampled[K]:
+    """Draw a member by uniform choices."""
+    return _run(space, {}, RandomChooser(rng))[0]
+
+
+def replay(space: SearchSpace[K], trace: Trace) -> K:
+    """Rebuild the member a trace describes.
+
+    Raises:
+        TraceError: a decision is missing, illegal, or unknown to the space.
+    """
+    member, _ = _run(space, trace, _refuse)
+    if unknown := sorted(set(trace) - set(member.trace)):
+        raise TraceError(f"space {space.name!r} never asks for {unknown[:5]}")
+    return member.value
+
+
+def mutate(space: SearchSpace[K], trace: Trace, rng: random.Random, *, tries: int = 100) -> Sampled[K]:
+    """Change one decision, keep the others; retry until the key differs from the parent's.
+
+    About a third of single changes touch only what is dead or symmetric, hence the retries.
+
+    Raises:
+        SpaceExhausted: `tries` changes all lead to the parent's own key.
+    """
+    parent, recorder = _run(space, trace, RandomChooser(rng))
+    key = parent.value.key()
+    open_decisions = sorted(name for name, options in recorder.options.items() if len(options) > 1)
+    for _ in range(tries if open_decisions else 0):
+        name = rng.choice(open_decisions)
+        others = [o for o in recorder.options[name] if o != parent.trace[name]]
+        child, _ = _run(space, {**parent.trace, name: rng.choice(others)}, RandomChooser(rng))
+        if child.value.key() != key:
+            return child
+    raise SpaceExhausted(f"space {space.name!r}: {tries} mutations of {key} all lead back to it")
+
+
+def crossover(space: SearchSpace[K], first: Trace, second: Trace, rng: random.Random) -> Sampled[K]:
+    """Take every decision from one parent or the other; what neither decides is drawn at random."""
+    wish = {name: rng.choice([t[name] for t in (first, second) if name in t]) for name in sorted({*first, *second})}
+    return _run(space, wish, RandomChooser(rng))[0]
+
+
+def neighbours(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Iterator[Sampled[K]]:
+    """Every member one decision away, each new key once, in random order."""
+    parent, recorder = _run(space, trace, RandomChooser(rng))
+    seen = {parent.value.key()}
+    changes = [
+        (name, option)
+        for name, options in sorted(recorder.options.items())
+        for option in options
+        if option != parent.trace[name]
+    ]
+    rng.shuffle(changes)
+    for name, option in changes:
+        child, _ = _run(space, {**parent.trace, name: option}, RandomChooser(rng))
+        if (key := child.value.key()) not in seen:
+            seen.add(key)
+            yield child
+
+
+def first_choice(name: str, options: Sequence[T], /) -> T:
+    """The chooser that always takes the first option: a space's simplest member."""
+    return options[0]
+
+
+def trace_from_json(document: Mapping[str, object]) -> Trace:
+    """Undo what JSON does to a trace: lists become tuples again."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in document.items()}  # type: ignore[misc]
+
+
