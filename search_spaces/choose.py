@@ -174,5 +174,3 @@ def first_choice(name: str, options: Sequence[T], /) -> T:
 def trace_from_json(document: Mapping[str, object]) -> Trace:
     """Undo what JSON does to a trace: lists become tuples again."""
     return {name: tuple(v) if isinstance(v, list) else v for name, v in document.items()}  # type: ignore[misc]
-
-

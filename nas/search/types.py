@@ -120,7 +120,7 @@ class Runner(Protocol):
     def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
         """Call `ask` for jobs until it returns None and `tell` of each job's news.
 
-        Every job ends with exactly one report whose state is ended. An exception raised by `ask` or `tell` ends the
-        run and is re-raised; one raised by `work` ends only that job, as failed.
+        Every job ends with exactly one report whose state is ended. An exception raised by `ask` or `tell` ends
+        the run and is re-raised; one raised by `work` ends only that job, as failed.
         """
         ...

@@ -1,0 +1,1 @@
+"""Detection data: COCO directories, composed digit scenes, and letterboxed copies of either."""

@@ -1,0 +1,154 @@
+"""COCO documents: reading one, and refusing what is not one."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
+
+from nas.data.detection_set import DataError
+from nas.data.problems import Kind, Problems
+
+Record = dict[str, Any]
+
+
+class Document(TypedDict):
+    """A COCO document whose records are known to be well-typed and to refer to each other."""
+
+    info: Record
+    images: list[Record]
+    annotations: list[Record]
+    categories: list[Record]
+
+
+class _Field(NamedTuple):
+    name: str
+    holds: Callable[[Any], bool]
+    must_be: str
+
+
+def _is_int(value: object) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is float or _is_int(value)
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
+
+
+_INT = "a whole number"
+_FIELDS = {
+    "images": (
+        _Field("id", _is_int, _INT),
+        _Field("file_name", lambda v: isinstance(v, str), "a text"),
+        _Field("width", lambda v: _is_int(v) and v > 0, "a positive whole number"),
+        _Field("height", lambda v: _is_int(v) and v > 0, "a positive whole number"),
+    ),
+    "categories": (
+        _Field("id", _is_int, _INT),
+        _Field("name", lambda v: isinstance(v, str), "a text"),
+    ),
+    "annotations": (
+        _Field("image_id", _is_int, _INT),
+        _Field("category_id", _is_int, _INT),
+        _Field("bbox", _is_box, "[x, y, width, height] in pixels"),
+        _Field("id", lambda v: v is None or _is_int(v), "a whole number, or left out"),
+        _Field(
+            "area",
+            lambda v: v is None or (_is_number(v) and 0 <= v < float("inf")),
+            "at least 0, or left out",
+        ),
+        _Field("iscrowd", lambda v: v is None or v in (0, 1), "0 or 1, or left out"),
+    ),
+}
+
+_UNKNOWN_IMAGE = Kind("annotations of unknown images", "add the image's entry, or drop the annotation")
+_UNKNOWN_CATEGORY = Kind("annotations of unknown categories", "add the category, or drop the annotation")
+
+
+def read_document(file: Path) -> Document:
+    """Read a COCO detection file and fill in what may be left out: `id`, `area` (w * h) and `iscrowd` (0).
+
+    An annotation id of 0 is replaced as well, because pycocotools takes it for "no match".
+
+    Raises:
+        DataError: missing, not JSON, not COCO, repeated ids, or references to unknown ids.
+    """
+    document = _load(file)
+    problems = Problems(file)
+    for table, fields in _FIELDS.items():
+        _check_fields(table, document[table], fields, problems)
+    problems.raise_any()
+    for table in _FIELDS:
+        _check_unique(table, document[table], problems)
+    _check_references(document, problems)
+    problems.raise_any()
+    _fill_in(document["annotations"])
+    return Document(
+        info=document.get("info") or {},
+        images=document["images"],
+        annotations=document["annotations"],
+        categories=document["categories"],
+    )
+
+
+def _load(file: Path) -> Record:
+    try:
+        document = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{file} does not exist; write the annotations there, in COCO's format") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}); make it a readable file") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is not JSON ({error}); export the annotations again") from error
+    tables = document if isinstance(document, dict) else {}
+    if bad := [t for t in _FIELDS if not isinstance(tables.get(t), list)]:
+        wanted = ", ".join(map(repr, bad))
+        raise DataError(f"{file} is not a COCO detection file: it has no list {wanted}; export it in COCO's format")
+    return tables
+
+
+def _check_fields(table: str, records: list[Any], fields: tuple[_Field, ...], problems: Problems) -> None:
+    kind = Kind(f"ill-typed {table}", "correct these fields as COCO's format has them")
+    for index, record in enumerate(records):
+        if not isinstance(record, dict):
+            problems.add(kind, f"index {index} is not an object")
+            continue
+        for field in fields:
+            value = record.get(field.name)
+            if not field.holds(value):
+                entry = f"id {record['id']}" if "id" in record else f"index {index}"
+                state = f"is {value!r:.40}" if field.name in record else "is missing"
+                problems.add(kind, f"{entry}: {field.name!r} {state}, must be {field.must_be}")
+
+
+def _check_unique(table: str, records: Iterable[Record], problems: Problems) -> None:
+    kind = Kind(f"repeated ids in {table}", "give each entry its own id")
+    uses = Counter(record.get("id") for record in records)
+    for key, count in uses.items():
+        if count > 1 and key is not None:
+            problems.add(kind, f"id {key} ({count} times)")
+
+
+def _check_references(document: Mapping[str, Any], problems: Problems) -> None:
+    images = {image["id"] for image in document["images"]}
+    categories = {category["id"] for category in document["categories"]}
+    for index, annotation in enumerate(document["annotations"]):
+        entry = f"annotation id {annotation.get('id', f'left out, index {index}')}"
+        if annotation["image_id"] not in images:
+            problems.add(_UNKNOWN_IMAGE, f"{entry} (image_id {annotation['image_id']})")
+        if annotation["category_id"] not in categories:
+            problems.add(_UNKNOWN_CATEGORY, f"{entry} (category_id {annotation['category_id']})")
+
+
+def _fill_in(annotations: Iterable[Record]) -> None:
+    unused = max((a.get("id") or 0 for a in annotations), default=0) + 1
+    for annotation in annotations:
+        if not annotation.get("id"):
+            annotation["id"], unused = unused, unused + 1
+        if annotation.get("area") is None:
+            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+        annotation["iscrowd"] = int(annotation.get("iscrowd") or 0)

@@ -1,0 +1,88 @@
+"""DetectionSet: what every source of data is read into, and all that training and evaluation know of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+UInt8Array = NDArray[np.uint8]
+
+
+class DataError(ValueError):
+    """Data cannot be used as it is; the message names the file, the entry and the fix."""
+
+
+@dataclass(frozen=True)
+class Category:
+    """A class of objects; `id` is the file's own, which need be neither 0-based nor contiguous."""
+
+    id: int
+    name: str
+
+
+# eq=False: comparing arrays has no single truth value
+@dataclass(frozen=True, eq=False)
+class DetectionSet:
+    """Images and the boxes in them. Pickles, as long as `load` does."""
+
+    name: str
+    """Where it is from, e.g. "bccd/train"."""
+    categories: tuple[Category, ...]
+    """Sorted by id; a label is an index into it."""
+    image_ids: tuple[int, ...]
+    """The file's own ids, by position."""
+    sizes: tuple[tuple[int, int], ...]
+    """(height, width) of each stored image, px."""
+    boxes: tuple[FloatArray, ...]
+    """Training targets of each image: (M, 4) float32, x1 y1 x2 y2 in px, inside the image, no crowds."""
+    labels: tuple[IntArray, ...]
+    """(M,) int64 of each image, 0-based and contiguous."""
+    ground_truth: Mapping[str, Any]
+    """The COCO document pycocotools scores against: crowds included, `id`, `area` and `iscrowd` filled in."""
+    load: Callable[[int], UInt8Array]
+    """Position -> (H, W, 3) uint8 RGB. Raises `DataError` for an image that does not decode."""
+    skipped: Mapping[str, int]
+    """Reason -> how many annotations it struck while reading."""
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def num_classes(self) -> int:
+        """How many labels there are, background not counted."""
+        return len(self.categories)
+
+    @property
+    def num_objects(self) -> int:
+        """How many training targets all images hold together."""
+        return sum(map(len, self.labels))
+
+    def subset(self, n: int) -> "DetectionSet":
+        """Keep the first `n` images, or all if there are fewer; the ground truth shrinks along.
+
+        Raises:
+            ValueError: `n` is less than 1.
+        """
+        if n < 1:
+            raise ValueError(f"a subset of {self.name} needs at least one image, not {n}")
+        if n >= len(self):
+            return self
+        kept = set(self.image_ids[:n])
+        truth = {
+            **self.ground_truth,
+            "images": [i for i in self.ground_truth["images"] if i["id"] in kept],
+            "annotations": [a for a in self.ground_truth["annotations"] if a["image_id"] in kept],
+        }
+        return replace(
+            self,
+            name=f"{self.name}[:{n}]",
+            image_ids=self.image_ids[:n],
+            sizes=self.sizes[:n],
+            boxes=self.boxes[:n],
+            labels=self.labels[:n],
+            ground_truth=truth,
+        )

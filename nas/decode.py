@@ -1,0 +1,117 @@
+"""From genotype and scale to a network. Only live nodes are built."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from nas.ops.block import BLOCKS
+from nas.ops.common import Build, MapSpec, Size
+from nas.ops.fuse import FUSES
+from nas.ops.resample import RESAMPLES
+from nas.ops.stem import STEMS
+from search_spaces.genotype import Genotype, Node, Scale
+from search_spaces.ops import stem_maps
+
+
+class Backbone(nn.Module):
+    """A decoded genotype, under torchvision's backbone contract.
+
+    Attributes:
+        out_channels: channels of every output.
+        levels: level of each output, finest first.
+    """
+
+    def __init__(self, genotype: Genotype, build: Build) -> None:
+        super().__init__()
+        self.stem = STEMS[genotype.stem.name](genotype.stem, build)
+        maps = {m.name: _stem_spec(m.level, m.width, build.scale) for m in stem_maps(genotype.stem)}
+        self.stem_names = tuple(maps)
+        self.nodes = nn.ModuleDict()
+        for node in genotype.live:
+            module = FeatureNode(node, [maps[edge.source] for edge in node.inputs], build)
+            self.nodes[node.name] = module
+            maps[node.name] = module.spec
+        self.inputs = {node.name: tuple(edge.source for edge in node.inputs) for node in genotype.live}
+        self.strides = {node.name: 2**node.level for node in genotype.live}
+        self.outputs = genotype.outputs
+        self.levels = genotype.levels
+        self.out_channels = maps[self.outputs[0]].channels
+        self.spent = _last_readers(self.inputs, self.outputs)
+
+    def forward(self, image: Tensor) -> OrderedDict[str, Tensor]:
+        """(N, 3, H, W) -> {"p3": (N, out_channels, H/8, W/8), ...}, sizes rounded up."""
+        height, width = image.shape[-2:]
+        maps = dict(zip(self.stem_names, self.stem(image), strict=True))
+        for name, node in self.nodes.items():
+            stride = self.strides[name]
+            size = -(-height // stride), -(-width // stride)
+            maps[name] = node([maps[source] for source in self.inputs[name]], size)
+            for source in self.spent[name]:
+                del maps[source]
+        return OrderedDict((f"p{level}", maps[name]) for level, name in zip(self.levels, self.outputs, strict=True))
+
+
+class FeatureNode(nn.Module):
+    """One node: resample the inputs, fuse them, run the block.
+
+    Attributes:
+        spec: the map it produces.
+    """
+
+    def __init__(self, node: Node, sources: list[MapSpec], build: Build) -> None:
+        super().__init__()
+        width = build.scale.channels(node.width)
+        target = MapSpec(node.level, width, width * node.block.spec.expansion)
+        self.edges = nn.ModuleList(
+            RESAMPLES[edge.op.name](edge.op, source, target, build)
+            for edge, source in zip(node.inputs, sources, strict=True)
+        )
+        arrived = [
+            MapSpec(
+                target.level if edge.op.spec.moves else source.level,
+                width,
+                target.channels if edge.op.spec.widens else source.channels,
+            )
+            for edge, source in zip(node.inputs, sources, strict=True)
+        ]
+        self.fuse = FUSES[node.fuse.name](node.fuse, arrived, build)
+        channels = sum(m.channels for m in arrived) if node.fuse.name == "concat" else arrived[0].channels
+        entry = MapSpec(arrived[0].level, width, channels)
+        self.block = BLOCKS[node.block.name](node.block, entry, target, build)
+        self.spec = target if node.block.spec.widens else MapSpec(target.level, width, channels)
+
+    def forward(self, maps: list[Tensor], size: Size) -> Tensor:
+        return self.block(self.fuse([edge(x, size) for edge, x in zip(self.edges, maps, strict=True)]))
+
+
+def decode(genotype: Genotype, scale: Scale, *, norm_layer: Callable[[int], nn.Module] = nn.BatchNorm2d) -> Backbone:
+    """Build the network a genotype describes, at a scale, with fresh weights.
+
+    Args:
+        genotype: what to build.
+        scale: how big.
+        norm_layer: makes the norm for a number of channels, as in torchvision.
+
+    Returns:
+        A module (N, 3, H, W) -> ordered maps by level, with `.out_channels`: a torchvision detection backbone.
+    """
+    backbone = Backbone(genotype, Build(scale, norm_layer))
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return backbone
+
+
+def _stem_spec(level: int, width: int, scale: Scale) -> MapSpec:
+    channels = max(1, int(width * scale.stem))
+    return MapSpec(level, channels, channels)
+
+
+def _last_readers(inputs: dict[str, tuple[str, ...]], outputs: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """For each node, the maps nobody reads after it."""
+    last = {source: name for name, sources in inputs.items() for source in sources}
+    return {
+        name: tuple(source for source, reader in last.items() if reader == name and source not in outputs)
+        for name in inputs
+    }

@@ -1,0 +1,21 @@
+"""Blocks by name."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from nas.ops.block.bottleneck import bottleneck
+from nas.ops.block.conv import Conv
+from nas.ops.block.darknet import darknet
+from nas.ops.block.none import nothing
+from nas.ops.block.residual import residual
+from nas.ops.common import Build, MapSpec
+from search_spaces.ops import Op
+
+BLOCKS: dict[str, Callable[[Op, MapSpec, MapSpec, Build], nn.Module]] = {
+    "none": nothing,
+    "residual": residual,
+    "bottleneck": bottleneck,
+    "conv": Conv,
+    "darknet": darknet,
+}

@@ -1,0 +1,21 @@
+"""One convolution, with or without a norm and an activation."""
+
+from torch import Tensor, nn
+
+from nas.ops.common import Build, MapSpec, activation
+from search_spaces.ops import Op
+
+
+class Conv(nn.Module):
+    """Convolution (stride 2 where it enters a level finer), norm, activation; `act_first` puts a ReLU before."""
+
+    def __init__(self, op: Op, entry: MapSpec, target: MapSpec, build: Build) -> None:
+        super().__init__()
+        kernel, stride, normed = op["kernel"], 2 ** (target.level - entry.level), op["norm"] == "batch"
+        self.before = nn.ReLU() if op["act_first"] else nn.Identity()
+        self.conv = nn.Conv2d(entry.channels, target.channels, kernel, stride, kernel // 2, bias=not normed)
+        self.norm = build.norm(target.channels) if normed else nn.Identity()
+        self.act = activation(op["act"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(self.before(x))))

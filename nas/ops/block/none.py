@@ -1,0 +1,11 @@
+"""The block that does nothing: a node that only fuses."""
+
+from torch import nn
+
+from nas.ops.common import Build, MapSpec
+from search_spaces.ops import Op
+
+
+def nothing(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
+    """The fused map as it is."""
+    return nn.Identity()

@@ -1,0 +1,35 @@
+"""The basic residual block (ResNet, arXiv 1512.03385, Figure 5 left)."""
+
+from torch import Tensor, nn
+
+from nas.ops.common import Build, MapSpec, activation, conv_norm
+from search_spaces.ops import Op
+
+
+class ResidualUnit(nn.Module):
+    """act(shortcut(x) + body(x)); the shortcut is a 1x1 convolution only where channels or stride change."""
+
+    def __init__(
+        self, body: nn.Module, channels_in: int, channels_out: int, stride: int, act: str, build: Build
+    ) -> None:
+        super().__init__()
+        self.body = body
+        same = channels_in == channels_out and stride == 1
+        self.shortcut = nn.Identity() if same else conv_norm(channels_in, channels_out, build, stride=stride)
+        self.act = activation(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.body(x) + self.shortcut(x))
+
+
+def residual(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
+    """`repeats` units of two 3x3 convolutions; the first one strides where it enters a level finer."""
+    units = []
+    for i in range(op["repeats"] * build.scale.repeats):
+        channels, stride = (target.channels, 1) if i else (entry.channels, 2 ** (target.level - entry.level))
+        body = nn.Sequential(
+            conv_norm(channels, target.width, build, kernel=3, stride=stride, act=op["act"]),
+            conv_norm(target.width, target.channels, build, kernel=3),
+        )
+        units.append(ResidualUnit(body, channels, target.channels, stride, op["act"], build))
+    return nn.Sequential(*units)

@@ -1,0 +1,55 @@
+"""What operators share: the description of a map, activations, and a convolution with its norm."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import nn
+
+from search_spaces.genotype import Scale
+
+Size = tuple[int, int]
+"""Height and width in pixels of the map."""
+
+
+class MapSpec(NamedTuple):
+    """A feature map: its level, its width before a block's expansion, and the channels it really has."""
+
+    level: int
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """What holds for every operator of one decoded network."""
+
+    scale: Scale
+    norm: Callable[[int], nn.Module] = nn.BatchNorm2d
+
+
+_ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "leaky_relu": lambda inplace: nn.LeakyReLU(0.1, inplace),
+    "relu6": nn.ReLU6,
+    "none": lambda inplace: nn.Identity(),
+}
+
+
+def activation(name: str, *, inplace: bool = True) -> nn.Module:
+    """A fresh activation module."""
+    return _ACTIVATIONS[name](inplace)
+
+
+def conv_norm(
+    channels_in: int, channels_out: int, build: Build, *, kernel: int = 1, stride: int = 1, act: str = "none"
+) -> nn.Sequential:
+    """Unbiased convolution with symmetric padding, norm, activation."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False),
+        build.norm(channels_out),
+    ]
+    if act != "none":
+        layers.append(activation(act))
+    return nn.Sequential(*layers)

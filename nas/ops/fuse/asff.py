@@ -1,0 +1,32 @@
+"""Adaptively spatial feature fusion: a softmax over the inputs at every pixel (arXiv 1911.09516, section 3.3)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas.ops.common import Build, MapSpec, activation, conv_norm
+from search_spaces.ops import Op
+
+
+class Asff(nn.Module):
+    """N maps (B, C, H, W) -> their sum weighted per pixel, activated; the weights are shared by the channels."""
+
+    def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:
+        super().__init__()
+        compress = op["compress"]
+        self.compress = nn.ModuleList(conv_norm(m.channels, compress, build, act=op["inner"]) for m in inputs)
+        self.score = nn.Conv2d(compress * len(inputs), len(inputs), 1)
+        self.act = activation(op["act"])
+
+    def weights(self, maps: list[Tensor]) -> Tensor:
+        """(B, N, H, W), summing to 1 over N."""
+        compressed = [conv(x) for conv, x in zip(self.compress, maps, strict=True)]
+        return self.score(torch.cat(compressed, 1)).softmax(1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        weights = self.weights(maps)
+        total = maps[0] * weights[:, :1]
+        for i, x in enumerate(maps[1:], 1):
+            total = torch.addcmul(total, x, weights[:, i : i + 1])
+        return self.act(total)

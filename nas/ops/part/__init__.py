@@ -1,0 +1,1 @@
+"""Modules inside other operators."""

@@ -1,0 +1,15 @@
+"""Stems by name."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from nas.ops.common import Build
+from nas.ops.stem.darknet import DarknetStem
+from nas.ops.stem.resnet import ResnetStem
+from search_spaces.ops import Op
+
+STEMS: dict[str, Callable[[Op, Build], nn.Module]] = {
+    "resnet_stem": ResnetStem,
+    "darknet_stem": DarknetStem,
+}

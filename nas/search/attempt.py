@@ -1,0 +1,122 @@
+"""One job carried out where it runs, with whatever goes wrong turned into the reason of a failed trial."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from nas.search.types import Job, Report, Scores, State, Work
+
+_LONGEST_ERROR = 300
+_MEMORY_PHRASES = ("can't allocate memory", "not enough memory", "out of memory", "running low on memory")
+
+
+class _TimeUp(BaseException):
+    """The time limit has passed. No `Exception`, so that no proxy takes it for one of its own."""
+
+
+class _NotFinite(ValueError):
+    """A score is NaN or infinite."""
+
+
+def attempt(work: Work, job: Job, *, time_limit: float | None) -> Iterator[Report]:
+    """Carry out a job: a running report per fidelity step, then exactly one ended report.
+
+    Time counts while the work runs, not while whoever iterates decides whether to go on. In a process's main
+    thread a step is interrupted when time is up; in another thread, or within native code, once it returns.
+
+    Args:
+        time_limit: seconds the work may take in all.
+
+    Raises:
+        KeyboardInterrupt: passes through, as does all else that is no `Exception`.
+    """
+    clock = _Clock(time_limit)
+    count = 0
+    try:
+        with closing(_steps(work, job)) as steps:
+            while (scores := _advance(steps, clock)) is not None:
+                count += 1
+                _check_finite(scores, count)
+                yield Report(job.number, State.running, scores, clock.spent)
+        yield Report(job.number, State.finished, seconds=clock.spent)
+    except (_TimeUp, Exception) as error:
+        yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """The reason of a failed trial: one line of bounded length."""
+    text = " ".join(str(error).split())
+    if isinstance(error, (_TimeUp, _NotFinite)):
+        return text
+    kind = "out of memory" if _is_out_of_memory(error, text) else type(error).__name__
+    line = f"{kind}: {text}" if text else kind
+    return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 3] + "..."
+
+
+def _is_out_of_memory(error: BaseException, text: str) -> bool:
+    # by name and by phrase: torch's errors are told apart without importing torch
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(phrase in text.lower() for phrase in _MEMORY_PHRASES)
+
+
+def _steps(work: Work, job: Job) -> Generator[Scores, None, None]:
+    """The work as a generator, so that it begins under the clock and can be closed whatever it is."""
+    yield from work(job)
+
+
+def _advance(steps: Iterator[Scores], clock: "_Clock") -> Scores | None:
+    with clock.running():
+        return next(steps, None)
+
+
+def _check_finite(scores: Scores, step: int) -> None:
+    for name, value in scores.items():
+        if not math.isfinite(value):
+            raise _NotFinite(f"step {step}: {name} is {value}")
+
+
+@dataclass
+class _Clock:
+    """Adds up the time that work takes and raises `_TimeUp` when it is more than `limit`."""
+
+    limit: float | None
+    spent: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            with self._alarm():
+                yield
+        finally:
+            self.spent += time.monotonic() - start
+        if self.limit is not None and self.spent > self.limit:
+            raise self._time_up()
+
+    @contextmanager
+    def _alarm(self) -> Iterator[None]:
+        """Interrupt what runs inside once the rest of the time has passed; leave others' alarms alone."""
+        if self.limit is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handler = signal.signal(signal.SIGALRM, self._ring)
+        timer = signal.setitimer(signal.ITIMER_REAL, max(self.limit - self.spent, 1e-3))
+        try:
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, *timer)
+        finally:  # even if the alarm rings within the line above
+            signal.signal(signal.SIGALRM, handler)
+
+    def _ring(self, signal_number: int, frame: FrameType | None) -> None:
+        raise self._time_up()
+
+    def _time_up(self) -> _TimeUp:
+        return _TimeUp(f"time limit of {self.limit:g} s exceeded")

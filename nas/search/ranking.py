@@ -1,0 +1,50 @@
+"""Which trials are best: by the first objective, and by all of them at once."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from nas.search.types import Direction, State, Trial
+
+
+def best(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> Trial | None:
+    """The trial with the best first objective, the earliest of equals; None where no trial has scores."""
+    ranked = _comparable(trials, objectives)
+    return max(ranked, key=lambda pair: (pair[1][0], -pair[0].number))[0] if ranked else None
+
+
+def pareto_front(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> list[int]:
+    """Numbers of the trials that no other beats in one objective without losing in another, best first.
+
+    Of trials that score exactly the same, all are listed.
+    """
+    front: list[tuple[Trial, tuple[float, ...]]] = []
+    # in this order a trial can be dominated only by an earlier one, so the front never shrinks
+    for trial, values in sorted(_comparable(trials, objectives), key=lambda pair: pair[1], reverse=True):
+        if not any(_dominates(other, values) for _, other in front):
+            front.append((trial, values))
+    return [trial.number for trial, _ in front]
+
+
+def merit(trial: Trial, objectives: Mapping[str, Direction]) -> tuple[float, ...] | None:
+    """The trial's objectives, signed so that more is better; None unless all of them are finite numbers."""
+    scores = trial.scores or {}
+    values = tuple(
+        scores.get(name, math.nan) * (1 if direction == "max" else -1)
+        for name, direction in objectives.items()
+    )
+    return values if all(map(math.isfinite, values)) else None
+
+
+def _comparable(
+    trials: Sequence[Trial], objectives: Mapping[str, Direction]
+) -> list[tuple[Trial, tuple[float, ...]]]:
+    """Trials that saw the full budget; those stopped early only where there is nothing else."""
+    for state in (State.finished, State.stopped):
+        scored = [(trial, merit(trial, objectives)) for trial in trials if trial.state is state]
+        if ranked := [(trial, values) for trial, values in scored if values is not None]:
+            return ranked
+    return []
+
+
+def _dominates(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    return first != second and all(a >= b for a, b in zip(first, second, strict=True))

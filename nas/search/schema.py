@@ -1,0 +1,149 @@
+"""The tables of a store, and how a database that holds them is opened."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+
+VERSION = 1
+
+_METADATA = MetaData()
+
+versions = Table("fusion_nas", _METADATA, Column("version", Integer, primary_key=True))
+
+studies = Table(
+    "studies",
+    _METADATA,
+    Column("name", String(200), primary_key=True),
+    # counters, not max(): raising one locks its row, so drivers that share a study take turns
+    Column("trials", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False),
+    Column("told", Integer, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    _METADATA,
+    Column("study", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("genotype", Text, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("reports", Text, nullable=False),
+    Column("seconds", Float),
+    Column("error", Text),
+    Column("told", Integer),
+    UniqueConstraint("study", "key"),
+    ForeignKeyConstraint(["study"], [studies.c.name]),
+)
+
+repeats = Table(
+    "repeats",
+    _METADATA,
+    Column("study", String(200), primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("told", Integer),
+    ForeignKeyConstraint(["study", "number"], [trials.c.study, trials.c.number]),
+)
+
+
+class StoreError(RuntimeError):
+    """A store cannot be opened, or was asked for what it does not allow."""
+
+
+def open_database(url: str) -> tuple[Engine, Engine]:
+    """Open or create a store's database; returns an engine that reads and one that writes.
+
+    Args:
+        url: any SQLAlchemy URL; without `://`, the path of an SQLite file.
+
+    Raises:
+        StoreError: the URL makes no sense, the file is no store, or another release wrote it.
+    """
+    target = _parse(url)
+    place = target.database if _is_sqlite(target) else target.render_as_string(hide_password=True)
+    try:
+        engine = create_engine(target)
+        writer = engine.execution_options()  # its own events: only what writes may take the write lock
+        if _is_sqlite(target):
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(writer, "begin", _lock_sqlite)
+        _check(engine, writer, str(place))
+    except NoSuchModuleError as error:
+        raise StoreError(f"store {place}: no driver for {target.drivername!r} is installed") from error
+    except DatabaseError as error:
+        raise StoreError(
+            f"{place} cannot be opened as a store ({error.orig}): "
+            "name a store, or a new file in an existing folder"
+        ) from error
+    return engine, writer
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url) if "://" in url else URL.create("sqlite", database=str(Path(url)))
+    except ArgumentError as error:
+        raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Survive a power cut, let readers read while one writes, wait for another writer rather than fail."""
+    connection.isolation_level = None  # the driver would begin transactions late: see _lock_sqlite
+    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _lock_sqlite(connection: Connection) -> None:
+    # a transaction that reads first and writes later could not wait for another writer, only fail
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _check(engine: Engine, writer: Engine, place: str) -> None:
+    tables = inspect(engine).get_table_names()
+    if not tables:
+        with writer.begin() as connection:
+            _create(connection)
+    elif versions.name not in tables and engine.dialect.name == "sqlite":
+        raise StoreError(f"{place} is a database but no store (tables {tables[:3]}): name another file")
+    elif versions.name not in tables:
+        with writer.begin() as connection:
+            _create(connection)
+    with engine.connect() as connection:
+        version = connection.execute(select(versions.c.version)).scalar()
+    if version != VERSION:
+        raise StoreError(
+            f"{place} is a store of schema version {version}, this release reads version {VERSION}: "
+            "open it with the release that wrote it, or start a new run"
+        )
+
+
+def _create(connection: Connection) -> None:
+    _METADATA.create_all(connection)
+    if connection.execute(select(versions.c.version)).scalar() is None:
+        connection.execute(versions.insert().values(version=VERSION))

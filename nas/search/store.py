@@ -1,0 +1,199 @@
+"""Where trials live: one row each, in an SQLite file by default, in any database SQLAlchemy reaches by URL.
+
+The store is the truth of a search. Whatever else a search remembers (a strategy's population, a scheduler's
+rungs) is rebuilt from it, so a driver may die at any moment and lose nothing but the trials that were running.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, null, select, update
+from sqlalchemy.exc import IntegrityError
+
+from nas.search.schema import StoreError, open_database, repeats, studies, trials
+from nas.search.types import Scores, State, Trial
+from search_spaces.choose import Trace, trace_from_json
+
+__all__ = ["KeyClaimed", "Store", "StoreError"]
+
+_ROW = tuple(trials.c[name] for name in Trial.__dataclass_fields__)
+
+
+class KeyClaimed(StoreError):
+    """The study has a trial of this key already: another driver was faster."""
+
+
+class Store:
+    """The trials of one study, and the order in which a strategy was told of them.
+
+    Several drivers may share a study: numbers and keys are claimed within one transaction.
+
+    Args:
+        url: any SQLAlchemy URL; without `://`, the path of an SQLite file, made if there is none.
+        study: which of the database's studies; made if there is none.
+
+    Raises:
+        StoreError: the URL makes no sense, the file is no store, or another release wrote it.
+    """
+
+    def __init__(self, url: str, study: str = "default") -> None:
+        self.study = study
+        self._select = select(*_ROW).where(trials.c.study == study)
+        self._engine, self._writer = open_database(url)
+        self._enter_study()
+
+    @property
+    def asked(self) -> int:
+        """How many proposals the study has taken: its trials, and the repeats it answered or turned away."""
+        with self._engine.connect() as connection:
+            counted = select(studies.c.trials + studies.c.repeats).where(studies.c.name == self.study)
+            return int(connection.execute(counted).scalar_one())
+
+    def create(self, *, key: str, trace: Trace, genotype: str, seed: int) -> Trial:
+        """Add a running trial under the next number.
+
+        Raises:
+            KeyClaimed: the study has a trial of this key.
+        """
+        try:
+            with self._writer.begin() as connection:
+                number = self._next(connection, "trials")
+                row = {
+                    "number": number,
+                    "state": State.running,
+                    "key": key,
+                    "genotype": genotype,
+                    "seed": seed,
+                }
+                text = {"study": self.study, "trace": json.dumps(dict(trace)), "reports": "[]"}
+                connection.execute(trials.insert().values(row | text))
+        except IntegrityError as error:
+            raise KeyClaimed(f"study {self.study!r} has a trial of key {key} already") from error
+        return Trial(number, State.running, key, trace, genotype, seed)
+
+    def report(self, number: int, scores: Scores) -> Trial:
+        """Append a fidelity step's scores to a running trial.
+
+        Raises:
+            StoreError: there is no such trial, or it has ended.
+        """
+        with self._writer.begin() as connection:
+            trial = self._get(connection, number)
+            reports = json.dumps([*map(dict, trial.reports), dict(scores)])
+            return self._change(connection, number, {"reports": reports})
+
+    def end(self, number: int, state: State, *, seconds: float, error: str | None = None) -> Trial:
+        """End a running trial; it takes the next place in the order of what a strategy is told.
+
+        Raises:
+            StoreError: there is no such trial, or it has ended before.
+        """
+        if not state.ended:
+            raise StoreError(f"trial {number} cannot end as {state}: give finished, stopped or failed")
+        with self._writer.begin() as connection:
+            end = {"state": state, "seconds": seconds, "error": error, "told": self._next(connection, "told")}
+            return self._change(connection, number, end)
+
+    def restart(self, number: int) -> Trial:
+        """Begin a trial anew that was running when its driver died: same number, no reports.
+
+        Raises:
+            StoreError: there is no such trial, or it has ended.
+        """
+        with self._writer.begin() as connection:
+            return self._change(connection, number, {"reports": "[]"})
+
+    def repeat(self, number: int, trace: Trace) -> Trial:
+        """Record that a strategy proposed the key of trial `number` again, by way of `trace`.
+
+        Where the trial has ended, the strategy is told of it as an answer, so the repeat takes a place in that
+        order. A repeat of a running trial only counts as asked.
+
+        Returns:
+            The trial, with the repeat's own trace.
+
+        Raises:
+            StoreError: there is no such trial.
+        """
+        with self._writer.begin() as connection:
+            place = {"study": self.study, "repeat": self._next(connection, "repeats"), "number": number}
+            trial = self._get(connection, number)
+            told = self._next(connection, "told") if trial.state.ended else None
+            connection.execute(
+                repeats.insert().values(place | {"trace": json.dumps(dict(trace)), "told": told})
+            )
+        return replace(trial, trace=trace)
+
+    def trials(self) -> list[Trial]:
+        """Every trial, by number."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(self._select.order_by(trials.c.number)).all()
+        return [_trial(row) for row in rows]
+
+    def find(self, key: str) -> Trial | None:
+        """The trial of this key, if there is one."""
+        with self._engine.connect() as connection:
+            row = connection.execute(self._select.where(trials.c.key == key)).first()
+        return _trial(row) if row else None
+
+    def history(self) -> list[Trial]:
+        """All a strategy was told, in order: ended trials, and repeats as that trial with the repeat's trace."""
+        first = select(trials.c.told, trials.c.number, null()).where(trials.c.study == self.study)
+        again = select(repeats.c.told, repeats.c.number, repeats.c.trace).where(repeats.c.study == self.study)
+        with self._engine.connect() as connection:
+            tells = [*connection.execute(first.where(trials.c.told.is_not(None)))]
+            tells += connection.execute(again.where(repeats.c.told.is_not(None)))
+            known = {trial.number: trial for trial in map(_trial, connection.execute(self._select))}
+        told = sorted(tells, key=lambda tell: tell[0])
+        return [replace(known[n], trace=_trace(text)) if text else known[n] for _, n, text in told]
+
+    def close(self) -> None:
+        """Let go of the database; the next call opens it again."""
+        self._engine.dispose()
+
+    def _enter_study(self) -> None:
+        with self._engine.connect() as connection:
+            known = connection.execute(select(studies.c.name).where(studies.c.name == self.study)).first()
+        if not known:
+            # another driver may enter it just now: then it exists, which is all that is wanted
+            with suppress(IntegrityError), self._writer.begin() as connection:
+                connection.execute(studies.insert().values(name=self.study, trials=0, repeats=0, told=0))
+
+    def _next(self, connection: Connection, counter: str) -> int:
+        """Take a number from one of the study's counters."""
+        column = studies.c[counter]
+        raised = (
+            update(studies).where(studies.c.name == self.study).values({column: column + 1}).returning(column)
+        )
+        return int(connection.execute(raised).scalar_one()) - 1
+
+    def _get(self, connection: Connection, number: int) -> Trial:
+        row = connection.execute(self._select.where(trials.c.number == number)).first()
+        if row is None:
+            raise StoreError(f"study {self.study!r} has no trial {number}")
+        return _trial(row)
+
+    def _change(self, connection: Connection, number: int, values: Mapping[str, Any]) -> Trial:
+        """Set columns of a trial, provided that it is running."""
+        running = (trials.c.study == self.study, trials.c.number == number, trials.c.state == State.running)
+        row = connection.execute(update(trials).where(*running).values(dict(values)).returning(*_ROW)).first()
+        if row is None:
+            state = self._get(connection, number).state
+            raise StoreError(
+                f"trial {number} of study {self.study!r} has ended ({state}): it cannot change any more"
+            )
+        return _trial(row)
+
+
+def _trial(row: Row[Any]) -> Trial:
+    number, state, key, trace, genotype, seed, reports, seconds, error = tuple(row)
+    return Trial(
+        number, State(state), key, _trace(trace), genotype, seed, tuple(json.loads(reports)), seconds, error
+    )
+
+
+def _trace(text: str) -> Trace:
+    return trace_from_json(json.loads(text))

@@ -1,0 +1,172 @@
+"""Strategies: what to try next, seen from traces, keys and scores alone.
+
+The randomness of a proposal depends on the seed and on how many proposals came before it, so a strategy's state
+is that count and what it was told: whoever replays a store's history has resumed the search.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+
+from nas.search.ranking import merit
+from nas.search.types import Candidate, Direction, Strategy, Trial
+from search_spaces.choose import Keyed, Sampled, SearchSpace, SpaceExhausted, Trace, crossover, mutate, sample
+
+
+class RandomSearch:
+    """Draw every candidate independently by uniform choices: the baseline any strategy has to beat."""
+
+    def __init__(
+        self, space: SearchSpace[Keyed], objectives: Mapping[str, Direction], *, seed: int, asked: int = 0
+    ) -> None:
+        self._space = space
+        self._seed = seed
+        self._asked = asked
+
+    def ask(self) -> Candidate:
+        drawn = sample(self._space, random.Random(f"{self._seed}/{self._asked}"))
+        self._asked += 1
+        return _candidate(drawn)
+
+    def tell(self, trial: Trial) -> None:
+        pass
+
+
+class RegularizedEvolution:
+    """Mutate the best of a random few of the latest trials; the oldest leave, however good (arXiv 1802.01548).
+
+    Algorithm 1 there. The first objective is the fitness. Trials stopped early compete with their last scores,
+    failed ones not at all.
+
+    Args:
+        population: how many of the latest trials may become parents; candidates are random until there are as many.
+        tournament: how many of them compete to be the parent.
+        crossover: probability of crossing the parent with a second tournament's winner before the mutation.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace[Keyed],
+        objectives: Mapping[str, Direction],
+        *,
+        seed: int,
+        asked: int = 0,
+        population: int = 8,
+        tournament: int = 3,
+        crossover: float = 0.0,
+    ) -> None:
+        self._space = space
+        self._objectives = objectives
+        self._seed = seed
+        self._asked = asked
+        self._population: deque[tuple[float, Trace]] = deque(maxlen=population)
+        self._tournament = min(tournament, population)
+        self._crossover = crossover
+
+    def ask(self) -> Candidate:
+        rng = random.Random(f"{self._seed}/{self._asked}")
+        self._asked += 1
+        young = len(self._population) < (self._population.maxlen or 0)
+        return _candidate(sample(self._space, rng) if young else self._child(rng))
+
+    def tell(self, trial: Trial) -> None:
+        fitness = merit(trial, self._objectives)
+        if fitness is not None:
+            self._population.append((fitness[0], trial.trace))
+
+    def _child(self, rng: random.Random) -> Sampled[Keyed]:
+        parent = self._parent(rng)
+        if rng.random() < self._crossover:
+            parent = crossover(self._space, parent, self._parent(rng), rng).trace
+        try:
+            return mutate(self._space, parent, rng)
+        except (
+            SpaceExhausted
+        ):  # nothing differs from this parent, or hardly anything: the loop answers repeats
+            return sample(self._space, rng)
+
+    def _parent(self, rng: random.Random) -> Trace:
+        rivals = rng.sample(self._population, self._tournament)
+        return max(rivals, key=lambda rival: rival[0])[1]
+
+
+class StrategyConfig(BaseModel):
+    """Which strategy, and its settings; each strategy reads those that are its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "evolution"
+    population: PositiveInt = 8
+    """evolution: how many of the latest trials may become parents."""
+    tournament: PositiveInt = 3
+    """evolution: how many of them compete to be the parent."""
+    crossover: NonNegativeFloat = Field(0.0, le=1)
+    """evolution: probability of a second parent."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.name not in STRATEGIES:
+            raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
+        if self.tournament > self.population:
+            raise ValueError(
+                f"a tournament of {self.tournament} needs a population of as many, not {self.population}"
+            )
+        return self
+
+
+Factory = Callable[[StrategyConfig, SearchSpace[Any], Mapping[str, Direction], int, int], Strategy]
+"""Settings, space, objectives, seed, proposals made so far -> strategy."""
+
+
+def _random(
+    config: StrategyConfig,
+    space: SearchSpace[Any],
+    objectives: Mapping[str, Direction],
+    seed: int,
+    asked: int,
+) -> Strategy:
+    return RandomSearch(space, objectives, seed=seed, asked=asked)
+
+
+def _evolution(
+    config: StrategyConfig,
+    space: SearchSpace[Any],
+    objectives: Mapping[str, Direction],
+    seed: int,
+    asked: int,
+) -> Strategy:
+    return RegularizedEvolution(
+        space,
+        objectives,
+        seed=seed,
+        asked=asked,
+        population=config.population,
+        tournament=config.tournament,
+        crossover=config.crossover,
+    )
+
+
+STRATEGIES: dict[str, Factory] = {"random": _random, "evolution": _evolution}
+
+
+def build_strategy(
+    config: StrategyConfig,
+    space: SearchSpace[Any],
+    objectives: Mapping[str, Direction],
+    *,
+    seed: int,
+    asked: int = 0,
+) -> Strategy:
+    """Build the strategy a config names; to resume one, give `asked` and tell it the store's history.
+
+    Args:
+        asked: how many proposals the study has taken so far.
+    """
+    return STRATEGIES[config.name](config, space, objectives, seed, asked)
+
+
+def _candidate(member: Sampled[Keyed]) -> Candidate:
+    return Candidate(member.trace, member.value.key())

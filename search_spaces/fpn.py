@@ -1,0 +1,96 @@
+"""Residual networks with feature pyramids: FPN (arXiv 1612.03144) and PAFPN (arXiv 1803.01534) as nodes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from search_spaces.choose import Chooser
+from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.ops import Op, op
+
+STAGE_LEVELS = (2, 3, 4, 5)
+STAGE_WIDTHS = (64, 128, 256, 512)
+RESNET_REPEATS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+_IDENTITY, _LATERAL, _NEAREST = op("identity"), op("lateral"), op("nearest")
+_CONV = op("conv", act="none", norm="none")
+
+
+def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]]) -> list[Node]:
+    """The four stages c2..c5 of a bottleneck ResNet; `msfm` gives the modules of a level's bottlenecks."""
+    nodes = []
+    source = "stem2"
+    for level, width, repeats in zip(STAGE_LEVELS, STAGE_WIDTHS, RESNET_REPEATS[depth], strict=True):
+        block = op("bottleneck", repeats=repeats, msfm=msfm(level))
+        nodes.append(Node(f"c{level}", level, width, (Edge(source, _IDENTITY),), block=block))
+        source = f"c{level}"
+    return nodes
+
+
+def fpn_nodes(levels: Sequence[int], *, fuse: Op, bottom_up: bool) -> list[Node]:
+    """Lateral connections and a top-down path over c-nodes of `levels`; with `bottom_up` a second path back."""
+    nodes: list[Node] = []
+    above = ""
+    for level in reversed(levels):
+        edges = [Edge(f"c{level}", _LATERAL)] + ([Edge(above, _NEAREST)] if above else [])
+        above = f"inner{level}"
+        nodes.append(Node(above, level, None, tuple(edges), fuse if len(edges) > 1 else op("sum")))
+    prefix = "q" if bottom_up else "p"
+    nodes += [
+        Node(f"{prefix}{level}", level, None, (Edge(f"inner{level}", _IDENTITY),), block=_CONV) for level in levels
+    ]
+    if bottom_up:
+        nodes += _bottom_up(levels, fuse)
+    return nodes
+
+
+def _bottom_up(levels: Sequence[int], fuse: Op) -> list[Node]:
+    nodes = [Node(f"p{levels[0]}", levels[0], None, (Edge(f"q{levels[0]}", _IDENTITY),))]
+    for level in levels[1:]:
+        down = Node(f"down{level}", level, None, (Edge(f"p{level - 1}", _IDENTITY),), block=_CONV)
+        edges = (Edge(f"q{level}", _IDENTITY), Edge(down.name, _IDENTITY))
+        nodes += [down, Node(f"p{level}", level, None, edges, fuse, _CONV)]
+    return nodes
+
+
+def extra_nodes(top: int, count: int) -> list[Node]:
+    """Levels above a pyramid by stride-2 convolutions of its top, a ReLU before all but the first."""
+    return [
+        Node(
+            f"p{level}",
+            level,
+            None,
+            (Edge(f"p{level - 1}", _IDENTITY),),
+            block=op("conv", act="none", norm="none", act_first=level > top + 1),
+        )
+        for level in range(top + 1, top + 1 + count)
+    ]
+
+
+def resnet_fpn(
+    depth: int = 50,
+    *,
+    msfm: Callable[[int], tuple[Op, ...]] = lambda level: (),
+    fuse: Op = op("sum"),  # noqa: B008 - a frozen value
+    bottom_up: bool = False,
+    head: Op = op("fcos"),  # noqa: B008 - a frozen value
+) -> Genotype:
+    """A bottleneck ResNet with a pyramid over levels 3 to 5 and two more levels above it."""
+    levels = STAGE_LEVELS[1:]
+    nodes = [
+        *resnet_nodes(depth, msfm),
+        *fpn_nodes(levels, fuse=fuse, bottom_up=bottom_up),
+        *extra_nodes(5, 2),
+    ]
+    return Genotype(op("resnet_stem"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head)
+
+
+@dataclass(frozen=True)
+class FpnSpace:
+    """Pyramids over a ResNet-50: how they fuse, and whether a bottom-up path follows the top-down one."""
+
+    name: str = "fpn"
+
+    def build(self, choose: Chooser, /) -> Genotype:
+        return resnet_fpn(
+            fuse=op(choose("fuse", ("sum", "fast", "asff"))),
+            bottom_up=choose("bottom_up", (False, True)),
+        )

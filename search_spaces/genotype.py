@@ -1,0 +1,286 @@
+"""The genotype: a small frozen value that says what a detector's feature network is, at no particular size.
+
+A genotype is a stem, nodes, outputs and a head. A node resamples its inputs to one level and width, fuses them and
+runs a block. `Scale` says how big to build it; `nas.decode` builds it.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from search_spaces import serial
+from search_spaces.canonical import canonical_form
+from search_spaces.ops import GenotypeError, Kind, Op, StemMap, op, stem_maps
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+MAX_LEVEL = 10
+MAX_NODES = 512
+MAX_WIDTH = 8192
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_SUM, _PASS = op("sum"), op("none")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An input of a node: the map it reads and how that map is brought to the node's level and width."""
+
+    source: str
+    op: Op
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One feature map: resample the inputs, fuse them, run the block.
+
+    Attributes:
+        name: unique within the genotype.
+        level: feature level l; the map has stride 2**l.
+        width: channels before the block's expansion and the scale's multiplier; None takes the scale's output width.
+        inputs: maps read, each from the stem or an earlier node.
+        fuse: how N resampled inputs become one.
+        block: what runs on the fused map.
+    """
+
+    name: str
+    level: int
+    width: int | None
+    inputs: tuple[Edge, ...]
+    fuse: Op = _SUM
+    block: Op = _PASS
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """A topology, checked when it is made.
+
+    Attributes:
+        stem: operator that turns the image into the first maps, named `stem<level>`.
+        nodes: in an order in which inputs precede their node.
+        outputs: names of the nodes handed to the head, one a level, finest first, without gaps.
+        head: what reads the outputs.
+
+    Raises:
+        GenotypeError: on construction, naming the field, the value and the fix.
+    """
+
+    stem: Op
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    head: Op
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def live(self) -> tuple[Node, ...]:
+        """The nodes that reach an output, in order: the only ones that are built."""
+        needed = set(self.outputs)
+        kept = []
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                kept.append(node)
+                needed.update(edge.source for edge in node.inputs)
+        return tuple(reversed(kept))
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels of the outputs, finest first."""
+        return tuple(self.by_name[name].level for name in self.outputs)
+
+    def key(self) -> str:
+        """32 hex digits, equal for genotypes that decode to the same network.
+
+        Names, the order of nodes and inputs, and dead nodes do not count; the order of a concatenation does.
+        Stable across processes and releases.
+        """
+        return self._key
+
+    @cached_property
+    def _key(self) -> str:
+        names = [m.name for m in stem_maps(self.stem)] + [n.name for n in self.live]
+        place = {name: i for i, name in enumerate(names)}
+        outputs = set(self.outputs)
+        labels = [serial.text(self.stem) + m.name for m in stem_maps(self.stem)]
+        labels += [
+            f"{n.level} {n.width} {serial.text(n.fuse)} {serial.text(n.block)} {n.name in outputs}" for n in self.live
+        ]
+        arcs = [
+            (
+                place[edge.source],
+                place[node.name],
+                f"{i if node.fuse.name == 'concat' else ''}{serial.text(edge.op)}",
+            )
+            for node in self.live
+            for i, edge in enumerate(node.inputs)
+        ]
+        form = repr((serial.text(self.head), *canonical_form(labels, arcs)))
+        return hashlib.sha256(form.encode()).hexdigest()[:32]
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The genotype as one JSON document, which `from_json` reads back to an equal value."""
+        return serial.dump(self, indent=indent)
+
+    @staticmethod
+    def from_json(document: str | bytes) -> "Genotype":
+        """Read what `to_json` wrote.
+
+        Raises:
+            GenotypeError: not JSON, another format or version, unknown fields, or an illegal genotype.
+        """
+        return serial.load(document)
+
+    def to_networkx(self) -> "nx.DiGraph":
+        """The live graph: vertices carry `node` (a `Node`, or a `StemMap`) and `output`, arcs carry `op`."""
+        import networkx as nx
+
+        graph = nx.DiGraph()
+        for stem_map in stem_maps(self.stem):
+            graph.add_node(stem_map.name, node=stem_map, output=False)
+        for node in self.live:
+            graph.add_node(node.name, node=node, output=node.name in self.outputs)
+            for edge in node.inputs:
+                graph.add_edge(edge.source, node.name, op=edge.op)
+        return graph
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How big a topology is built.
+
+    SpineNet-49S/49/96/143/190 are one genotype at five scales (SpineNet, arXiv 1912.05027, section 3.3); a proxy is
+    the same genotype at a small one.
+
+    Attributes:
+        width: multiplies every node width, truncated as the official code does.
+        repeats: multiplies every block's repeats.
+        alpha: width kept while a SpineNet edge resamples.
+        output_width: channels of the nodes that have no width of their own, the outputs among them.
+        head_width: channels inside the head; None keeps the output width.
+        head_depth: convolutions in each tower of the head.
+        stem: multiplies the stem's width, which the published scales leave alone.
+    """
+
+    width: float = 1.0
+    repeats: int = 1
+    alpha: float = 0.5
+    output_width: int = 256
+    head_width: int | None = None
+    head_depth: int = 4
+    stem: float = 1.0
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "width": (self.width, 1 / 64, 16),
+            "repeats": (self.repeats, 1, 16),
+            "alpha": (self.alpha, 1 / 64, 4),
+            "output_width": (self.output_width, 1, MAX_WIDTH),
+            "head_width": (self.head_width or 1, 1, MAX_WIDTH),
+            "head_depth": (self.head_depth, 0, 16),
+            "stem": (self.stem, 1 / 64, 16),
+        }
+        for name, (value, low, high) in bounds.items():
+            if not low <= value <= high:
+                raise GenotypeError(f"scale.{name}: {value} is outside {low:g} .. {high:g}")
+
+    def channels(self, width: int | None) -> int:
+        """Channels built for a node width, before the block's expansion."""
+        return self.output_width if width is None else max(1, int(width * self.width))
+
+
+def _check(genotype: Genotype) -> None:
+    _expect(genotype.stem, Kind.stem, "stem")
+    _expect(genotype.head, Kind.head, "head")
+    if not 1 <= len(genotype.nodes) <= MAX_NODES:
+        raise GenotypeError(f"nodes: {len(genotype.nodes)} nodes; a genotype has 1 .. {MAX_NODES}")
+    seen: dict[str, _Carried] = {m.name: _Carried(m.level, m, 1) for m in stem_maps(genotype.stem)}
+    for node in genotype.nodes:
+        for message in _node_faults(node, seen):
+            raise GenotypeError(f"node {node.name!r}: {message}")
+        seen[node.name] = _Carried(node.level, node.width, node.block.spec.expansion)
+    _check_outputs(genotype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """Level and channels of a map, before any scale. A stem's map is equal in width to nothing but itself."""
+
+    level: int
+    width: int | StemMap | None
+    expansion: int
+
+
+def _expect(operator: object, kind: Kind, where: str) -> None:
+    if not isinstance(operator, Op) or operator.kind is not kind:
+        raise GenotypeError(f"{where}: {operator!r} is not an operator of kind {kind.value!r}")
+
+
+def _node_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
+    if not _NAME.fullmatch(node.name) or node.name.startswith("stem"):
+        yield "a name is 1-64 letters, digits, '_' or '-' and does not begin with 'stem'"
+    if node.name in seen:
+        yield "the name is taken by an earlier node"
+    if type(node.level) is not int or not 0 <= node.level <= MAX_LEVEL:
+        yield f"level {node.level!r} is outside 0 .. {MAX_LEVEL}"
+    if node.width is not None and (type(node.width) is not int or not 1 <= node.width <= MAX_WIDTH):
+        yield f"width {node.width!r} is outside 1 .. {MAX_WIDTH}; null takes the scale's output width"
+    _expect(node.fuse, Kind.fuse, f"node {node.name!r}: fuse")
+    _expect(node.block, Kind.block, f"node {node.name!r}: block")
+    if not node.inputs:
+        yield "it has no inputs"
+    if len(node.inputs) == 1 and node.fuse.name != "sum":
+        yield f"one input leaves nothing to fuse by {node.fuse.name!r}: use 'sum'"
+    if len({edge.source for edge in node.inputs}) < len(node.inputs):
+        yield "it reads the same input twice"
+    for edge in node.inputs:
+        _expect(edge.op, Kind.resample, f"node {node.name!r}: input {edge.source!r}")
+        if edge.source not in seen:
+            yield f"input {edge.source!r} is neither the stem's nor an earlier node"
+    yield from _level_faults(node, seen)
+    yield from _width_faults(node, seen)
+
+
+def _level_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
+    still = [edge for edge in node.inputs if not edge.op.spec.moves]
+    entry = node.level if len(still) < len(node.inputs) else seen[still[0].source].level
+    for edge in still:
+        if (level := seen[edge.source].level) != entry:
+            yield f"input {edge.source!r} of level {level} cannot enter at level {entry} by {edge.op.name!r}"
+    strides = (0, 1) if node.block.spec.moves else (0,)
+    if node.level - entry not in strides:
+        yield f"block {node.block.name!r} cannot lead from level {entry} to level {node.level}"
+
+
+def _width_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
+    own = (node.width, node.block.spec.expansion)
+    kept = {
+        edge.source: (seen[edge.source].width, seen[edge.source].expansion)
+        for edge in node.inputs
+        if not edge.op.spec.widens
+    }
+    if node.fuse.name == "concat":
+        if not node.block.spec.widens:
+            yield f"a concatenation needs a block that sets the width, not {node.block.name!r}"
+        return
+    expected = own if len(kept) < len(node.inputs) or not node.block.spec.widens else next(iter(kept.values()))
+    for source, width in kept.items():
+        if width != expected:
+            yield f"input {source!r} differs in width from what it is fused with: use a resample that sets the width"
+
+
+def _check_outputs(genotype: Genotype) -> None:
+    for name in genotype.outputs:
+        if name not in genotype.by_name:
+            raise GenotypeError(f"outputs: {name!r} is no node")
+    levels = genotype.levels
+    if not levels or levels != tuple(range(levels[0], levels[0] + len(levels))):
+        raise GenotypeError(f"outputs: levels {levels} must be consecutive, finest first, one output each")

@@ -1,0 +1,138 @@
+"""SpineNet: scale-permuted blocks and cross-scale connections (Du et al. 2020, arXiv 1912.05027, section 3)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from search_spaces.choose import Chooser
+from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.ops import Op, op
+
+WIDTHS = {2: 64, 3: 128, 4: 256, 5: 256, 6: 256, 7: 256}
+"""Block width by level (section 3.3; tf-models `spinenet.py`)."""
+TYPES = ("bottleneck", "residual")
+OFFSETS = (-1, 0, 1, 2)
+STEM = op("resnet_stem")
+_FUSE = op("sum", act="relu")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A scale-permuted block; parents are positions in the order built, the stem's blocks first."""
+
+    level: int
+    type: str
+    parents: tuple[int, int]
+    output: bool = False
+    name: str = ""
+    """What its decisions are called: it stays the same when the block moves."""
+
+
+def connect(
+    blocks: Sequence[Block],
+    *,
+    stem_levels: Sequence[int] = (2, 2),
+    fuse: Callable[[Block], Op] = lambda block: _FUSE,
+    module: Callable[[Block], Op] = lambda block: op(block.type),
+    head: Op = op("fcos"),  # noqa: B008 - a frozen value
+) -> Genotype:
+    """The genotype of a list of blocks.
+
+    An output block also takes, as they are, the earlier blocks of its own level and width that nobody has read yet;
+    the official code does so, and SpineNet-49 has one such edge.
+
+    Args:
+        blocks: the permuted blocks in the order built.
+        stem_levels: levels of the unpermuted bottlenecks between the stem and the blocks.
+        fuse: operator that fuses the inputs of a permuted block.
+        module: operator that runs on them.
+        head: what reads the outputs.
+    """
+    nodes = list(_stem_nodes(stem_levels))
+    read: set[str] = set()
+    outputs = []
+    for block in blocks:
+        operator = module(block)
+        parents = [nodes[p].name for p in block.parents]
+        edges = [Edge(parent, op("spinenet")) for parent in parents]
+        read.update(parents)
+        if block.output:
+            idle = [n.name for n in nodes if n.name not in read and _alike(n, block.level, operator)]
+            edges += [Edge(name, op("identity")) for name in idle]
+            read.update(idle)
+            outputs.append(len(nodes))
+        nodes.append(Node(f"b{len(nodes)}", block.level, WIDTHS[block.level], tuple(edges), fuse(block), operator))
+    ends = [_end(nodes[i]) for i in sorted(outputs, key=lambda i: nodes[i].level)]
+    return Genotype(STEM, (*nodes, *ends), tuple(node.name for node in ends), head)
+
+
+def _stem_nodes(levels: Sequence[int]) -> Iterator[Node]:
+    """Bottlenecks that follow one another, as in a ResNet."""
+    for i, level in enumerate(levels):
+        source = f"b{i - 1}" if i else "stem2"
+        yield Node(f"b{i}", level, WIDTHS[level], (Edge(source, op("identity")),), block=op("bottleneck"))
+
+
+def _alike(node: Node, level: int, block: Op) -> bool:
+    return node.level == level and node.block.spec.expansion == block.spec.expansion
+
+
+def _end(node: Node) -> Node:
+    """The 1x1 convolution that brings an output block to the output width."""
+    return Node(f"p{node.level}", node.level, None, (Edge(node.name, op("identity")),), block=op("conv", kernel=1))
+
+
+@dataclass(frozen=True)
+class SpineNetSpace:
+    """The published space: orders, parents, level offsets and block types (section 3.2).
+
+    Intermediate blocks take two parents among the last `window` built, outputs two among all. Levels are kept
+    within those that have a width.
+
+    Attributes:
+        stem_levels: levels of the blocks that are not permuted.
+        intermediate: levels of the intermediate blocks before their offsets, those of R0-SP53.
+        outputs: levels of the output blocks.
+        window: how far back an intermediate block may look.
+    """
+
+    name: str = "spinenet"
+    stem_levels: tuple[int, ...] = (2, 2)
+    intermediate: tuple[int, ...] = (2, 3, 3, 3, 4, 4, 4, 4, 4, 5)
+    outputs: tuple[int, ...] = (3, 4, 5, 6, 7)
+    window: int = 5
+
+    def build(self, choose: Chooser, /) -> Genotype:
+        return connect(self.blocks(choose), stem_levels=self.stem_levels)
+
+    def blocks(self, choose: Chooser) -> list[Block]:
+        """Choose the permuted blocks."""
+        built = len(self.stem_levels)
+        blocks: list[Block] = []
+        for k in permutation(choose, "intermediate", len(self.intermediate)):
+            level = self.intermediate[k] + choose(f"intermediate{k}.offset", OFFSETS)
+            level = min(max(level, min(WIDTHS)), max(WIDTHS))
+            kind = choose(f"intermediate{k}.type", TYPES)
+            parents = _parents(choose, built + len(blocks), self.window)
+            blocks.append(Block(level, kind, parents, name=f"intermediate{k}"))
+        for k in permutation(choose, "output", len(self.outputs)):
+            kind = choose(f"output{k}.type", TYPES)
+            here = built + len(blocks)
+            parents = _parents(choose, here, here)
+            blocks.append(Block(self.outputs[k], kind, parents, output=True, name=f"output{k}"))
+        return blocks
+
+
+def permutation(choose: Chooser, name: str, n: int) -> list[int]:
+    """A uniform permutation of `range(n)` by insertion: every decision keeps its options whatever the others are."""
+    order: list[int] = []
+    for i in range(n):
+        order.insert(choose(f"{name}{i}.place", tuple(range(i + 1))), i)
+    return order
+
+
+def _parents(choose: Chooser, position: int, window: int) -> tuple[int, int]:
+    """Two distinct parents of the block at `position`, chosen by how far back they lie."""
+    pairs = tuple(combinations(range(1, min(window, position) + 1), 2))
+    near, far = choose(f"position{position}.parents", pairs)
+    return position - far, position - near
