@@ -22,7 +22,7 @@ def backdrop(size: int, clutter: float, rng: np.random.Generator) -> FloatArray:
 def tint(strength: float, rng: np.random.Generator) -> FloatArray:
     """A random colour, (3,): white at `strength` 0, more saturated towards 1; its brightest channel is 1."""
     colour = 1 - strength * rng.random(3, np.float32)
-    return (colour / colour.max()).astype(np.float32)
+    return np.asarray(colour / colour.max(), np.float32)
 
 
 def _smooth(coarse: FloatArray, size: int) -> FloatArray:
@@ -43,4 +43,4 @@ def _cross(scene: FloatArray, strokes: int, rng: np.random.Generator) -> FloatAr
         colour = tuple(int(c) for c in 255 * rng.uniform(0.3, 0.7) * tint(0.7, rng))
         sweep = (start, start + int(rng.integers(30, 120)))
         pen.arc((int(x), int(y), int(x + wide), int(y + high)), *sweep, fill=colour, width=int(rng.integers(1, 4)))
-    return np.asarray(image).astype(np.float32) / 255
+    return (np.asarray(image) / 255).astype(np.float32)

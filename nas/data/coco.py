@@ -42,8 +42,9 @@ def read_coco(root: Path) -> tuple[DetectionSet, DetectionSet]:
     """
     train_split, val_split = _layout(root)
     # validation first: it is the smaller, so its errors show sooner
-    val = read_split(root / val_split.annotations, root / val_split.images, name=f"{root.name}/val")
-    train = read_split(root / train_split.annotations, root / train_split.images, name=f"{root.name}/train")
+    name = root.resolve().name
+    val = read_split(root / val_split.annotations, root / val_split.images, name=f"{name}/val")
+    train = read_split(root / train_split.annotations, root / train_split.images, name=f"{name}/train")
     if train.categories != val.categories:
         odd = sorted({*train.categories} ^ {*val.categories}, key=lambda c: c.id)
         named = ", ".join(f"{c.name!r} (id {c.id})" for c in odd[:5])
@@ -110,7 +111,7 @@ def _assemble(document: Document, image_dir: Path, name: str) -> DetectionSet:
     reasons = {"empty": empty, "outside": outside, "clipped": clipped & ~crowd}
     skipped = {reason: int(struck.sum()) for reason, struck in reasons.items() if struck.any()}
     target = target[np.argsort(where[target], kind="stable")]
-    ends = np.cumsum(np.bincount(where[target], minlength=len(images)))[:-1]
+    ends = np.bincount(where[target], minlength=len(images)).cumsum()[:-1]
     return DetectionSet(
         name=name,
         categories=categories,
@@ -118,11 +119,9 @@ def _assemble(document: Document, image_dir: Path, name: str) -> DetectionSet:
         sizes=sizes,
         boxes=tuple(np.split(boxes[target], ends)),
         labels=tuple(np.split(labels[target], ends)),
-        ground_truth={
-            **document,
-            "annotations": [a for a, keep in zip(annotations, kept, strict=True) if keep],
-        },
-        load=ImageFolder(image_dir, tuple(image["file_name"] for image in images)),
+        ground_truth={**document, "annotations": [annotations[i] for i in np.flatnonzero(kept)]},
+        # absolute, as it may be loaded from by processes that run elsewhere
+        load=ImageFolder(image_dir.absolute(), tuple(image["file_name"] for image in images)),
         skipped=skipped,
     )
 

@@ -1,0 +1,38 @@
+"""Detectors by the name of a genotype's head."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from nas.decode import Backbone, decode
+from nas.detectors.fcos import DetectorConfig, build_fcos
+from search_spaces.genotype import Genotype, Scale
+from search_spaces.ops import Op
+
+HEADS: Mapping[str, Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]] = MappingProxyType(
+    {"fcos": build_fcos}
+)
+
+
+def build_detector(
+    genotype: Genotype,
+    scale: Scale,
+    num_classes: int,
+    config: DetectorConfig = DetectorConfig(),  # noqa: B008 - frozen
+) -> nn.Module:
+    """Decode a genotype into a detector that fulfils torchvision's contract.
+
+    In training `model(images, targets)` gives a dict of losses, in evaluation `model(images)` a list of dicts with
+    `boxes` (xyxy pixels), `scores` and `labels`, counted from 0. Images are float (3, H, W) in 0..1.
+
+    Args:
+        genotype: what to build.
+        scale: how big.
+        num_classes: foreground classes.
+        config: thresholds and the unit of boxes.
+
+    Raises:
+        GenotypeError: the scale does not suit the head.
+    """
+    return HEADS[genotype.head.name](decode(genotype, scale), genotype.head, scale, num_classes, config)

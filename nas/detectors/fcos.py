@@ -1,0 +1,97 @@
+"""FCOS (arXiv 1904.01355) on a decoded backbone: torchvision's head, losses and NMS."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.fcos import FCOS, FCOSHead
+
+from nas.decode import Backbone
+from nas.detectors.match import match_points
+from nas.ops.part.dsa import PyramidAttention
+from search_spaces.genotype import Scale
+from search_spaces.ops import GenotypeError, Op
+
+HEAD_GROUPS = 32
+"""Groups of the norms in torchvision's FCOS towers."""
+
+
+class DetectorConfig(BaseModel):
+    """How a detector reads its outputs; sizes in pixels of its input.
+
+    Attributes:
+        box_unit: distance unit of an output's boxes, in strides. An FCOS level is responsible for objects whose
+            farthest side lies 4 to 8 units from the point; 1 suits images of 800 px and more, less suits small ones.
+        score_threshold: detections below it are dropped.
+        nms_threshold: IoU above which the weaker of two boxes of a class is dropped.
+        max_detections: per image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    box_unit: float = Field(1.0, gt=0)
+    score_threshold: float = Field(0.05, ge=0, lt=1)
+    nms_threshold: float = Field(0.6, gt=0, le=1)
+    max_detections: int = Field(100, ge=1)
+
+
+class Fcos(FCOS):  # type: ignore[misc]
+    """torchvision's FCOS with its assignment done for the whole batch at once."""
+
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        num_anchors_per_level: list[int],
+    ) -> dict[str, Tensor]:
+        """As torchvision's: classification, bbox_regression and bbox_ctrness, normalised by the positives."""
+        matched = match_points(
+            anchors[0], num_anchors_per_level, [t["boxes"] for t in targets], self.center_sampling_radius
+        )
+        return self.head.compute_loss(targets, head_outputs, anchors, list(matched))
+
+
+class AttentiveHead(FCOSHead):  # type: ignore[misc]
+    """An FCOS head whose class and box towers each read the pyramid through an attention of their own (DSA)."""
+
+    def __init__(self, channels: int, classes: int, depth: int, attention: Op, levels: tuple[int, ...]) -> None:
+        super().__init__(channels, 1, classes, depth)
+        self.class_attention = PyramidAttention(attention, channels, levels)
+        self.box_attention = PyramidAttention(attention, channels, levels)
+
+    def forward(self, x: list[Tensor]) -> dict[str, Tensor]:
+        """Maps, finest first -> cls_logits (N, P, K), bbox_regression (N, P, 4), bbox_ctrness (N, P, 1)."""
+        logits = self.classification_head(self.class_attention(x))
+        boxes, centres = self.regression_head(self.box_attention(x))
+        return {"cls_logits": logits, "bbox_regression": boxes, "bbox_ctrness": centres}
+
+
+def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, config: DetectorConfig) -> nn.Module:
+    """FCOS with `num_classes` foreground classes, labelled from 0.
+
+    Raises:
+        GenotypeError: the scale's head is not one torchvision's head can have.
+    """
+    channels = backbone.out_channels
+    if channels % HEAD_GROUPS:
+        near = max(HEAD_GROUPS, round(channels / HEAD_GROUPS) * HEAD_GROUPS)
+        raise GenotypeError(
+            f"scale.output_width: {channels} is no multiple of {HEAD_GROUPS}, as fcos needs: use {near}"
+        )
+    if scale.head_width not in (None, channels):
+        raise GenotypeError(f"scale.head_width: an fcos head keeps the output width {channels}: leave it unset")
+    towers = (
+        AttentiveHead(channels, num_classes, scale.head_depth, head["attention"][0], backbone.levels)
+        if head["attention"]
+        else FCOSHead(channels, 1, num_classes, scale.head_depth)
+    )
+    units = tuple((config.box_unit * 2**level,) for level in backbone.levels)
+    return Fcos(
+        backbone,
+        num_classes,
+        anchor_generator=AnchorGenerator(units, ((1.0,),) * len(units)),
+        head=towers,
+        score_thresh=config.score_threshold,
+        nms_thresh=config.nms_threshold,
+        detections_per_img=config.max_detections,
+    )

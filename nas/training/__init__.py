@@ -1,0 +1,1 @@
+"""How decoded networks train and are scored."""

@@ -1,0 +1,53 @@
+"""Batches of letterboxed images and their targets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.data.cache import ImageCache
+from nas.data.detection_set import DetectionSet
+
+Target = dict[str, Tensor]
+Batch = tuple[Tensor, list[Target]]
+"""Images (N, 3, S, S) float in 0..1, and a dict of boxes (M, 4) and labels (M,) for each."""
+
+
+@dataclass(frozen=True, eq=False)
+class CachedBatches:
+    """Batches from memory. The order and flips of an epoch depend on nothing but the seed and the epoch."""
+
+    data: DetectionSet
+    cache: ImageCache
+    batch_size: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.data) // self.batch_size)
+
+    def training(self, *, seed: int, epoch: int, flip: bool, device: str) -> Iterator[Batch]:
+        """One epoch in random order; what does not fill a batch is left out."""
+        rng = np.random.default_rng((seed, epoch))
+        order = rng.permutation(len(self.data))
+        mirrored = rng.random(len(self.data)) < (0.5 if flip else 0.0)
+        for step in range(self.steps_per_epoch):
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield self._batch(chosen, mirrored[chosen], device)
+
+    def _batch(self, chosen: np.ndarray, mirrored: np.ndarray, device: str) -> Batch:
+        images = torch.from_numpy(self.cache.images[chosen]).to(device, torch.float32).div_(255)
+        targets = [self._target(i, device) for i in chosen]
+        for position in np.flatnonzero(mirrored):
+            images[position] = images[position].flip(-1)
+            boxes = targets[position]["boxes"]
+            targets[position]["boxes"] = torch.stack(
+                (images.shape[-1] - boxes[:, 2], boxes[:, 1], images.shape[-1] - boxes[:, 0], boxes[:, 3]), 1
+            )
+        return images, targets
+
+    def _target(self, position: int, device: str) -> Target:
+        boxes = torch.from_numpy(self.data.boxes[position] * self.cache.scales[position])
+        labels = torch.from_numpy(self.data.labels[position])
+        return {"boxes": boxes.to(device), "labels": labels.to(device)}

@@ -1,0 +1,73 @@
+"""One optimiser step at a time, on any detector that returns a dict of losses."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
+
+from nas.training.batches import Target
+from nas.training.recipe import Recipe
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+class Trainer:
+    """Trains a model for a known number of steps.
+
+    Attributes:
+        steps: steps taken so far.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, total_steps: int) -> None:
+        self.model, self.recipe = model, recipe
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        decayed = [p for p in self.parameters if p.ndim > 1]
+        spared = [p for p in self.parameters if p.ndim <= 1]
+        self.optimizer = AdamW(
+            [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": spared, "weight_decay": 0.0}],
+            lr=recipe.learning_rate,
+            fused=True,
+        )
+        # one step more than is taken: the last one would have a learning rate of nothing
+        self.schedule = OneCycleLR(
+            self.optimizer, recipe.learning_rate, total_steps=total_steps + 1, pct_start=recipe.warmup
+        )
+        self.steps = 0
+
+    def step(self, images: Tensor, targets: list[Target]) -> Tensor:
+        """Take one step; returns the loss, detached.
+
+        Raises:
+            Diverged: the loss is not finite; the weights are left as they were.
+        """
+        loss: Tensor = torch.stack(tuple(self.model(images, targets).values())).sum()
+        if not math.isfinite(loss.item()):
+            raise Diverged(f"the loss is {loss.item()} at step {self.steps}")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.steps += 1
+        return loss.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a continued training needs: weights, optimiser, schedule, steps."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.steps = state["steps"]

@@ -1,0 +1,95 @@
+"""Letterboxed copies: geometry, padding, and no memory taken unasked."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support import shared_data
+
+from nas.data.cache import PADDING, cache_bytes, letterbox, letterbox_image, require_memory
+from nas.data.coco import read_split
+from nas.data.detection_set import DataError, DetectionSet, UInt8Array
+from nas.data.digits import DigitsConfig, digits
+
+
+@pytest.fixture(scope="module")
+def scenes() -> DetectionSet:
+    return digits(DigitsConfig(train_images=6, val_images=1))[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "content"),
+    [((48, 64), 32, (24, 32)), ((64, 48), 32, (32, 24)), ((10, 20), 40, (20, 40)), ((33, 64), 32, (16, 32))],
+)
+def test_aspect_is_kept_top_left(shape: tuple[int, int], size: int, content: tuple[int, int]) -> None:
+    image = np.full((*shape, 3), 200, np.uint8)
+    boxed, scale = letterbox_image(image, size)
+    assert boxed.shape == (3, size, size)
+    assert scale == size / max(shape)
+    rows, columns = content
+    assert (boxed[:, :rows, :columns] == 200).all()
+    assert (boxed[:, rows:] == PADDING).all()
+    assert (boxed[:, :, columns:] == PADDING).all()
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (20, 32), (32, 1)])
+def test_a_fitting_image_is_not_resampled(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    boxed, scale = letterbox_image(image, 32)
+    assert scale == 1
+    assert np.array_equal(boxed[:, : shape[0], : shape[1]], image.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("shape", "size"), [((97, 211), 64), ((211, 97), 128), ((50, 41), 160)])
+def test_boxes_scale_with_their_pixels(shape: tuple[int, int], size: int) -> None:
+    """A rectangle's centre of mass lands where the scale puts it, on both axes, far from the origin too."""
+    image = np.zeros((*shape, 3), np.uint8)
+    x1, y1, x2, y2 = shape[1] - 31, shape[0] - 27, shape[1] - 5, shape[0] - 6
+    image[y1:y2, x1:x2] = 255
+    boxed, scale = letterbox_image(image, size)
+    mass = np.where(boxed[0] == PADDING, 0, boxed[0]).astype(float)
+    rows, columns = np.mgrid[:size, :size] + 0.5
+    assert (mass * columns).sum() / mass.sum() == pytest.approx((x1 + x2) / 2 * scale, abs=0.1)
+    assert (mass * rows).sum() / mass.sum() == pytest.approx((y1 + y2) / 2 * scale, abs=0.1)
+
+
+def test_extreme_aspects_keep_a_pixel() -> None:
+    boxed, _ = letterbox_image(np.full((1, 500, 3), 9, np.uint8), 16)
+    assert (boxed[:, 0] == 9).all()
+
+
+def test_a_cache_holds_every_image_in_order(scenes: DetectionSet) -> None:
+    calls: list[tuple[int, int]] = []
+    cache = letterbox(scenes, 48, progress=lambda done, total: calls.append((done, total)))
+    assert cache.images.shape == (6, 3, 48, 48)
+    assert cache.images.nbytes == cache_bytes(6, 48)
+    assert (cache.images.dtype, cache.scales.dtype) == (np.uint8, np.float32)
+    assert cache.scales.tolist() == [0.5] * 6
+    assert calls == [(done, 6) for done in range(1, 7)]
+    for position in range(6):
+        assert np.array_equal(cache.images[position], letterbox_image(scenes.load(position), 48)[0])
+
+
+def test_an_image_that_does_not_decode_ends_it(scenes: DetectionSet) -> None:
+    def load(position: int) -> UInt8Array:
+        if position == 3:
+            raise DataError("c.jpg does not decode")
+        return scenes.load(position)
+
+    with pytest.raises(DataError, match=r"c\.jpg"):
+        letterbox(replace(scenes, load=load), 48)
+
+
+def test_memory_is_refused_with_what_is_needed() -> None:
+    require_memory(10, 128, limit=cache_bytes(10, 128))
+    with pytest.raises(DataError, match=r"118287 images at 640 px needs 135\.37 GiB of the 8\.00 GiB"):
+        require_memory(118_287, 640, limit=8 * 2**30)
+
+
+def test_a_real_set_fits_its_boxes() -> None:
+    folder = shared_data() / "data" / "aquarium"
+    data = read_split(folder / "val.json", folder / "images").subset(16)
+    cache = letterbox(data, 128)
+    for (height, width), scale, boxes in zip(data.sizes, cache.scales, data.boxes, strict=True):
+        assert scale == np.float32(128 / max(height, width))
+        assert not len(boxes) or (boxes * scale).max() <= 128
