@@ -30,7 +30,7 @@ class Backbone(nn.Module):
         self.nodes = nn.ModuleDict()
         for node in genotype.live:
             module = FeatureNode(node, [maps[edge.source] for edge in node.inputs], build)
-            self.nodes[node.name] = module
+            self.nodes[f"node_{node.name}"] = module  # a bare name may be an attribute of ModuleDict
             maps[node.name] = module.spec
         self.inputs = {node.name: tuple(edge.source for edge in node.inputs) for node in genotype.live}
         self.strides = {node.name: 2**node.level for node in genotype.live}
@@ -43,10 +43,10 @@ class Backbone(nn.Module):
         """(N, 3, H, W) -> {"p3": (N, out_channels, H/8, W/8), ...}, sizes rounded up."""
         height, width = image.shape[-2:]
         maps = dict(zip(self.stem_names, self.stem(image), strict=True))
-        for name, node in self.nodes.items():
+        for (name, sources), node in zip(self.inputs.items(), self.nodes.values(), strict=True):
             stride = self.strides[name]
             size = -(-height // stride), -(-width // stride)
-            maps[name] = node([maps[source] for source in self.inputs[name]], size)
+            maps[name] = node([maps[source] for source in sources], size)
             for source in self.spent[name]:
                 del maps[source]
         return OrderedDict((f"p{level}", maps[name]) for level, name in zip(self.levels, self.outputs, strict=True))

@@ -1,17 +1,27 @@
-"""Canonical form of a labelled directed graph, exact for every graph.
+"""Canonical form of a labelled directed graph, exact for every graph it does not refuse.
 
 Colour refinement settles nearly every genotype in one pass. What it leaves tied is settled by individualising one
 tied vertex at a time and keeping the smallest result (McKay and Piperno 2014, "Practical graph isomorphism II",
 section 2), skipping choices that an automorphism already found makes equivalent.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from search_spaces.ops import GenotypeError
 
 Arc = tuple[int, int, str]
 """(source, target, label)."""
+Form = tuple[tuple[str, ...], tuple[Arc, ...]]
+
+BUDGET = 10_000_000
+"""Neighbours looked at before a graph is refused: some seconds. Genotypes of the spaces here need hundreds."""
 
 
-def canonical_form(labels: Sequence[str], arcs: Sequence[Arc]) -> tuple[tuple[str, ...], tuple[Arc, ...]]:
+def canonical_form(labels: Sequence[str], arcs: Sequence[Arc]) -> Form:
     """Labels and arcs under a numbering that is the same for isomorphic graphs.
 
     Args:
@@ -21,79 +31,161 @@ def canonical_form(labels: Sequence[str], arcs: Sequence[Arc]) -> tuple[tuple[st
     Returns:
         The labels in canonical order and the arcs between canonical positions, sorted. Equal for two graphs if and
         only if a bijection of vertices maps labels and labelled arcs onto each other.
+
+    Raises:
+        GenotypeError: the graph is so regular that its ties take more than `BUDGET` to settle.
     """
-    return _Labelling(labels, arcs).smallest(_ranks(labels))
+    return _Search(labels, arcs).run()
 
 
-def _ranks(signatures: Sequence[object]) -> list[int]:
-    """Replace signatures by their ranks: equal ones share a rank, order is kept."""
-    order = {s: i for i, s in enumerate(sorted(set(signatures)))}  # type: ignore[type-var]
-    return [order[s] for s in signatures]
+@dataclass(frozen=True)
+class _Colouring:
+    """The colour of each vertex is the number of vertices of lower colours; `ties` are the colours of several."""
+
+    colours: list[int]
+    ties: dict[int, list[int]]
 
 
-class _Labelling:
+@dataclass(frozen=True)
+class _Leaf:
+    """A numbering of the vertices and the graph under it."""
+
+    place: list[int]
+    form: Form
+
+
+class _Search:
     def __init__(self, labels: Sequence[str], arcs: Sequence[Arc]) -> None:
         self.labels, self.arcs = labels, arcs
+        self.work = 0
+        self.automorphisms: list[Mapping[int, int]] = []
         names = {name: i for i, name in enumerate(sorted({name for _, _, name in arcs}))}
-        self.inputs: list[list[tuple[int, int]]] = [[] for _ in labels]
-        self.outputs: list[list[tuple[int, int]]] = [[] for _ in labels]
+        # beside each neighbour a number for direction and label, spaced to leave room for a colour
+        self.around: list[list[tuple[int, int]]] = [[] for _ in labels]
         for source, target, name in arcs:
-            self.inputs[target].append((names[name], source))
-            self.outputs[source].append((names[name], target))
+            self.around[target].append((2 * names[name] * len(labels), source))
+            self.around[source].append(((2 * names[name] + 1) * len(labels), target))
 
-    def refine(self, colours: list[int]) -> list[int]:
+    def run(self) -> Form:
+        vertices = list(range(len(self.labels)))
+        colouring = _Colouring([0] * len(vertices), {0: vertices} if len(vertices) > 1 else {})
+        # twins, alike in label and neighbours, may be exchanged at will: number them as they come
+        twins: Counter[tuple[object, ...]] = Counter()
+        signatures = []
+        for label, around in zip(self.labels, self.around, strict=True):
+            alike = (label, *sorted(around))
+            signatures.append((label, twins[alike]))
+            twins[alike] += 1
+        _split(colouring, 0, dict(enumerate(signatures)))
+        self.refine(colouring, vertices)
+        return self.search(colouring)[1].form
+
+    def search(self, colouring: _Colouring) -> tuple[_Leaf, _Leaf]:
+        """The first and the smallest leaf over all ways to break the ties."""
+        if not colouring.ties:
+            return (self.leaf(colouring),) * 2
+        first = smallest = None
+        reached: dict[Form, _Leaf] = {}
+        orbits, explored, known = _Orbits(), list[int](), 0
+        for vertex in colouring.ties[min(colouring.ties)]:
+            for moved in self.automorphisms[known:]:
+                orbits.join(moved, colouring.colours)
+            known = len(self.automorphisms)
+            if orbits.find(vertex) in {orbits.find(v) for v in explored}:
+                continue
+            branch = self.individualise(colouring, vertex)
+            if first and (twin := reached.get((leaf := self.dive(branch)).form)):
+                self.automorphisms.append(_automorphism(twin.place, leaf.place))
+                continue
+            explored.append(vertex)
+            ends = self.search(branch)
+            reached.update((end.form, end) for end in ends)
+            first = first or ends[0]
+            smallest = min(smallest or ends[1], ends[1], key=lambda end: end.form)
+        assert first
+        assert smallest
+        return first, smallest
+
+    def dive(self, colouring: _Colouring) -> _Leaf:
+        """The leaf reached by always individualising the first tied vertex."""
+        while colouring.ties:
+            colouring = self.individualise(colouring, colouring.ties[min(colouring.ties)][0])
+        return self.leaf(colouring)
+
+    def individualise(self, colouring: _Colouring, vertex: int) -> _Colouring:
+        """Put `vertex` after those it is tied with."""
+        self.spend(len(self.labels) // 8)
+        child = _Colouring(colouring.colours.copy(), colouring.ties.copy())
+        colour = child.colours[vertex]
+        self.refine(child, _split(child, colour, {v: v == vertex for v in child.ties[colour]}))
+        return child
+
+    def refine(self, colouring: _Colouring, changed: list[int]) -> None:
         """Split colours by the colours around them until nothing splits any more."""
-        count = len(set(colours))
-        while count < len(colours):
-            colours = _ranks(
-                [
-                    (
-                        colours[v],
-                        tuple(sorted([(name, colours[u]) for name, u in self.inputs[v]])),
-                        tuple(sorted([(name, colours[u]) for name, u in self.outputs[v]])),
-                    )
-                    for v in range(len(colours))
-                ]
-            )
-            if (now := len(set(colours))) == count:
-                break
-            count = now
-        return colours
+        colours = colouring.colours
+        while changed and colouring.ties:
+            near = {colours[u] for v in changed for _, u in self.around[v]} & colouring.ties.keys()
+            self.spend(sum(len(self.around[v]) for v in changed))
+            changed = []
+            for colour in sorted(near):
+                cell = colouring.ties[colour]
+                self.spend(sum(len(self.around[v]) for v in cell))
+                changed += _split(
+                    colouring, colour, {v: sorted([code + colours[u] for code, u in self.around[v]]) for v in cell}
+                )
 
-    def tied(self, colours: list[int]) -> list[int]:
-        """The first set of vertices that refinement cannot tell apart; empty when there is none."""
-        cells: dict[int, list[int]] = {}
-        for vertex, colour in enumerate(colours):
-            cells.setdefault(colour, []).append(vertex)
-        return next((cell for _, cell in sorted(cells.items()) if len(cell) > 1), [])
-
-    def individualise(self, colours: list[int], vertex: int) -> list[int]:
-        return self.refine(_ranks([(c, v != vertex) for v, c in enumerate(colours)]))
-
-    def dive(self, colours: list[int]) -> tuple[tuple[str, ...], tuple[Arc, ...]]:
-        """The form reached by always individualising the first tied vertex."""
-        while cell := self.tied(colours):
-            colours = self.individualise(colours, cell[0])
-        return self.form(colours)
-
-    def smallest(self, colours: list[int]) -> tuple[tuple[str, ...], tuple[Arc, ...]]:
-        """The smallest form over all ways to break the ties of `colours`."""
-        colours = self.refine(colours)
-        cell = self.tied(colours)
-        if not cell:
-            return self.form(colours)
-        forms, dives = [], set()
-        for vertex in cell:
-            branch = self.individualise(colours, vertex)
-            # equal dives are an automorphism between the branches: one of them is enough
-            if (reached := self.dive(branch)) not in dives:
-                dives.add(reached)
-                forms.append(self.smallest(branch))
-        return min(forms)
-
-    def form(self, colours: list[int]) -> tuple[tuple[str, ...], tuple[Arc, ...]]:
-        place = _ranks(colours)
+    def leaf(self, colouring: _Colouring) -> _Leaf:
+        self.spend(len(self.arcs))
+        place = colouring.colours
         labels = [""] * len(place)
         for vertex, position in enumerate(place):
             labels[position] = self.labels[vertex]
-        return tuple(labels), tuple(sorted((place[u], place[v], name) for u, v, name in self.arcs))
+        return _Leaf(place, (tuple(labels), tuple(sorted((place[u], place[v], name) for u, v, name in self.arcs))))
+
+    def spend(self, work: int) -> None:
+        self.work += work
+        if self.work > BUDGET:
+            raise GenotypeError(f"too symmetric to compare: {len(self.labels)} nodes that are hard to tell apart")
+
+
+def _split(colouring: _Colouring, colour: int, signatures: Mapping[int, Any]) -> list[int]:
+    """Divide the vertices of a colour by their signatures; return those whose colour changed."""
+    colours, ties = colouring.colours, colouring.ties
+    cell = sorted(signatures, key=signatures.__getitem__)
+    if not cell or signatures[cell[0]] == signatures[cell[-1]]:
+        return []
+    del ties[colour]
+    start, changed = colour, list[int]()
+    for _, group in groupby(cell, key=signatures.__getitem__):
+        alike = list(group)
+        if start > colour:
+            changed += alike
+        for vertex in alike:
+            colours[vertex] = start
+        if len(alike) > 1:
+            ties[start] = alike
+        start += len(alike)
+    return changed
+
+
+def _automorphism(first: Sequence[int], second: Sequence[int]) -> Mapping[int, int]:
+    """The vertices moved by going from one numbering to another that gives the same graph."""
+    at = {position: vertex for vertex, position in enumerate(second)}
+    return {vertex: at[position] for vertex, position in enumerate(first) if at[position] != vertex}
+
+
+class _Orbits:
+    """Vertices that some automorphism, of those that keep a colouring, takes to each other."""
+
+    def __init__(self) -> None:
+        self.parent: dict[int, int] = {}
+
+    def find(self, vertex: int) -> int:
+        while (up := self.parent.get(vertex, vertex)) != vertex:
+            vertex = up
+        return vertex
+
+    def join(self, moved: Mapping[int, int], colours: Sequence[int]) -> None:
+        if all(colours[u] == colours[v] for u, v in moved.items()):
+            for u, v in moved.items():
+                self.parent[self.find(u)] = self.find(v)

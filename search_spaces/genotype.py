@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces import serial
 from search_spaces.canonical import canonical_form
-from search_spaces.ops import GenotypeError, Kind, Op, StemMap, op, stem_maps
+from search_spaces.ops import GenotypeError, Kind, Op, StemMap, op, short, stem_maps
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_LEVEL = 10
 MAX_NODES = 512
 MAX_WIDTH = 8192
+MAX_REPEATS = 1024
+"""Over all nodes together."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _SUM, _PASS = op("sum"), op("none")
@@ -62,7 +64,7 @@ class Genotype:
     Attributes:
         stem: operator that turns the image into the first maps, named `stem<level>`.
         nodes: in an order in which inputs precede their node.
-        outputs: names of the nodes handed to the head, one a level, finest first, without gaps.
+        outputs: names of the nodes handed to the head, of one width, one a level, finest first, without gaps.
         head: what reads the outputs.
 
     Raises:
@@ -179,18 +181,22 @@ class Scale:
     stem: float = 1.0
 
     def __post_init__(self) -> None:
-        bounds = {
-            "width": (self.width, 1 / 64, 16),
-            "repeats": (self.repeats, 1, 16),
-            "alpha": (self.alpha, 1 / 64, 4),
-            "output_width": (self.output_width, 1, MAX_WIDTH),
-            "head_width": (self.head_width or 1, 1, MAX_WIDTH),
-            "head_depth": (self.head_depth, 0, 16),
-            "stem": (self.stem, 1 / 64, 16),
+        bounds: dict[str, tuple[type, float, float]] = {
+            "width": (float, 1 / 64, 16),
+            "repeats": (int, 1, 16),
+            "alpha": (float, 1 / 64, 4),
+            "output_width": (int, 1, MAX_WIDTH),
+            "head_width": (int, 1, MAX_WIDTH),
+            "head_depth": (int, 0, 16),
+            "stem": (float, 1 / 64, 16),
         }
-        for name, (value, low, high) in bounds.items():
-            if not low <= value <= high:
-                raise GenotypeError(f"scale.{name}: {value} is outside {low:g} .. {high:g}")
+        for name, (kind, low, high) in bounds.items():
+            value = getattr(self, name)
+            if name == "head_width" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high:
+                what = "a whole number" if kind is int else "a number"
+                raise GenotypeError(f"scale.{name}: {short(value)} is not {what} in {low:g} .. {high:g}")
 
     def channels(self, width: int | None) -> int:
         """Channels built for a node width, before the block's expansion."""
@@ -202,12 +208,15 @@ def _check(genotype: Genotype) -> None:
     _expect(genotype.head, Kind.head, "head")
     if not 1 <= len(genotype.nodes) <= MAX_NODES:
         raise GenotypeError(f"nodes: {len(genotype.nodes)} nodes; a genotype has 1 .. {MAX_NODES}")
+    repeats = sum(node.block["repeats"] for node in genotype.nodes if "repeats" in node.block.spec.fields)
+    if repeats > MAX_REPEATS:
+        raise GenotypeError(f"nodes: their blocks repeat {repeats} times; all together may {MAX_REPEATS} times")
     seen: dict[str, _Carried] = {m.name: _Carried(m.level, m, 1) for m in stem_maps(genotype.stem)}
     for node in genotype.nodes:
         for message in _node_faults(node, seen):
-            raise GenotypeError(f"node {node.name!r}: {message}")
+            raise GenotypeError(f"node {short(node.name)}: {message}")
         seen[node.name] = _Carried(node.level, node.width, node.block.spec.expansion)
-    _check_outputs(genotype)
+    _check_outputs(genotype, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +230,7 @@ class _Carried:
 
 def _expect(operator: object, kind: Kind, where: str) -> None:
     if not isinstance(operator, Op) or operator.kind is not kind:
-        raise GenotypeError(f"{where}: {operator!r} is not an operator of kind {kind.value!r}")
+        raise GenotypeError(f"{where}: {short(operator)} is not an operator of kind {kind.value!r}")
 
 
 def _node_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
@@ -230,9 +239,9 @@ def _node_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
     if node.name in seen:
         yield "the name is taken by an earlier node"
     if type(node.level) is not int or not 0 <= node.level <= MAX_LEVEL:
-        yield f"level {node.level!r} is outside 0 .. {MAX_LEVEL}"
+        yield f"level {short(node.level)} is outside 0 .. {MAX_LEVEL}"
     if node.width is not None and (type(node.width) is not int or not 1 <= node.width <= MAX_WIDTH):
-        yield f"width {node.width!r} is outside 1 .. {MAX_WIDTH}; null takes the scale's output width"
+        yield f"width {short(node.width)} is outside 1 .. {MAX_WIDTH}; null takes the scale's output width"
     _expect(node.fuse, Kind.fuse, f"node {node.name!r}: fuse")
     _expect(node.block, Kind.block, f"node {node.name!r}: block")
     if not node.inputs:
@@ -244,7 +253,7 @@ def _node_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
     for edge in node.inputs:
         _expect(edge.op, Kind.resample, f"node {node.name!r}: input {edge.source!r}")
         if edge.source not in seen:
-            yield f"input {edge.source!r} is neither the stem's nor an earlier node"
+            yield f"input {short(edge.source)} is neither the stem's nor an earlier node"
     yield from _level_faults(node, seen)
     yield from _width_faults(node, seen)
 
@@ -277,10 +286,16 @@ def _width_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
             yield f"input {source!r} differs in width from what it is fused with: use a resample that sets the width"
 
 
-def _check_outputs(genotype: Genotype) -> None:
+def _check_outputs(genotype: Genotype, seen: dict[str, _Carried]) -> None:
     for name in genotype.outputs:
         if name not in genotype.by_name:
-            raise GenotypeError(f"outputs: {name!r} is no node")
+            raise GenotypeError(f"outputs: {short(name)} is no node")
     levels = genotype.levels
     if not levels or levels != tuple(range(levels[0], levels[0] + len(levels))):
         raise GenotypeError(f"outputs: levels {levels} must be consecutive, finest first, one output each")
+    widths = [(seen[name].width, seen[name].expansion) for name in genotype.outputs]
+    for name, width in zip(genotype.outputs, widths, strict=True):
+        if width != widths[0]:
+            raise GenotypeError(
+                f"outputs: {name!r} differs in width from {genotype.outputs[0]!r}: a head reads one width"
+            )

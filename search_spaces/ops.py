@@ -37,43 +37,54 @@ Attribute = Union[bool, int, float, str, "Op", tuple["Attribute", ...]]
 class Field:
     """What one attribute may be: numbers within bounds, one of `choices`, or parts of the given name.
 
-    `many` makes it a tuple of such values, of at most `many` entries.
+    `many` makes it a tuple of at most `many` such values, of none only where that is the default. Their order does
+    not count: they are kept in ascending order.
     """
 
     default: Attribute
     low: float = 1
     high: float = 64
     choices: tuple[str, ...] = ()
+    odd: bool = False
     part: str = ""
+    differ: str = ""
+    """Parts: the attribute that orders them, and in which no two are alike."""
     many: int = 0
 
     def parse(self, where: str, value: object) -> Attribute:
         """Check `value` and return it in its one canonical form (1 becomes 1.0 where a float is due)."""
         if not self.many:
             return self._parse_one(where, value)
-        if not isinstance(value, (list, tuple)) or len(value) > self.many:
-            raise GenotypeError(f"{where}: expected a list of at most {self.many} entries, got {_short(value)}")
-        return tuple(self._parse_one(f"{where}[{i}]", v) for i, v in enumerate(value))
+        least = 1 if self.default else 0
+        if not isinstance(value, (list, tuple)) or not least <= len(value) <= self.many:
+            raise GenotypeError(f"{where}: expected a list of {least} .. {self.many} entries, got {short(value)}")
+        entries: list[Any] = [self._parse_one(f"{where}[{i}]", v) for i, v in enumerate(value)]
+        ranks = [entry[self.differ] for entry in entries] if self.differ else entries
+        if self.differ and len(set(ranks)) < len(ranks):
+            raise GenotypeError(f"{where}: two entries have the same {self.differ!r}")
+        return tuple(entry for _, entry in sorted(zip(ranks, entries, strict=True), key=lambda pair: pair[0]))
 
     def _parse_one(self, where: str, value: object) -> Attribute:
         kind = self.default[0] if isinstance(self.default, tuple) and self.default else self.default
         if self.part:
             if isinstance(value, Op) and value.name == self.part:
                 return value
-            raise GenotypeError(f"{where}: expected an operator named {self.part!r}, got {_short(value)}")
+            raise GenotypeError(f"{where}: expected an operator named {self.part!r}, got {short(value)}")
         if self.choices:
             if value in self.choices:
                 return str(value)
-            raise GenotypeError(f"{where}: {_short(value)} is not one of {', '.join(self.choices)}")
+            raise GenotypeError(f"{where}: {short(value)} is not one of {', '.join(self.choices)}")
         if isinstance(kind, bool):
             if isinstance(value, bool):
                 return value
-            raise GenotypeError(f"{where}: expected true or false, got {_short(value)}")
+            raise GenotypeError(f"{where}: expected true or false, got {short(value)}")
         legal = (int,) if isinstance(kind, int) else (int, float)
         if isinstance(value, bool) or not isinstance(value, legal):
-            raise GenotypeError(f"{where}: expected {_name(legal)}, got {_short(value)}")
+            raise GenotypeError(f"{where}: expected {_name(legal)}, got {short(value)}")
         if not (self.low <= value <= self.high and math.isfinite(value)):
-            raise GenotypeError(f"{where}: {_short(value)} is outside {self.low} .. {self.high}")
+            raise GenotypeError(f"{where}: {short(value)} is outside {self.low} .. {self.high}")
+        if self.odd and value % 2 == 0:
+            raise GenotypeError(f"{where}: {short(value)} is even: only odd sizes keep a map's size")
         return value if isinstance(kind, int) else float(value)
 
 
@@ -113,12 +124,14 @@ OPS: Mapping[str, Spec] = {
     "none": Spec(Kind.block, moves=False, widens=False),
     "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT}),
     "bottleneck": Spec(
-        Kind.block, {"repeats": Field(1), "act": _ACT, "msfm": Field((), part="msfm", many=3)}, expansion=4
+        Kind.block,
+        {"repeats": Field(1), "act": _ACT, "msfm": Field((), part="msfm", differ="position", many=3)},
+        expansion=4,
     ),
     "conv": Spec(
         Kind.block,
         {
-            "kernel": Field(3, high=15),
+            "kernel": Field(3, high=15, odd=True),
             "act": _ACT,
             "norm": Field("batch", choices=("none", "batch")),
             "act_first": Field(False),
@@ -139,7 +152,7 @@ OPS: Mapping[str, Spec] = {
     ),
     "dsa": Spec(Kind.part, {"min_level": Field(4, high=10), "reduction": Field(8, high=256)}),
     # heads
-    "fcos": Spec(Kind.head, {"attention": Field((), part="dsa", many=1)}),
+    "fcos": Spec(Kind.head, {"attention": Field((), part="dsa", differ="min_level", many=1)}),
 }
 
 _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0}
@@ -147,7 +160,7 @@ _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0}
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """A named operator with attributes. Attributes equal to their default are not stored.
+    """A named operator with attributes, kept in one canonical form: sorted, without those equal to their default.
 
     So an attribute added in a later release, at a default that changes nothing, leaves every key as it was.
     """
@@ -158,12 +171,19 @@ class Op:
     def __post_init__(self) -> None:
         spec = OPS.get(self.name) if isinstance(self.name, str) else None
         if spec is None:
-            raise GenotypeError(f"operator {_short(self.name)} is unknown; known: {', '.join(OPS)}")
+            raise GenotypeError(f"operator {short(self.name)} is unknown; known: {', '.join(OPS)}")
+        if not self.attributes:
+            return
+        stored: dict[str, Attribute] = {}
         for name, value in self.attributes:
             if name not in spec.fields:
                 known = ", ".join(spec.fields) or "none"
-                raise GenotypeError(f"operator {self.name!r} has no attribute {_short(name)}; it has: {known}")
-            spec.fields[name].parse(f"{self.name}.{name}", value)
+                raise GenotypeError(f"operator {self.name!r} has no attribute {short(name)}; it has: {known}")
+            if name in stored:
+                raise GenotypeError(f"operator {self.name!r} has attribute {name!r} twice")
+            stored[name] = spec.fields[name].parse(f"{self.name}.{name}", value)
+        kept = sorted((name, value) for name, value in stored.items() if value != spec.fields[name].default)
+        object.__setattr__(self, "attributes", tuple(kept))
 
     @property
     def spec(self) -> Spec:
@@ -194,17 +214,7 @@ def op(name: str, /, **attributes: object) -> Op:
     Raises:
         GenotypeError: unknown operator or attribute, or an illegal value.
     """
-    spec = OPS.get(name) if isinstance(name, str) else None
-    if spec is None or not attributes:
-        return Op(name)
-    stored = []
-    for key, value in sorted(attributes.items()):
-        if key not in spec.fields:
-            return Op(name, ((key, ""),))  # raises, naming the attributes there are
-        parsed = spec.fields[key].parse(f"{name}.{key}", value)
-        if parsed != spec.fields[key].default:
-            stored.append((key, parsed))
-    return Op(name, tuple(stored))
+    return Op(name, tuple(attributes.items()))  # type: ignore[arg-type]  # checked by Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +239,7 @@ def _name(types: tuple[type, ...]) -> str:
     return "a whole number" if types == (int,) else "a number"
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """A value for an error message, whatever its size."""
     if isinstance(value, int) and abs(value) > 10**18:  # repr of a huge int can itself raise
         return "a number of more than 18 digits"

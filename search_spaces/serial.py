@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.ops import GenotypeError, Op, op
+from search_spaces.ops import GenotypeError, Op, op, short
 
 if TYPE_CHECKING:
     from search_spaces.genotype import Edge, Genotype, Node
@@ -39,22 +39,25 @@ def load(document: str | bytes) -> "Genotype":
     Raises:
         GenotypeError: naming what is wrong and where.
     """
-    from search_spaces.genotype import Genotype
-
     if len(document) > MAX_BYTES:
         raise GenotypeError(f"a genotype has at most {MAX_BYTES} bytes, this document {len(document)}")
     try:
-        raw = json.loads(document, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        return _genotype_in(json.loads(document, object_pairs_hook=_no_repeats, parse_constant=_no_constant))
     except GenotypeError:
         raise
     except RecursionError:
         raise GenotypeError("not a genotype: nested too deeply") from None
     except ValueError as error:  # bad JSON, bad UTF-8, integers of too many digits
         raise GenotypeError(f"not JSON: {error}") from None
+
+
+def _genotype_in(raw: object) -> "Genotype":
+    from search_spaces.genotype import Genotype
+
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise GenotypeError(f'not a genotype: expected an object with "format": "{FORMAT}"')
-    if raw.get("version") != VERSION:
-        raise GenotypeError(f"version {str(raw.get('version'))[:40]!r} of the format; this release reads {VERSION}")
+    if type(version := raw.get("version")) is not int or version != VERSION:
+        raise GenotypeError(f"version {short(version)} of the format; this release reads {VERSION}")
     raw = _fields(raw, "genotype", ("format", "version", "stem", "nodes", "outputs", "head"))
     nodes = tuple(_node_in(n, f"nodes[{i}]") for i, n in enumerate(_list(raw["nodes"], "nodes")))
     outputs = tuple(_string(o, f"outputs[{i}]") for i, o in enumerate(_list(raw["outputs"], "outputs")))
@@ -127,7 +130,7 @@ def _fields(raw: object, where: str, names: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise GenotypeError(f"{where}: expected an object with {', '.join(names)}")
     if unknown := sorted(set(raw) - set(names)):
-        raise GenotypeError(f"{where}: unknown field {unknown[0][:60]!r}; known: {', '.join(names)}")
+        raise GenotypeError(f"{where}: unknown field {short(unknown[0])}; known: {', '.join(names)}")
     if missing := [name for name in names if name not in raw]:
         raise GenotypeError(f"{where}: field {missing[0]!r} is missing")
     return raw

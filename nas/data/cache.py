@@ -3,42 +3,75 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from nas.data.detection_set import DataError, DetectionSet, FloatArray, UInt8Array
+from nas.data.detection_set import DetectionSet, FloatArray, IntArray, UInt8Array
 
 PADDING = 114
 """Gray level around letterboxed images."""
 
 
+class Images(Protocol):
+    """Letterboxed images, by position in their set."""
+
+    @property
+    def scales(self) -> FloatArray:
+        """(N,) letterboxed px per stored px: box_letterboxed = box_stored * scale."""
+        ...
+
+    def take(self, positions: IntArray) -> UInt8Array:
+        """(B,) positions -> (B, 3, S, S) RGB, a copy."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class ImageCache:
-    """Letterboxed images, by position in their set."""
+    """Images kept in memory."""
 
     images: UInt8Array
     """(N, 3, S, S), RGB."""
     scales: FloatArray
-    """(N,) letterboxed px per stored px: box_cached = box_stored * scale."""
+
+    def take(self, positions: IntArray) -> UInt8Array:
+        return self.images[positions]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Images decoded each time they are needed, in threads: for sets that do not fit into memory."""
+
+    data: DetectionSet
+    size: int
+
+    @cached_property
+    def scales(self) -> FloatArray:
+        return np.array([self.size / max(extent) for extent in self.data.sizes], np.float32)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor()
+
+    def take(self, positions: IntArray) -> UInt8Array:
+        images = self._pool.map(lambda p: letterbox_image(self.data.load(p), self.size)[0], positions.tolist())
+        return np.stack(list(images))
+
+
+def open_images(
+    data: DetectionSet, size: int, *, limit: int, progress: Callable[[int, int], None] | None = None
+) -> Images:
+    """Keep the images in memory where they take at most `limit` bytes, else decode them as they are needed."""
+    if cache_bytes(len(data), size) <= limit:
+        return letterbox(data, size, progress=progress)
+    return ImageFiles(data, size)
 
 
 def cache_bytes(images: int, size: int) -> int:
     """Memory of a cache of that many images of `size` x `size` px."""
     return images * 3 * size * size
-
-
-def require_memory(images: int, size: int, *, limit: int) -> None:
-    """Refuse a cache that would not fit.
-
-    Raises:
-        DataError: it would take more than `limit` bytes; the message says how many.
-    """
-    if (needed := cache_bytes(images, size)) > limit:
-        raise DataError(
-            f"caching {images} images at {size} px needs {needed / 2**30:.2f} GiB of the {limit / 2**30:.2f} GiB "
-            "allowed; cache at a smaller size, use fewer images, or load images as they are needed"
-        )
 
 
 def letterbox(data: DetectionSet, size: int, *, progress: Callable[[int, int], None] | None = None) -> ImageCache:

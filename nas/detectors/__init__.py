@@ -10,6 +10,8 @@ from nas.detectors.fcos import DetectorConfig, build_fcos
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
 
+__all__ = ["HEADS", "DetectorConfig", "build_detector"]
+
 HEADS: Mapping[str, Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]] = MappingProxyType(
     {"fcos": build_fcos}
 )

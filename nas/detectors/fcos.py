@@ -7,6 +7,7 @@ from torchvision.models.detection.fcos import FCOS, FCOSHead
 
 from nas.decode import Backbone
 from nas.detectors.match import match_points
+from nas.detectors.transform import BatchTransform
 from nas.ops.part.dsa import PyramidAttention
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError, Op
@@ -34,8 +35,10 @@ class DetectorConfig(BaseModel):
     max_detections: int = Field(100, ge=1)
 
 
-class Fcos(FCOS):  # type: ignore[misc]
+class Fcos(FCOS):
     """torchvision's FCOS with its assignment done for the whole batch at once."""
+
+    head: FCOSHead
 
     def compute_loss(
         self,
@@ -51,7 +54,7 @@ class Fcos(FCOS):  # type: ignore[misc]
         return self.head.compute_loss(targets, head_outputs, anchors, list(matched))
 
 
-class AttentiveHead(FCOSHead):  # type: ignore[misc]
+class AttentiveHead(FCOSHead):
     """An FCOS head whose class and box towers each read the pyramid through an attention of their own (DSA)."""
 
     def __init__(self, channels: int, classes: int, depth: int, attention: Op, levels: tuple[int, ...]) -> None:
@@ -86,7 +89,7 @@ def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, con
         else FCOSHead(channels, 1, num_classes, scale.head_depth)
     )
     units = tuple((config.box_unit * 2**level,) for level in backbone.levels)
-    return Fcos(
+    detector = Fcos(
         backbone,
         num_classes,
         anchor_generator=AnchorGenerator(units, ((1.0,),) * len(units)),
@@ -95,3 +98,6 @@ def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, con
         nms_thresh=config.nms_threshold,
         detections_per_img=config.max_detections,
     )
+    given = detector.transform
+    detector.transform = BatchTransform(given.min_size, given.max_size, given.image_mean, given.image_std)
+    return detector

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.data.cache import ImageCache
-from nas.data.detection_set import DetectionSet
+from nas.data.cache import Images
+from nas.data.detection_set import DetectionSet, IntArray
 
 Target = dict[str, Tensor]
 Batch = tuple[Tensor, list[Target]]
@@ -16,11 +18,11 @@ Batch = tuple[Tensor, list[Target]]
 
 
 @dataclass(frozen=True, eq=False)
-class CachedBatches:
-    """Batches from memory. The order and flips of an epoch depend on nothing but the seed and the epoch."""
+class Batches:
+    """Batches of one set. The order and flips of an epoch depend on nothing but the seed and the epoch."""
 
     data: DetectionSet
-    cache: ImageCache
+    images: Images
     batch_size: int
 
     @property
@@ -36,8 +38,13 @@ class CachedBatches:
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             yield self._batch(chosen, mirrored[chosen], device)
 
-    def _batch(self, chosen: np.ndarray, mirrored: np.ndarray, device: str) -> Batch:
-        images = torch.from_numpy(self.cache.images[chosen]).to(device, torch.float32).div_(255)
+    def forever(self, *, seed: int, flip: bool, device: str) -> Iterator[Batch]:
+        """One epoch after the other."""
+        for epoch in count():
+            yield from self.training(seed=seed, epoch=epoch, flip=flip, device=device)
+
+    def _batch(self, chosen: IntArray, mirrored: NDArray[np.bool_], device: str) -> Batch:
+        images = torch.from_numpy(self.images.take(chosen)).to(device, torch.float32).div_(255)
         targets = [self._target(i, device) for i in chosen]
         for position in np.flatnonzero(mirrored):
             images[position] = images[position].flip(-1)
@@ -48,6 +55,6 @@ class CachedBatches:
         return images, targets
 
     def _target(self, position: int, device: str) -> Target:
-        boxes = torch.from_numpy(self.data.boxes[position] * self.cache.scales[position])
+        boxes = torch.from_numpy(self.data.boxes[position] * self.images.scales[position])
         labels = torch.from_numpy(self.data.labels[position])
         return {"boxes": boxes.to(device), "labels": labels.to(device)}

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.data.cache import ImageCache
-from nas.data.detection_set import DetectionSet
+from nas.data.cache import Images
+from nas.data.detection_set import DetectionSet, IntArray
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 """COCO's 12 numbers in the order of `COCOeval.stats`; -1 where no object is of the kind."""
@@ -57,17 +57,17 @@ def to_coco(data: DetectionSet, position: int, scale: float, detected: Mapping[s
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, data: DetectionSet, cache: ImageCache, *, batch_size: int, device: str
+    model: nn.Module, data: DetectionSet, images: Images, *, device: str, batch_size: int = 32
 ) -> dict[str, float]:
     """The 12 COCO numbers of a detector on a whole set. Leaves the model in evaluation mode."""
     model.eval()
     found: list[dict[str, Any]] = []
     for chosen in _chunks(len(data), batch_size):
-        images = torch.from_numpy(cache.images[chosen]).to(device, torch.float32).div_(255)
-        for position, detected in zip(chosen, model(images), strict=True):
-            found += to_coco(data, position, float(cache.scales[position]), detected)
+        batch = torch.from_numpy(images.take(chosen)).to(device, torch.float32).div_(255)
+        for position, detected in zip(chosen.tolist(), model(batch), strict=True):
+            found += to_coco(data, position, float(images.scales[position]), detected)
     return coco_metrics(data.ground_truth, found)
 
 
-def _chunks(count: int, size: int) -> Iterable[np.ndarray]:
+def _chunks(count: int, size: int) -> Iterable[IntArray]:
     return np.split(np.arange(count), range(size, count, size))

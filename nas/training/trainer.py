@@ -45,7 +45,9 @@ class Trainer:
         Raises:
             Diverged: the loss is not finite; the weights are left as they were.
         """
-        loss: Tensor = torch.stack(tuple(self.model(images, targets).values())).sum()
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
+            losses = self.model(images, targets)
+        loss: Tensor = torch.stack(tuple(losses.values())).sum()
         if not math.isfinite(loss.item()):
             raise Diverged(f"the loss is {loss.item()} at step {self.steps}")
         self.optimizer.zero_grad(set_to_none=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import shared_data
 
-from nas.data.cache import PADDING, cache_bytes, letterbox, letterbox_image, require_memory
+from nas.data.cache import PADDING, ImageCache, ImageFiles, cache_bytes, letterbox, letterbox_image, open_images
 from nas.data.coco import read_split
 from nas.data.detection_set import DataError, DetectionSet, UInt8Array
 from nas.data.digits import DigitsConfig, digits
@@ -80,10 +80,14 @@ def test_an_image_that_does_not_decode_ends_it(scenes: DetectionSet) -> None:
         letterbox(replace(scenes, load=load), 48)
 
 
-def test_memory_is_refused_with_what_is_needed() -> None:
-    require_memory(10, 128, limit=cache_bytes(10, 128))
-    with pytest.raises(DataError, match=r"118287 images at 640 px needs 135\.37 GiB of the 8\.00 GiB"):
-        require_memory(118_287, 640, limit=8 * 2**30)
+def test_a_set_too_large_for_memory_is_decoded_when_needed(scenes: DetectionSet) -> None:
+    kept = open_images(scenes, 48, limit=cache_bytes(len(scenes), 48))
+    decoded = open_images(scenes, 48, limit=cache_bytes(len(scenes), 48) - 1)
+    assert isinstance(kept, ImageCache)
+    assert isinstance(decoded, ImageFiles)
+    positions = np.array([2, 0])
+    np.testing.assert_array_equal(kept.take(positions), decoded.take(positions))
+    np.testing.assert_array_equal(kept.scales, decoded.scales)
 
 
 def test_a_real_set_fits_its_boxes() -> None:

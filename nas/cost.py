@@ -1,0 +1,58 @@
+"""What a genotype costs at a scale, counted on the meta device: no weights are allocated, nothing is computed."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from nas.detectors import build_detector
+from search_spaces.genotype import Genotype, Scale
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Counts of one image's way through a detector, up to its losses or NMS.
+
+    Attributes:
+        parameters: weights, buffers not counted.
+        trainable_parameters: those of them that training changes.
+        macs: multiply-adds of convolutions and matrix products, for one image.
+        activations: elements that convolutions write, for one image.
+        image_size: side of the square image they are counted at, px.
+    """
+
+    parameters: int
+    trainable_parameters: int
+    macs: int
+    activations: int
+    image_size: int
+
+
+def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int) -> Cost:
+    """Count a genotype's detector.
+
+    Raises:
+        GenotypeError: the scale does not suit the genotype.
+    """
+    with torch.device("meta"):
+        model = build_detector(genotype, scale, num_classes).eval()
+        image = torch.empty(1, 3, image_size, image_size)
+    activations = 0
+
+    def add(module: nn.Module, args: object, output: Tensor) -> None:
+        nonlocal activations
+        activations += output.numel()
+
+    hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.head(list(model.backbone(image).values()))  # type: ignore[operator]
+    for hook in hooks:
+        hook.remove()
+    return Cost(
+        parameters=sum(p.numel() for p in model.parameters()),
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        macs=counter.get_total_flops() // 2,
+        activations=activations,
+        image_size=image_size,
+    )

@@ -1,0 +1,105 @@
+"""Training a genotype in earnest: epochs, checkpoints, resumption, and the 12 COCO numbers at the end."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from nas.data.cache import open_images
+from nas.data.detection_set import DetectionSet
+from nas.training.batches import Batches
+from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
+from nas.training.evaluation import evaluate
+from nas.training.recipe import Recipe
+from nas.training.trainer import Trainer
+
+LAST = "last.pt"
+METRICS = "metrics.json"
+
+
+class FitConfig(BaseModel):
+    """How long and on what.
+
+    Attributes:
+        epochs: passes over the training images.
+        recipe: how each step is made.
+        seed: of weights, order and augmentation.
+        cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(30, ge=1)
+    recipe: Recipe = Recipe()
+    seed: int = Field(0, ge=0)
+    cache_gib: float = Field(4.0, ge=0)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is; `loss` is that of the last step."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+
+
+def fit(
+    blueprint: Blueprint,
+    config: FitConfig,
+    data: tuple[DetectionSet, DetectionSet],
+    out: Path,
+    *,
+    device: str,
+    watch: Callable[[Progress], None],
+) -> dict[str, float]:
+    """Train, leaving `last.pt` after every epoch and `metrics.json` at the end; go on where an earlier call stopped.
+
+    Args:
+        blueprint: what to build.
+        config: how to train it; to resume it must be the same as before.
+        data: training and validation set.
+        out: directory for the checkpoint and the metrics.
+        device: where to train.
+        watch: called after every step.
+
+    Returns:
+        The 12 COCO numbers on the validation set.
+
+    Raises:
+        CheckpointError: `out` holds a training of something else.
+        Diverged: the loss is no longer finite; the last checkpoint stays.
+    """
+    train, val = data
+    limit = int(config.cache_gib * 2**30)
+    batches = Batches(train, open_images(train, blueprint.image_size, limit=limit), config.recipe.batch_size)
+    torch.manual_seed(config.seed)
+    model = blueprint.build().to(device)
+    trainer = Trainer(model, config.recipe, config.epochs * batches.steps_per_epoch)
+    out.mkdir(parents=True, exist_ok=True)
+    for epoch in range(_resume(out / LAST, blueprint, config, trainer), config.epochs):
+        model.train()
+        stream = batches.training(seed=config.seed, epoch=epoch, flip=config.recipe.flip, device=device)
+        for step, (images, targets) in enumerate(stream, 1):
+            loss = trainer.step(images, targets)
+            watch(Progress(epoch, config.epochs, step, batches.steps_per_epoch, float(loss)))
+        Checkpoint(blueprint, config.model_dump_json(), epoch + 1, trainer.state_dict()).save(out / LAST)
+    metrics = evaluate(model, val, open_images(val, blueprint.image_size, limit=limit), device=device)
+    (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def _resume(path: Path, blueprint: Blueprint, config: FitConfig, trainer: Trainer) -> int:
+    """The first epoch left to train."""
+    if not path.exists():
+        return 0
+    found = Checkpoint.load(path)
+    if found.blueprint != blueprint or found.config != config.model_dump_json():
+        raise CheckpointError(f"{path} belongs to another training: give the same settings, or another directory")
+    trainer.load_state_dict(found.state)
+    return found.epoch

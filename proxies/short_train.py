@@ -1,0 +1,103 @@
+"""Short training: a genotype trained for a few steps at a small scale, scored in COCO AP."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from nas.cost import cost
+from nas.data.cache import ImageCache, letterbox
+from nas.data.detection_set import DetectionSet
+from nas.detectors import DetectorConfig, build_detector
+from nas.search.types import Direction, Scores
+from nas.training.batches import Batches
+from nas.training.evaluation import evaluate
+from nas.training.recipe import Recipe
+from nas.training.trainer import Trainer
+from search_spaces.genotype import Genotype, Scale
+
+_OBJECTIVES: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
+
+
+class ShortTrainConfig(BaseModel):
+    """What a candidate goes through.
+
+    Attributes:
+        scale: how big candidates are built.
+        image_size: side of the letterboxed images, px.
+        steps: optimiser steps of a full evaluation.
+        rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
+        val_images: how many validation images score it.
+        recipe: how it is trained.
+        detector: how it reads its outputs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scale: Scale = Scale(width=0.125, output_width=32, stem=0.25)
+    image_size: int = Field(96, ge=32)
+    steps: int = Field(600, ge=1)
+    rungs: int = Field(4, ge=1)
+    val_images: int = Field(128, ge=1)
+    recipe: Recipe = Recipe()
+    detector: DetectorConfig = DetectorConfig()
+
+
+@dataclass(frozen=True, eq=False)
+class ShortTrain:
+    """The proxy. Holds its data decoded, in arrays that workers of one machine share."""
+
+    config: ShortTrainConfig
+    train: DetectionSet
+    val: DetectionSet
+    train_cache: ImageCache
+    val_cache: ImageCache
+
+    @staticmethod
+    def prepare(
+        config: ShortTrainConfig,
+        data: tuple[DetectionSet, DetectionSet],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "ShortTrain":
+        """Decode the data at the proxy's size; `progress` hears of (images done, images in all) of each split."""
+        train, val = data[0], data[1].subset(config.val_images)
+        size = config.image_size
+        return ShortTrain(
+            config, train, val, letterbox(train, size, progress=progress), letterbox(val, size, progress=progress)
+        )
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        return _OBJECTIVES
+
+    @property
+    def steps(self) -> int:
+        return self.config.rungs
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        """Train, and score `rungs` times on the way: ap, ap50, gmacs and the loss.
+
+        Every candidate sees the same images in the same order at a seed.
+
+        Raises:
+            GenotypeError: the scale does not suit the genotype.
+            Diverged: the loss is no longer finite.
+        """
+        config = self.config
+        torch.manual_seed(seed)
+        model = build_detector(genotype, config.scale, self.train.num_classes, config.detector).to(device)
+        price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.train.num_classes)
+        trainer = Trainer(model, config.recipe, config.steps)
+        batches = Batches(self.train, self.train_cache, config.recipe.batch_size)
+        stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
+        for rung in range(1, config.rungs + 1):
+            model.train()
+            losses = [trainer.step(*next(stream)) for _ in range(trainer.steps, config.steps * rung // config.rungs)]
+            metrics = evaluate(model, self.val, self.val_cache, device=device)
+            yield {
+                "ap": metrics["AP"],
+                "ap50": metrics["AP50"],
+                "gmacs": price.macs / 1e9,
+                "loss": float(torch.stack(losses).mean()),
+            }
