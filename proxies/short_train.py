@@ -43,6 +43,11 @@ class ShortTrainConfig(BaseModel):
     recipe: Recipe = Recipe()
     detector: DetectorConfig = DetectorConfig()
 
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        """The scores a search optimises; AP ranks trials."""
+        return _OBJECTIVES
+
 
 @dataclass(frozen=True, eq=False)
 class ShortTrain:
@@ -69,7 +74,7 @@ class ShortTrain:
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        return _OBJECTIVES
+        return self.config.objectives
 
     @property
     def steps(self) -> int:

@@ -1,9 +1,11 @@
 """FCOS (arXiv 1904.01355) on a decoded backbone: torchvision's head, losses and NMS."""
 
+from functools import partial
+
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.fcos import FCOS, FCOSHead
+from torchvision.models.detection.fcos import FCOS, FCOSClassificationHead, FCOSHead, FCOSRegressionHead
 
 from nas.decode import Backbone
 from nas.detectors.match import match_points
@@ -13,7 +15,7 @@ from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError, Op
 
 HEAD_GROUPS = 32
-"""Groups of the norms in torchvision's FCOS towers."""
+"""Groups of the norms in torchvision's FCOS towers, of 8 channels at its 256."""
 
 
 class DetectorConfig(BaseModel):
@@ -54,11 +56,24 @@ class Fcos(FCOS):
         return self.head.compute_loss(targets, head_outputs, anchors, list(matched))
 
 
-class AttentiveHead(FCOSHead):
+class Head(FCOSHead):
+    """torchvision's FCOS head, whose norms keep 8 channels a group where it is narrower than torchvision's.
+
+    32 groups of one channel each would leave nothing of a map of one pixel.
+    """
+
+    def __init__(self, channels: int, classes: int, depth: int) -> None:
+        super().__init__(channels, 1, classes, depth)
+        norm = partial(nn.GroupNorm, min(HEAD_GROUPS, channels // 8))
+        self.classification_head = FCOSClassificationHead(channels, 1, classes, depth, norm_layer=norm)
+        self.regression_head = FCOSRegressionHead(channels, 1, depth, norm_layer=norm)
+
+
+class AttentiveHead(Head):
     """An FCOS head whose class and box towers each read the pyramid through an attention of their own (DSA)."""
 
     def __init__(self, channels: int, classes: int, depth: int, attention: Op, levels: tuple[int, ...]) -> None:
-        super().__init__(channels, 1, classes, depth)
+        super().__init__(channels, classes, depth)
         self.class_attention = PyramidAttention(attention, channels, levels)
         self.box_attention = PyramidAttention(attention, channels, levels)
 
@@ -86,7 +101,7 @@ def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, con
     towers = (
         AttentiveHead(channels, num_classes, scale.head_depth, head["attention"][0], backbone.levels)
         if head["attention"]
-        else FCOSHead(channels, 1, num_classes, scale.head_depth)
+        else Head(channels, num_classes, scale.head_depth)
     )
     units = tuple((config.box_unit * 2**level,) for level in backbone.levels)
     detector = Fcos(

@@ -99,7 +99,8 @@ class Checkpoint:
         except FileNotFoundError:
             raise CheckpointError(f"{path}: no such file") from None
         except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-            raise CheckpointError(f"{path}: not a checkpoint: {str(error).splitlines()[0]}") from None
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CheckpointError(f"{path}: not a checkpoint: {reason}") from None
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             raise CheckpointError(f"{path}: not a checkpoint of format {FORMAT!r}")
         try:

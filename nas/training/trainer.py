@@ -34,9 +34,9 @@ class Trainer:
             fused=True,
         )
         # one step more than is taken: the last one would have a learning rate of nothing
-        self.schedule = OneCycleLR(
-            self.optimizer, recipe.learning_rate, total_steps=total_steps + 1, pct_start=recipe.warmup
-        )
+        total = total_steps + 1
+        warmup = max(recipe.warmup, 2 / total)
+        self.schedule = OneCycleLR(self.optimizer, recipe.learning_rate, total_steps=total, pct_start=warmup)
         self.steps = 0
 
     def step(self, images: Tensor, targets: list[Target]) -> Tensor:

@@ -1,0 +1,122 @@
+"""What a search costs around its proxy: `python -m experiments.bench.search_overhead [--json]`.
+
+A proxy that does nothing goes through the whole loop (ask, replay, key, JSON, store, runner, report, tell), so what
+is left is the overhead of a trial; then 10,000 stored trials are opened again.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from nas.search import schema
+from nas.search.local_runner import LocalRunner
+from nas.search.ray_runner import RayRunner
+from nas.search.run_search import run_search
+from nas.search.store import Store
+from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.types import Direction, Runner, Scores, State, Trial
+from search_spaces.genotype import Genotype
+from search_spaces.joint import JointSpace
+
+OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
+STEPS = 3
+
+
+class NoProxy:
+    """Scores every genotype alike, at once."""
+
+    objectives = OBJECTIVES
+    steps = STEPS
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        for _ in range(STEPS):
+            yield {"ap": 0.0}
+
+
+def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
+    """Milliseconds a trial takes once the first has ended, and seconds until then."""
+    ends: list[float] = []
+
+    def watch(trial: Trial) -> None:
+        if trial.state.ended:
+            ends.append(time.perf_counter())
+
+    space = JointSpace()
+    start = time.perf_counter()
+    run_search(
+        space=space,
+        strategy=build_strategy(StrategyConfig(), space, OBJECTIVES, seed=0),
+        proxy=NoProxy(),
+        runner=runner,
+        store=store,
+        trials=trials,
+        seed=0,
+        device="cpu",
+        watch=watch,
+    )
+    return (ends[-1] - ends[0]) / (len(ends) - 1) * 1e3, ends[0] - start
+
+
+def writing(store: Store, sample: Trial, trials: int) -> float:
+    """Milliseconds to create, report on and end a trial."""
+    start = time.perf_counter()
+    for number in range(trials):
+        trial = store.create(key=str(number), trace=sample.trace, genotype=sample.genotype, seed=0)
+        store.report(trial.number, {"ap": 0.1})
+        store.end(trial.number, State.finished, seconds=1.0)
+    return (time.perf_counter() - start) / trials * 1e3
+
+
+def reopening(url: str, sample: Trial, trials: int) -> float:
+    """Seconds to open a store of many trials and to read its history."""
+    study = "many"
+    Store(url, study)
+    row: dict[str, str | int] = {"study": study, "state": "finished", "seed": 0, "genotype": sample.genotype}
+    row |= {"trace": json.dumps(dict(sample.trace)), "reports": json.dumps([*map(dict, sample.reports)])}
+    rows = [row | {"number": number, "key": str(number), "told": number} for number in range(trials)]
+    with create_engine(url).begin() as connection:
+        connection.execute(schema.trials.insert(), rows)
+    start = time.perf_counter()
+    assert len(Store(url, study).history()) == trials
+    return time.perf_counter() - start
+
+
+def measure(trials: int, stored: int) -> dict[str, float]:
+    """Every figure, by name and unit."""
+    with tempfile.TemporaryDirectory() as folder:
+        local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
+        store = Store(local)
+        local_ms, _ = overhead(LocalRunner(), store, trials)
+        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), STEPS), Store(ray), trials)
+        sample = store.trials()[-1]
+        write_ms = writing(Store(local, "few"), sample, trials)
+        open_s = reopening(local, sample, stored)
+    return {
+        "local_ms_per_trial": local_ms,
+        "ray_ms_per_trial": ray_ms,
+        "ray_start_s": ray_start_s,
+        "store_ms_per_trial": write_ms,
+        f"open_{stored}_trials_s": open_s,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--trials", type=int, default=200, help="trials through each runner")
+    parser.add_argument("--stored", type=int, default=10_000, help="trials to reopen")
+    options = parser.parse_args()
+    figures = measure(options.trials, options.stored)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        print("\n".join(f"{name:24} {value:8.2f}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    main()

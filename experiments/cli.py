@@ -1,0 +1,71 @@
+"""`nas`: launch searches, look at what they found, retrain it."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
+    "resume": ("RUN", "go on with a search that was interrupted"),
+    "inspect": ("RUN", "show what a search has found"),
+    "cost": ("GENOTYPE", "parameters and multiply-adds"),
+    "draw": ("GENOTYPE", "draw the graph"),
+    "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
+    "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
+    "zoo": ("", "list the published systems"),
+}
+USAGE = "\n".join(
+    [
+        "usage: nas VERB [arguments]",
+        "",
+        *(f"  {verb:8} {what:11} {about}" for verb, (what, about) in VERBS.items()),
+        "",
+        "GENOTYPE is a JSON file, zoo:NAME, RUN (its best) or RUN#N. `nas VERB --help` tells the rest.",
+    ]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb.
+
+    Returns:
+        0 done, 1 failed, 2 unusable arguments, 130 interrupted.
+    """
+    verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or [""]
+    if verb in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        print(
+            f"nas: no verb {verb!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+            USAGE,
+            sep="\n",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        return int(importlib.import_module(f"experiments.commands.{verb}").main(rest))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except _usage_errors() as error:
+        print(f"nas {verb}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 1
+
+
+def _usage_errors() -> tuple[type[Exception], ...]:
+    from experiments.errors import UsageError
+    from nas.data.detection_set import DataError
+    from nas.search.store import StoreError
+    from nas.training.checkpoint import CheckpointError
+    from search_spaces.ops import GenotypeError
+
+    return UsageError, DataError, StoreError, CheckpointError, GenotypeError
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""`nas cost GENOTYPE`: parameters and multiply-adds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from experiments.arguments import parse, split_positional
+from experiments.genotypes import find_genotype
+from nas.cost import cost
+from search_spaces.genotype import Scale
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Count parameters and multiply-adds of a detector; nothing is allocated."""
+
+    genotype: Positional[str]
+    """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
+    scale: Scale
+    """How big it is built; of a zoo entry the published scale, of a run its proxy's."""
+    image_size: int = 640
+    """Side of the image, px."""
+    classes: int = 80
+    """Foreground classes."""
+    json: bool = False
+    """One JSON document on standard output and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    name, _ = split_positional(arguments)
+    named = find_genotype(name) if name else None
+    default = Arguments(
+        genotype=name or "",
+        scale=(named and named.scale) or Scale(),
+        image_size=(named and named.image_size) or 640,
+    )
+    asked = parse(Arguments, "cost", arguments, default)
+    counted = cost(
+        find_genotype(asked.genotype).genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes
+    )
+    if asked.json:
+        print(json.dumps(asdict(counted)))
+        return 0
+    console = Console()
+    console.print(f"parameters   {counted.parameters:,} ({counted.trainable_parameters:,} trainable)")
+    console.print(f"multiply-adds {counted.macs:,} at {counted.image_size} px")
+    console.print(f"activations  {counted.activations:,}")
+    return 0

@@ -1,0 +1,56 @@
+"""`nas eval CHECKPOINT`: score a trained detector in COCO AP."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from experiments.arguments import parse
+from experiments.errors import UsageError
+from nas.data.cache import open_images
+from nas.data.digits import DigitsConfig
+from nas.data.open import open_data
+from nas.training.checkpoint import Checkpoint
+from nas.training.device import best_device
+from nas.training.evaluation import evaluate
+
+CACHE_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Score a trained detector on a validation set."""
+
+    checkpoint: Positional[Path]
+    """A checkpoint of `nas train`."""
+    data: str
+    """A directory in COCO's format, or "digits"."""
+    device: str = "auto"
+    """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
+    json: bool = False
+    """The 12 COCO numbers as one JSON document on standard output and nothing else."""
+    digits: DigitsConfig = field(default_factory=DigitsConfig)
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = parse(Arguments, "eval", arguments)
+    checkpoint = Checkpoint.load(asked.checkpoint)
+    blueprint = checkpoint.blueprint
+    _, val = open_data(asked.data, asked.digits)
+    if val.categories != blueprint.categories:
+        raise UsageError(
+            f"{asked.checkpoint} knows other categories than {asked.data}: evaluate it on data like its own"
+        )
+    device = best_device(asked.device)
+    images = open_images(val, blueprint.image_size, limit=CACHE_BYTES)
+    metrics = evaluate(checkpoint.restore().to(device), val, images, device=device)
+    if asked.json:
+        print(json.dumps(metrics))
+        return 0
+    console = Console()
+    for metric, value in metrics.items():
+        console.print(f"{metric:6} {value:.4f}")
+    return 0

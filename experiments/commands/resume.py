@@ -1,0 +1,24 @@
+"""`nas resume RUN`: go on with a search that was interrupted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from experiments.arguments import parse
+from experiments.run_directory import RunDirectory
+from experiments.searching import carry_on
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Go on with a search that was interrupted, up to the trials it was asked for."""
+
+    run: Positional[Path]
+    """The run's directory."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    return carry_on(RunDirectory.open(parse(Arguments, "resume", arguments).run), Console())

@@ -1,0 +1,104 @@
+"""`nas train GENOTYPE`: train in earnest, at a larger scale than the search did."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiments.arguments import parse, split_positional
+from experiments.errors import UsageError
+from experiments.genotypes import Named, find_genotype
+from experiments.searching import report_skipped
+from nas.data.digits import DigitsConfig
+from nas.data.open import open_data
+from nas.detectors import DetectorConfig
+from nas.training.checkpoint import Blueprint
+from nas.training.device import best_device
+from nas.training.fit import LAST, METRICS, FitConfig, fit
+from nas.training.fit import Progress as FitProgress
+from search_spaces.genotype import Scale
+
+
+class TrainConfig(FitConfig):
+    """Train a genotype in earnest, with checkpoints; the same command goes on where it was interrupted.
+
+    Without other flags a run's winner is trained on the run's data at twice the width and image size of its proxy,
+    a zoo entry at its published scale.
+    """
+
+    data: str | None = None
+    """A directory in COCO's format, or "digits"."""
+    out: Path | None = Field(None, exclude=True)
+    """Directory of the checkpoint; train/NAME if not given."""
+    device: str = "auto"
+    """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
+    image_size: int = Field(640, ge=32)
+    """Side of the letterboxed images, px."""
+    scale: Scale = Scale()
+    detector: DetectorConfig = DetectorConfig()
+    digits: DigitsConfig = DigitsConfig()
+
+
+def main(arguments: Sequence[str]) -> int:
+    name, flags = split_positional(arguments)
+    if name is None:
+        parse(TrainConfig, "train GENOTYPE", flags or ["--help"])
+        raise UsageError("which genotype? Give a JSON file, zoo:NAME, a run's directory, or RUN#N first")
+    named = find_genotype(name)
+    config = parse(TrainConfig, "train GENOTYPE", flags, _defaults(named))
+    if config.data is None:
+        raise UsageError("--data: give a directory in COCO's format, or 'digits'")
+    console = Console()
+    data = open_data(config.data, config.digits)
+    for split in data:
+        report_skipped(split, console)
+    out = config.out or Path("train") / named.label
+    blueprint = Blueprint(named.genotype, config.scale, config.detector, config.image_size, data[0].categories)
+    with _progress(console) as bar:
+        task = bar.add_task(named.label, total=None, loss="")
+
+        def watch(news: FitProgress) -> None:
+            done = news.epoch * news.steps + news.step
+            bar.update(
+                task,
+                completed=done,
+                total=news.epochs * news.steps,
+                loss=f"epoch {news.epoch + 1}  loss {news.loss:.3f}",
+            )
+
+        metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch)
+    for metric, value in metrics.items():
+        console.print(f"{metric:6} {value:.4f}")
+    console.print(f"checkpoint {out / LAST}, numbers {out / METRICS}", markup=False)
+    return 0
+
+
+def _defaults(named: Named) -> TrainConfig:
+    if named.run is None:
+        return TrainConfig(scale=named.scale or Scale(), image_size=named.image_size or 640)
+    searched = named.run.config()
+    proxy, small = searched.proxy, searched.proxy.scale
+    scale = replace(small, width=small.width * 2, output_width=small.output_width * 2, stem=min(1.0, small.stem * 2))
+    return TrainConfig(
+        data=searched.data,
+        digits=searched.digits,
+        image_size=proxy.image_size * 2,
+        scale=scale,
+        detector=proxy.detector,
+        recipe=proxy.recipe,
+        seed=searched.seed,
+    )
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -1,0 +1,52 @@
+"""Searches to start from, by name. Command-line flags change any part of one."""
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from experiments.config import SearchConfig
+from experiments.errors import UsageError
+from nas.training.recipe import Recipe
+from proxies.short_train import ShortTrainConfig
+from search_spaces.genotype import Scale
+from search_spaces.zoo import SCALES
+
+_SMALL = Scale(width=0.125, output_width=32, stem=0.25)
+
+PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
+    {
+        # minutes on two cores, nothing to download
+        "digits": SearchConfig(proxy=ShortTrainConfig(scale=_SMALL, recipe=Recipe(flip=False))),
+        # any small directory in COCO's format, on CPUs
+        "boxes": SearchConfig(proxy=ShortTrainConfig(scale=_SMALL, image_size=128, steps=400)),
+        # the proxy of SpineNet's own search (arXiv 1912.05027, section 4), on GPUs
+        "coco": SearchConfig(
+            data="coco",
+            trials=1000,
+            gpus_per_trial=1.0,
+            cpus_per_trial=4.0,
+            time_limit=None,
+            proxy=ShortTrainConfig(
+                scale=SCALES["proxy"],
+                image_size=512,
+                steps=9000,
+                rungs=5,
+                val_images=5000,
+                recipe=Recipe(batch_size=64),
+            ),
+        ),
+    }
+)
+
+
+def preset(name: str) -> SearchConfig:
+    """The preset of a name.
+
+    Raises:
+        UsageError: no such preset; the message suggests the nearest.
+    """
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(PRESETS)}"
+        raise UsageError(f"no preset {name!r}; {hint}")
+    return PRESETS[name]

@@ -1,0 +1,91 @@
+"""The directory of a run: its configuration, trials, winner and surroundings."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from experiments.config import SearchConfig
+from experiments.errors import UsageError
+from nas.search.store import Store
+from nas.search.types import Trial
+
+CONFIG, STUDY, BEST, ENVIRONMENT = "config.json", "study.db", "best.json", "environment.json"
+_RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """`config.json` replays the run, `study.db` holds its trials, `best.json` its winning genotype, and
+    `environment.json` what it ran on.
+    """
+
+    path: Path
+
+    @staticmethod
+    def create(config: SearchConfig, preset: str) -> "RunDirectory":
+        """Start a new run.
+
+        Raises:
+            UsageError: `config.out` holds something already.
+        """
+        path = config.out or Path("runs") / f"{preset}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path} is not empty: `nas resume {path}` goes on with a run; else give another --out")
+        path.mkdir(parents=True, exist_ok=True)
+        (path / ENVIRONMENT).write_text(json.dumps(_environment(config.seed), indent=2) + "\n")
+        (path / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+        return RunDirectory(path)
+
+    @staticmethod
+    def open(path: Path) -> "RunDirectory":
+        """An existing run.
+
+        Raises:
+            UsageError: `path` holds no run.
+        """
+        if not (path / CONFIG).is_file():
+            raise UsageError(f"{path} is no run: it has no {CONFIG}")
+        return RunDirectory(path)
+
+    def config(self) -> SearchConfig:
+        """The configuration the run was started with.
+
+        Raises:
+            UsageError: the file has been damaged or is of another release; the message names the fields.
+        """
+        try:
+            return SearchConfig.model_validate_json((self.path / CONFIG).read_bytes())
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
+            raise UsageError(f"{self.path / CONFIG}: {faults}") from None
+
+    def store(self) -> Store:
+        return Store(f"sqlite:///{self.path / STUDY}")
+
+    def write_best(self, trial: Trial) -> None:
+        """Keep the winner's genotype, indented for reading."""
+        document = json.dumps(json.loads(trial.genotype), indent=2) + "\n"
+        part = self.path / (BEST + ".part")
+        part.write_text(document)
+        part.replace(self.path / BEST)
+
+
+def _environment(seed: int) -> dict[str, object]:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _RECORDED},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": gpus,
+    }

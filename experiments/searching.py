@@ -1,0 +1,113 @@
+"""Carrying a run on: from its directory to its winner."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.progress import Progress
+
+from experiments.config import SearchConfig
+from experiments.run_directory import RunDirectory
+from nas.data.detection_set import DetectionSet
+from nas.data.open import open_data
+from nas.inspect.leaderboard import leaderboard
+from nas.inspect.live import LiveView
+from nas.search.ranking import best
+from nas.search.run_search import run_search
+from nas.search.strategies import build_strategy
+from nas.search.types import Direction, Runner, Trial
+from proxies.short_train import ShortTrain
+from search_spaces.registry import SPACES
+
+
+def carry_on(run: RunDirectory, console: Console) -> int:
+    """Search until the run has its trials; a new run and an interrupted one differ only in what its store holds.
+
+    Returns:
+        0, or 1 if no trial came to scores.
+    """
+    config = run.config()
+    proxy = _prepare(config, console)
+    store = run.store()
+    space = SPACES[config.space]
+    strategy = build_strategy(config.strategy, space, proxy.objectives, seed=config.seed, asked=store.asked)
+    for trial in store.history():
+        strategy.tell(trial)
+    known = store.trials()
+    console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {proxy.train.name}")
+    try:
+        with LiveView(
+            console, trials=config.trials, steps=proxy.steps, objectives=proxy.objectives, resumed=known
+        ) as view:
+            result = run_search(
+                space=space,
+                strategy=strategy,
+                proxy=proxy,
+                runner=_runner(config, proxy, known),
+                store=store,
+                trials=config.trials,
+                seed=config.seed,
+                device="cuda" if config.gpus_per_trial else "cpu",
+                watch=view.watch,
+            )
+    finally:
+        _conclude(run, store.trials(), proxy.objectives, console)
+    if result.exhausted:
+        console.print("The strategy found nothing new to propose: the space is exhausted.")
+    return 0 if result.best else 1
+
+
+def _prepare(config: SearchConfig, console: Console) -> ShortTrain:
+    """Open and decode the data, once for all trials."""
+    data = open_data(config.data, config.digits)
+    for split in data:
+        report_skipped(split, console)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("decoding images", total=None)
+        return ShortTrain.prepare(
+            config.proxy, data, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+def report_skipped(data: DetectionSet, console: Console) -> None:
+    """Say what was left out of a set while reading it."""
+    if data.skipped:
+        console.print(f"{data.name}: " + ", ".join(f"{count} boxes {reason}" for reason, count in data.skipped.items()))
+
+
+def _runner(config: SearchConfig, proxy: ShortTrain, known: Sequence[Trial]) -> Runner:
+    if config.runner == "local":
+        from nas.search.local_runner import LocalRunner
+
+        return LocalRunner(time_limit=config.time_limit)
+    from nas.search.ray_runner import RayRunner
+
+    return RayRunner(
+        objective=next(iter(proxy.objectives.items())),
+        steps=proxy.steps,
+        address=config.ray_address,
+        cpus_per_trial=config.cpus_per_trial,
+        gpus_per_trial=config.gpus_per_trial,
+        concurrent=config.concurrent,
+        time_limit=config.time_limit,
+        scheduler=config.asha if config.early_stopping else None,
+        history=known,
+    )
+
+
+def _conclude(
+    run: RunDirectory, trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console
+) -> None:
+    """Keep the winner, and say what there is to see and to do next."""
+    winner = best(trials, objectives)
+    if winner is None:
+        console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.")
+        return
+    run.write_best(winner)
+    console.print(leaderboard(trials, objectives))
+    console.print(f"winner   {run.path / 'best.json'} (trial {winner.number})")
+    console.print(f"trials   {run.path / 'study.db'}")
+    if any(not trial.state.ended for trial in trials):
+        console.print(f"go on    nas resume {run.path}")
+    console.print(f"inspect  nas inspect {run.path}")
+    console.print(f"draw     nas draw {run.path}")
+    console.print(f"retrain  nas train {run.path} --epochs 30", highlight=False)

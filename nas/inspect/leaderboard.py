@@ -1,0 +1,88 @@
+"""What a search found: a table for people, a document for programs."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from nas.inspect.words import duration, figure
+from nas.search.ranking import best, merit, pareto_front
+from nas.search.types import Direction, State, Trial
+
+_KEY_DIGITS = 8
+_MOST_METRICS = 3
+"""Scores shown beside the objectives."""
+
+
+def leaderboard(trials: Sequence[Trial], objectives: Mapping[str, Direction], top: int = 10) -> Table:
+    """The best trials: those that saw the full budget by the first objective, then those that were stopped early."""
+    front = set(pareto_front(trials, objectives))
+    shown = _ranked(trials, objectives)[:top]
+    names = [*objectives, *_metrics(shown, objectives)]
+    table = Table(caption=Text(_caption(trials, len(front)), justify="left"), caption_justify="left", box=None)
+    for name in ("rank", "", "trial", "state", *names, "time", "key"):
+        table.add_column(Text(name), justify="left" if name in ("", "state", "key") else "right", no_wrap=True)
+    for rank, trial in enumerate(shown, 1):
+        table.add_row(*_row(rank, trial, names, star=trial.number in front), style="bold" if rank == 1 else "")
+    return table
+
+
+def _ranked(trials: Iterable[Trial], objectives: Mapping[str, Direction]) -> list[Trial]:
+    """Trials that can be compared, best first; of equals the earlier one."""
+    order: list[tuple[bool, float, int, Trial]] = []
+    for trial in trials:
+        values = merit(trial, objectives)
+        if values and trial.state in (State.finished, State.stopped):
+            order.append((trial.state is State.stopped, -values[0], trial.number, trial))
+    return [trial for *_, trial in sorted(order, key=lambda entry: entry[:3])]
+
+
+def _metrics(trials: Iterable[Trial], objectives: Mapping[str, Direction]) -> list[str]:
+    """Names of the first few scores that are no objectives."""
+    names = dict.fromkeys(name for trial in trials for name in trial.scores or {} if name not in objectives)
+    return list(names)[:_MOST_METRICS]
+
+
+def _row(rank: int, trial: Trial, names: Iterable[str], *, star: bool) -> list[Text]:
+    scores = trial.scores or {}
+    cells = [figure(scores[name]) if name in scores else "-" for name in names]
+    took = "-" if trial.seconds is None else duration(trial.seconds)
+    facts = [str(rank), "★" if star else "", str(trial.number), trial.state.value]
+    return [Text(cell) for cell in (*facts, *cells, took, trial.key[:_KEY_DIGITS])]
+
+
+def _caption(trials: Sequence[Trial], front: int) -> str:
+    counts = {state: sum(trial.state is state for trial in trials) for state in State}
+    told = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
+    stars = "\n★ on the Pareto front" if front else ""
+    return f"{len(trials)} trials: {told}{stars}" if trials else "no trials"
+
+
+def summary_document(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> dict[str, Any]:
+    """The document of `nas inspect --json`, of JSON's own types; numbers that are not finite become null.
+
+    `best` is null, and `front` empty, where no trial can be ranked. Trials without scores have an empty object.
+    """
+    winner = best(trials, objectives)
+    return {
+        "trials": [_entry(trial) for trial in sorted(trials, key=lambda trial: trial.number)],
+        "best": winner.number if winner else None,
+        "front": pareto_front(trials, objectives),
+    }
+
+
+def _entry(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": trial.state.value,
+        "key": trial.key,
+        "scores": {name: _finite(value) for name, value in (trial.scores or {}).items()},
+        "seconds": _finite(trial.seconds),
+        "error": trial.error,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

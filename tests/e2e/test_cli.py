@@ -1,0 +1,165 @@
+"""The `nas` command, as a person or a program calls it: real processes, real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas.training.evaluation import METRICS
+
+TINY = [
+    *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
+    *("--digits.train-images", "16", "--digits.val-images", "8"),
+]
+
+
+def nas(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("e2e")
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Path:
+    """A finished run of three trials."""
+    nas("search", "--runner", "local", "--trials", "3", "--out", "run", *TINY, cwd=folder)
+    return folder / "run"
+
+
+def test_a_run_leaves_its_configuration_trials_winner_and_surroundings(run: Path) -> None:
+    assert {"config.json", "study.db", "best.json", "environment.json"} <= {p.name for p in run.iterdir()}
+    assert json.loads((run / "environment.json").read_text())["seed"] == 0
+
+
+def test_inspect_prints_one_json_document(run: Path) -> None:
+    document = json.loads(nas("inspect", "run", "--json", cwd=run.parent).stdout)
+    assert [t["number"] for t in document["trials"]] == [0, 1, 2]
+    assert {t["state"] for t in document["trials"]} == {"finished"}
+    assert all(set(t) == {"number", "state", "key", "scores", "seconds", "error"} for t in document["trials"])
+    assert document["best"] in document["front"]
+
+
+def test_the_same_seed_gives_the_same_search(run: Path) -> None:
+    nas("search", "--runner", "local", "--trials", "3", "--out", "again", *TINY, cwd=run.parent)
+    first, second = (json.loads(nas("inspect", r, "--json", cwd=run.parent).stdout) for r in ("run", "again"))
+    for trial in (*first["trials"], *second["trials"]):
+        del trial["seconds"]
+    assert first == second
+
+
+def test_config_replays_the_run(run: Path) -> None:
+    """A resumed run that lacks nothing ends at once, and changes nothing."""
+    before = nas("inspect", "run", "--json", cwd=run.parent).stdout
+    nas("resume", "run", cwd=run.parent)
+    assert nas("inspect", "run", "--json", cwd=run.parent).stdout == before
+
+
+@pytest.mark.parametrize("genotype", ["run", "run#1", "run/best.json", "zoo:spinenet-49"])
+def test_every_form_of_genotype_is_drawn_and_counted(run: Path, genotype: str, tmp_path: Path) -> None:
+    nas("draw", genotype, "--out", str(tmp_path / "g.svg"), cwd=run.parent)
+    assert (tmp_path / "g.svg").read_text().lstrip().startswith("<?xml")
+    counted = json.loads(nas("cost", genotype, "--json", cwd=run.parent).stdout)
+    assert counted["parameters"] >= counted["trainable_parameters"] > 0
+    assert counted["macs"] > 0
+
+
+def test_zoo_prints_one_json_document(folder: Path) -> None:
+    rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
+    assert "spinenet-49" in {row["name"] for row in rows}
+
+
+def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
+    common = ["train", "run", "--out", "trained", "--image-size", "96", "--recipe.batch-size", "4"]
+    nas(*common, "--epochs", "2", cwd=run.parent)
+    numbers = json.loads((run.parent / "trained" / "metrics.json").read_text())
+    assert tuple(numbers) == METRICS
+    scored = nas(
+        *("eval", "trained/last.pt", "--data", "digits", "--json"),
+        *("--digits.train-images", "16", "--digits.val-images", "8"),
+        cwd=run.parent,
+    )
+    assert json.loads(scored.stdout) == pytest.approx(numbers)
+    nas(*common, "--epochs", "3", cwd=run.parent, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serch"], "did you mean 'search'"),
+        (["search", "digit"], "did you mean 'digits'"),
+        (["search", "--trials", "0"], "greater than or equal to 1"),
+        (["search", "--data", "nowhere"], "nowhere"),
+        (["search", "--out", "run"], "nas resume run"),
+        (["resume", "nowhere"], "config.json"),
+        (["cost", "zoo:spinenet-94"], "spinenet-49"),
+        (["cost", "run#99"], "no trial '99'"),
+        (["draw", "run", "--out", "g.gif"], ".svg"),
+        (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
+        (["cost", "zoo:spinenet-49", "--scale.output-width", "40"], "multiple of 32"),
+    ],
+)
+def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments: list[str], says: str) -> None:
+    assert says in nas(*arguments, cwd=run.parent, code=2).stderr
+
+
+@pytest.mark.parametrize("document", ["{", "[]", "[" * 100_000, '{"format": "fusion-nas/genotype", "version": 99}'])
+def test_a_hostile_genotype_is_an_error_not_a_crash(folder: Path, document: str) -> None:
+    (folder / "bad.json").write_text(document)
+    assert "bad.json" in nas("cost", "bad.json", cwd=folder, code=2).stderr
+
+
+def test_an_interrupt_ends_cleanly_and_the_run_goes_on(folder: Path) -> None:
+    """SIGINT exits with 130; `nas resume` then ends with exactly the trials asked for."""
+    command = [sys.executable, "-m", "experiments.cli", "search", "--runner", "local", "--trials", "5", "--out", "cut"]
+    process = subprocess.Popen([*command, *TINY], cwd=folder, stdout=subprocess.PIPE, text=True)
+    _wait_for_trials(folder / "cut", 2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    nas("resume", "cut", cwd=folder)
+    document = json.loads(nas("inspect", "cut", "--json", cwd=folder).stdout)
+    assert [t["state"] for t in document["trials"]] == ["finished"] * 5
+    assert len({t["key"] for t in document["trials"]}) == 5
+
+
+@pytest.mark.ray
+def test_a_killed_driver_loses_and_repeats_nothing(folder: Path) -> None:
+    """SIGKILL of the whole search on Ray, then `nas resume`: exactly the trials asked for."""
+    command = [sys.executable, "-m", "experiments.cli", "search", "--trials", "6", "--out", "killed"]
+    process = subprocess.Popen(
+        [*command, *TINY], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    finished = _wait_for_trials(folder / "killed", 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    nas("resume", "killed", cwd=folder)
+    document = json.loads(nas("inspect", "killed", "--json", cwd=folder).stdout)
+    assert [t["number"] for t in document["trials"]] == list(range(6))
+    assert {t["state"] for t in document["trials"]} <= {"finished", "stopped"}
+    assert len({t["key"] for t in document["trials"]}) == 6
+    kept = {t["number"]: t for t in document["trials"]}
+    assert all(kept[t["number"]] == t for t in finished)
+
+
+def _wait_for_trials(run: Path, count: int) -> list[dict[str, object]]:
+    """Wait until so many trials of a running search have ended, and return them."""
+    for _ in range(600):
+        time.sleep(0.2)
+        if not (run / "study.db").exists():
+            continue
+        document = json.loads(nas("inspect", run.name, "--json", cwd=run.parent).stdout)
+        ended = [t for t in document["trials"] if t["state"] != "running"]
+        if len(ended) >= count:
+            return ended
+    raise AssertionError(f"{run} did not come to {count} trials in two minutes")

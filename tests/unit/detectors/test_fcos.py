@@ -1,0 +1,102 @@
+"""Our FCOS is torchvision's: same assignment, same normalisation, same contract."""
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.fcos import FCOS
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+from nas.detectors import DetectorConfig, build_detector
+from nas.detectors.match import match_points
+from nas.detectors.transform import BatchTransform
+from search_spaces.genotype import Genotype, Scale
+from search_spaces.ops import GenotypeError
+from search_spaces.zoo import zoo
+
+SMALL = Scale(width=0.125, output_width=32, head_depth=1)
+
+
+class _Recorder(torch.nn.Module):
+    """Stands in for the head: keeps what FCOS matched."""
+
+    def compute_loss(
+        self, targets: object, outputs: object, anchors: object, matched: list[Tensor]
+    ) -> dict[str, Tensor]:
+        self.matched = torch.stack(matched)
+        return {}
+
+
+def _official_match(anchors: Tensor, per_level: list[int], boxes: list[Tensor]) -> Tensor:
+    backbone = torch.nn.Identity()
+    backbone.out_channels = 32
+    official = FCOS(backbone, 3)
+    official.head = _Recorder()
+    official.compute_loss([{"boxes": b} for b in boxes], {}, [anchors] * len(boxes), per_level)
+    return official.head.matched
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_assignment_equals_torchvision(seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    sides = [16, 8, 4, 2, 1]
+    images = ImageList(torch.zeros(3, 3, 128, 128), [(128, 128)] * 3)
+    maps = [torch.zeros(3, 1, side, side) for side in sides]
+    anchors = AnchorGenerator(((8,), (16,), (32,), (64,), (128,)), ((1.0,),) * 5)(images, maps)[0]
+    boxes = []
+    for count in (5, 0, 12):
+        corner = torch.rand(count, 2, generator=rng) * 100
+        boxes.append(torch.cat((corner, corner + 4 + torch.rand(count, 2, generator=rng) * 120), 1))
+    ours = match_points(anchors, [s * s for s in sides], boxes, 1.5)
+    assert torch.equal(ours, _official_match(anchors, [s * s for s in sides], boxes))
+    assert (ours >= 0).any()
+
+
+def test_a_batch_is_normalised_as_a_list_is() -> None:
+    settings = (64, 64, [0.4, 0.5, 0.6], [0.2, 0.3, 0.4])
+    images = torch.rand(2, 3, 64, 64)
+    official, _ = GeneralizedRCNNTransform(*settings)(list(images))
+    ours, _ = BatchTransform(*settings)(images)
+    torch.testing.assert_close(ours.tensors, official.tensors)
+    assert ours.image_sizes == official.image_sizes
+
+
+@pytest.mark.parametrize("genotype", [zoo("spinenet-49").genotype, zoo("fpn-r50-dsa").genotype], ids=["plain", "dsa"])
+def test_torchvisions_contract_holds(genotype: Genotype) -> None:
+    torch.manual_seed(0)
+    model = build_detector(genotype, SMALL, 5, DetectorConfig(score_threshold=0.0))
+    images = [torch.rand(3, 96, 80), torch.rand(3, 64, 96)]
+    targets = [{"boxes": torch.tensor([[8.0, 8, 40, 50]]), "labels": torch.tensor([4])}] * 2
+    losses = model(images, targets)
+    assert set(losses) == {"classification", "bbox_regression", "bbox_ctrness"}
+    assert all(loss.isfinite() for loss in losses.values())
+    detections = model.eval()(images)
+    for image, found in zip(images, detections, strict=True):
+        assert set(found) == {"boxes", "scores", "labels"}
+        assert len(found["boxes"]) > 0
+        assert (found["boxes"][:, 2] <= image.shape[-1]).all()
+        assert set(found["labels"].tolist()) <= set(range(5))
+
+
+def test_attention_changes_the_head_once_its_gate_opens() -> None:
+    torch.manual_seed(0)
+    model = build_detector(zoo("fpn-r50-dsa").genotype, SMALL, 5).eval()
+    maps = list(model.backbone(torch.rand(1, 3, 128, 128)).values())
+    before = model.head(maps)["cls_logits"]
+    for module in model.head.class_attention.modules():
+        if hasattr(module, "gamma"):
+            torch.nn.init.ones_(module.gamma)
+    after = model.head(maps)["cls_logits"]
+    points = maps[0].shape[-1] * maps[0].shape[-2]
+    assert torch.equal(before[:, :points], after[:, :points])  # level 3 has no attention
+    assert not torch.allclose(before[:, points:], after[:, points:])
+
+
+@pytest.mark.parametrize(
+    ("scale", "says"),
+    [(Scale(output_width=40), "multiple of 32"), (Scale(head_width=64), "head_width")],
+)
+def test_a_scale_the_head_cannot_have_is_refused(scale: Scale, says: str) -> None:
+    with pytest.raises(GenotypeError, match=says), torch.device("meta"):
+        build_detector(zoo("spinenet-49").genotype, scale, 5)

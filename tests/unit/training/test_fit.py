@@ -1,0 +1,119 @@
+"""Training in earnest: it can be cut anywhere between epochs, and its files can be trusted."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.data.cache import letterbox
+from nas.data.detection_set import DetectionSet
+from nas.data.digits import DigitsConfig, digits
+from nas.detectors import DetectorConfig
+from nas.training.batches import Batches
+from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
+from nas.training.fit import LAST, METRICS, FitConfig, Progress, fit
+from nas.training.recipe import Recipe
+from nas.training.trainer import Diverged, Trainer
+from search_spaces.genotype import Scale
+from search_spaces.zoo import zoo
+
+Data = tuple[DetectionSet, DetectionSet]
+CONFIG = FitConfig(epochs=2, recipe=Recipe(batch_size=4))
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return digits(DigitsConfig(train_images=9, val_images=4, image_size=64, max_side=40))
+
+
+@pytest.fixture(scope="module")
+def blueprint(data: Data) -> Blueprint:
+    scale = Scale(width=1 / 16, output_width=32, head_depth=1)
+    return Blueprint(zoo("fpn-r50").genotype, scale, DetectorConfig(), 64, data[0].categories)
+
+
+class Cut(Exception):
+    pass
+
+
+def _train(blueprint: Blueprint, data: Data, out: Path, cut: tuple[int, int] | None = None) -> dict[str, float]:
+    def watch(news: Progress) -> None:
+        if cut == (news.epoch, news.step):
+            raise Cut
+
+    return fit(blueprint, CONFIG, data, out, device="cpu", watch=watch)
+
+
+@pytest.mark.parametrize("cut", [(0, 2), (1, 1)], ids=["in the first epoch", "in the second"])
+def test_a_training_cut_short_and_resumed_ends_as_if_it_never_was(
+    blueprint: Blueprint, data: Data, tmp_path: Path, cut: tuple[int, int]
+) -> None:
+    whole = _train(blueprint, data, tmp_path / "whole")
+    with pytest.raises(Cut):
+        _train(blueprint, data, tmp_path / "cut", cut)
+    assert not (tmp_path / "cut" / METRICS).exists()
+    assert _train(blueprint, data, tmp_path / "cut") == whole
+    first, second = (Checkpoint.load(tmp_path / name / LAST).state["model"] for name in ("whole", "cut"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_directory_is_not_reused_for_another_training(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
+    _train(blueprint, data, tmp_path)
+    other = replace(blueprint, scale=replace(blueprint.scale, head_depth=0))
+    with pytest.raises(CheckpointError, match="another training"):
+        _train(other, data, tmp_path)
+
+
+def test_a_blueprint_survives_json(blueprint: Blueprint) -> None:
+    assert Blueprint.from_json(blueprint.to_json()) == blueprint
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 torn"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"bad\.pt"):
+        Checkpoint.load(tmp_path / "bad.pt")
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"format": print}, tmp_path / "bad.pt")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        Checkpoint.load(tmp_path / "bad.pt")
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(blueprint: Blueprint, data: Data) -> None:
+    torch.manual_seed(0)
+    trainer = Trainer(blueprint.build(), Recipe(), 10)
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    images, targets = next(Batches(data[0], letterbox(data[0], 64), 4).forever(seed=0, flip=False, device="cpu"))
+    with pytest.raises(Diverged, match="nan at step 0"):
+        trainer.step(images * torch.nan, targets)
+    assert all(torch.equal(before[name], value) for name, value in trainer.model.named_parameters())
+
+
+def test_an_epoch_sees_each_image_once_in_an_order_of_its_own(data: Data) -> None:
+    train = data[0]
+    batches = Batches(train, letterbox(train, 64), 3)
+    epochs = [
+        torch.cat([images for images, _ in batches.training(seed=seed, epoch=epoch, flip=False, device="cpu")])
+        for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))
+    ]
+    assert torch.equal(epochs[0], epochs[1])
+    assert not torch.equal(epochs[0], epochs[2])
+    assert not torch.equal(epochs[0], epochs[3])
+    assert len({image.numpy().tobytes() for image in epochs[0]}) == len(train)
+
+
+def test_a_mirrored_image_mirrors_its_boxes(data: Data) -> None:
+    """Every box holds the same pixels as before, mirrored."""
+    train = data[0]
+    batches = Batches(train, letterbox(train, 64), 9)
+    ((plain, targets),) = batches.training(seed=0, epoch=0, flip=False, device="cpu")
+    ((mirrored, moved),) = batches.training(seed=0, epoch=0, flip=True, device="cpu")
+    flipped = [i for i in range(9) if not torch.equal(plain[i], mirrored[i])]
+    assert 0 < len(flipped) < 9
+    for i in flipped:
+        for old, new in zip(targets[i]["boxes"].int(), moved[i]["boxes"].int(), strict=True):
+            inside = plain[i][:, old[1] : old[3], old[0] : old[2]]
+            assert torch.equal(mirrored[i][:, new[1] : new[3], new[0] : new[2]], inside.flip(-1))
