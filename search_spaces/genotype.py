@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from search_spaces import serial
 from search_spaces.canonical import canonical_form
 from search_spaces.ops import GenotypeError, Kind, Op, StemMap, op, short, stem_maps
+from search_spaces.scale import MAX_WIDTH
+from search_spaces.scale import Scale as Scale
 
 if TYPE_CHECKING:
     import networkx as nx
 
 MAX_LEVEL = 10
 MAX_NODES = 512
-MAX_WIDTH = 8192
 MAX_REPEATS = 1024
 """Over all nodes together."""
 
@@ -153,54 +154,6 @@ class Genotype:
             for edge in node.inputs:
                 graph.add_edge(edge.source, node.name, op=edge.op)
         return graph
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How big a topology is built.
-
-    SpineNet-49S/49/96/143/190 are one genotype at five scales (SpineNet, arXiv 1912.05027, section 3.3); a proxy is
-    the same genotype at a small one.
-
-    Attributes:
-        width: multiplies every node width, truncated as the official code does.
-        repeats: multiplies every block's repeats.
-        alpha: width kept while a SpineNet edge resamples.
-        output_width: channels of the nodes that have no width of their own, the outputs among them.
-        head_width: channels inside the head; None keeps the output width.
-        head_depth: convolutions in each tower of the head.
-        stem: multiplies the stem's width, which the published scales leave alone.
-    """
-
-    width: float = 1.0
-    repeats: int = 1
-    alpha: float = 0.5
-    output_width: int = 256
-    head_width: int | None = None
-    head_depth: int = 4
-    stem: float = 1.0
-
-    def __post_init__(self) -> None:
-        bounds: dict[str, tuple[type, float, float]] = {
-            "width": (float, 1 / 64, 16),
-            "repeats": (int, 1, 16),
-            "alpha": (float, 1 / 64, 4),
-            "output_width": (int, 1, MAX_WIDTH),
-            "head_width": (int, 1, MAX_WIDTH),
-            "head_depth": (int, 0, 16),
-            "stem": (float, 1 / 64, 16),
-        }
-        for name, (kind, low, high) in bounds.items():
-            value = getattr(self, name)
-            if name == "head_width" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high:
-                what = "a whole number" if kind is int else "a number"
-                raise GenotypeError(f"scale.{name}: {short(value)} is not {what} in {low:g} .. {high:g}")
-
-    def channels(self, width: int | None) -> int:
-        """Channels built for a node width, before the block's expansion."""
-        return self.output_width if width is None else max(1, int(width * self.width))
 
 
 def _check(genotype: Genotype) -> None:

@@ -98,7 +98,7 @@ def _op_in(raw: object, where: str) -> Op:
 def _value_in(raw: object, where: str) -> object:
     if isinstance(raw, dict):
         return _op_in(raw, where)
-    return tuple(_value_in(v, where) for v in raw) if isinstance(raw, list) else raw
+    return tuple(_value_in(v, f"{where}[{i}]") for i, v in enumerate(raw)) if isinstance(raw, list) else raw
 
 
 def _node_in(raw: object, where: str) -> "Node":

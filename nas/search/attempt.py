@@ -23,7 +23,7 @@ class _NotFinite(ValueError):
     """A score is NaN or infinite."""
 
 
-def attempt(work: Work, job: Job, *, time_limit: float | None) -> Iterator[Report]:
+def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Report, None, None]:
     """Carry out a job: a running report per fidelity step, then exactly one ended report.
 
     Time counts while the work runs, not while whoever iterates decides whether to go on. In a process's main
@@ -50,11 +50,16 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Iterator[Repor
 
 def describe(error: BaseException) -> str:
     """The reason of a failed trial: one line of bounded length."""
-    text = " ".join(str(error).split())
+    text = str(error)
     if isinstance(error, (_TimeUp, _NotFinite)):
         return text
     kind = "out of memory" if _is_out_of_memory(error, text) else type(error).__name__
-    line = f"{kind}: {text}" if text else kind
+    return one_line(f"{kind}: {text}" if text else kind)
+
+
+def one_line(text: str) -> str:
+    """The text with white space made single spaces, and cut where it grows too long for a table."""
+    line = " ".join(text.split())
     return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 3] + "..."
 
 

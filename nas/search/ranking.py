@@ -29,15 +29,12 @@ def merit(trial: Trial, objectives: Mapping[str, Direction]) -> tuple[float, ...
     """The trial's objectives, signed so that more is better; None unless all of them are finite numbers."""
     scores = trial.scores or {}
     values = tuple(
-        scores.get(name, math.nan) * (1 if direction == "max" else -1)
-        for name, direction in objectives.items()
+        scores.get(name, math.nan) * (1 if direction == "max" else -1) for name, direction in objectives.items()
     )
     return values if all(map(math.isfinite, values)) else None
 
 
-def _comparable(
-    trials: Sequence[Trial], objectives: Mapping[str, Direction]
-) -> list[tuple[Trial, tuple[float, ...]]]:
+def _comparable(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> list[tuple[Trial, tuple[float, ...]]]:
     """Trials that saw the full budget; those stopped early only where there is nothing else."""
     for state in (State.finished, State.stopped):
         scored = [(trial, merit(trial, objectives)) for trial in trials if trial.state is state]

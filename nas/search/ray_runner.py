@@ -5,31 +5,36 @@ of a run is thrown away: the store is the truth, and a scheduler's rungs are reb
 """
 
 import logging
-import math
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # read on import: workers use this environment as it is
+# Ray reads these when it is imported
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment as it is
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # nothing is printed of workers that die: trials tell of it
 
 import ray
 from ray import tune
+from ray._private import ray_constants
+from ray.air.constants import TRAINING_ITERATION
 from ray.tune.callback import Callback
 from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.result import DONE
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from nas.search.attempt import attempt, describe
+from nas.search.attempt import attempt, one_line
 from nas.search.scheduler import AshaConfig
 from nas.search.types import Direction, Job, Report, State, Trial, Work
 
 _ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner however quiet it is asked to be
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt is for our caller
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial has no metric
@@ -65,23 +70,23 @@ class RayRunner:
     history: Sequence[Trial] = ()
 
     def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
-        with _connection(self.address, self._threads), tempfile.TemporaryDirectory() as folder:
+        """Carry out jobs until `ask` returns None.
+
+        Raises:
+            RuntimeError: a trial asks for more than the cluster has, or workers cannot load the work.
+            ConnectionError: there is no cluster at the address.
+        """
+        with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
-                self._tune(_Asker(ask), work, _Teller(tell), folder)
+                self._tune(_Asker(ask), work, _Teller(tell, self.steps), folder)
             except _Carrier as carrier:
                 raise carrier.error from None
 
     def _tune(self, asker: "_Asker", work: Work, teller: "_Teller", folder: str) -> None:
-        worker = partial(_Worker.bound, work=work)
+        settings = _Settings(self.objective[0], self.steps, self.time_limit)
         tune.run(
-            tune.with_parameters(
-                _Worker,
-                work=work,
-                time_limit=self.time_limit,
-                steps=self.steps,
-                objective=self.objective[0],
-                threads=self._threads,
-            ),
+            # through the object store: sent once, and workers on one machine share its arrays
+            tune.with_parameters(_Worker, work=work, settings=settings),
             search_alg=asker,
             callbacks=[teller],
             scheduler=self._scheduler(),
@@ -95,3 +100,180 @@ class RayRunner:
             trial_dirname_creator=lambda trial: str(_job(trial).number),
             verbose=0,
         )
+
+    def _room(self) -> int:
+        """How many trials fit into the cluster as it is now."""
+        needs = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
+        there = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        room = min(int(there.get(kind, 0) / need + 1e-6) for kind, need in needs.items() if need)
+        if not room:
+            raise RuntimeError(f"a trial asks for {needs}, the cluster has {there}: ask for less")
+        return room
+
+    def _scheduler(self) -> TrialScheduler | None:
+        if self.scheduler is None:
+            return None
+        asha = ASHAScheduler(
+            metric=_OBJECTIVE,
+            mode=self.objective[1],
+            max_t=self.steps,
+            grace_period=min(self.scheduler.grace, self.steps),
+            reduction_factor=self.scheduler.reduction,
+        )
+        _rebuild_rungs(asha, self.history, self.objective[0])
+        return asha
+
+
+_UNBORN = "creation task"
+"""What Ray says of a worker that could not load its work, as no other worker could."""
+_OBJECTIVE = "objective"
+_NEWS = "news"
+
+
+@dataclass(frozen=True)
+class _Settings:
+    objective: str
+    steps: int
+    time_limit: float | None
+
+
+class _Worker(tune.Trainable):
+    """One process, which carries out one job after another: a call of `step` is a fidelity step."""
+
+    def setup(self, config: dict[str, Any], *, work: Work, settings: _Settings) -> None:  # type: ignore[override]
+        self._work = work
+        self._settings = settings
+        self._reports: Generator[Report, None, None] = self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self._reports = self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        first = next(self._reports)
+        last = not first.state.ended and self.iteration + 1 == self._settings.steps
+        news = [first, next(self._reports)] if last else [first]  # the end of its own would cost a round trip
+        result = {_NEWS: news, DONE: news[-1].state.ended}
+        return result | {_OBJECTIVE: first.scores[self._settings.objective]} if first.scores else result
+
+    def cleanup(self) -> None:
+        self._reports.close()
+
+    def _begin(self, config: dict[str, Any]) -> Generator[Report, None, None]:
+        return attempt(self._work, config["job"], time_limit=self._settings.time_limit)
+
+
+class _Carrier(BaseException):
+    """Carries an error of `ask` or `tell` out of Tune, which swallows any `Exception` and goes on."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Asker(Searcher):
+    """Tune's way to ask for a job."""
+
+    def __init__(self, ask: Callable[[], Job | None]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
+        try:
+            job = self._ask()
+        except Exception as error:
+            raise _Carrier(error) from error
+        return Searcher.FINISHED if job is None else {"job": job}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Told of it by `_Teller`, which also learns why a worker died."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the store is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see `save`."""
+
+
+class _Teller(Callback):
+    """Tune's way to tell of a job."""
+
+    def __init__(self, tell: Callable[[Report], None], steps: int) -> None:
+        self._tell = tell
+        self._steps = steps
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
+    ) -> None:
+        news: list[Report] = result[_NEWS]
+        if result[DONE] and not news[-1].state.ended:  # the scheduler's decision
+            state = State.stopped if result[TRAINING_ITERATION] < self._steps else State.finished
+            news = [*news, replace(news[-1], state=state, scores=None)]
+        for report in news:
+            self._pass_on(report)
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
+        reason = text.strip().splitlines()[-1]
+        if _UNBORN in text:
+            raise _Carrier(RuntimeError(f"a Ray worker could not start: {one_line(reason)}"))
+        self._pass_on(Report(_job(trial).number, State.failed, error=one_line(f"worker died: {reason}")))
+
+    def _pass_on(self, report: Report) -> None:
+        try:
+            self._tell(report)
+        except Exception as error:
+            raise _Carrier(error) from error
+
+
+def _job(trial: TuneTrial) -> Job:
+    job: Job = trial.config["job"]
+    return job
+
+
+@dataclass(frozen=True)
+class _PastTrial:
+    """As much of a Tune trial as a scheduler looks at."""
+
+    trial_id: str
+
+
+def _rebuild_rungs(scheduler: Any, history: Sequence[Trial], objective: str) -> None:
+    """Show a scheduler the reports of trials that ended earlier.
+
+    A rung is a set of values, so it does not matter in which order trials reached it.
+    """
+    for trial in {trial.number: trial for trial in history if trial.state.ended}.values():
+        past = _PastTrial(f"past {trial.number}")
+        scheduler.on_trial_add(None, past)
+        results = [
+            {TRAINING_ITERATION: step, _OBJECTIVE: scores[objective]}
+            for step, scores in enumerate(trial.reports, start=1)
+        ]
+        for result in results:
+            scheduler.on_trial_result(None, past, result)
+        if results:
+            scheduler.on_trial_complete(None, past, results[-1])
+
+
+@contextmanager
+def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
+    """Be connected to Ray: to the cluster at `address`, or to one started here and stopped after."""
+    os.environ.update(_ENVIRONMENT)
+    # Ray does not ask who connects: one of our own shall listen to this machine alone
+    ray_constants.ENABLE_RAY_CLUSTER = bool(address)
+    variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "OMP_NUM_THREADS": str(max(1, int(cpus_per_trial)))}
+    if not address:
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import what we can
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=None if address else False,
+            runtime_env={"env_vars": variables},
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+        yield
+    finally:
+        ray.shutdown()

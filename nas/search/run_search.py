@@ -130,9 +130,7 @@ class _Loop:
             return None
         genotype = replay(self.space, candidate.trace).to_json()
         try:
-            return self.store.create(
-                key=candidate.key, trace=candidate.trace, genotype=genotype, seed=self.seed
-            )
+            return self.store.create(key=candidate.key, trace=candidate.trace, genotype=genotype, seed=self.seed)
         except KeyClaimed:
             return self._claim(candidate)
 

@@ -1,9 +1,12 @@
 """The tables of a store, and how a database that holds them is opened."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
@@ -48,7 +51,7 @@ trials = Table(
     Column("key", String(200), nullable=False),
     Column("trace", Text, nullable=False),
     Column("genotype", Text, nullable=False),
-    Column("seed", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
     Column("reports", Text, nullable=False),
     Column("seconds", Float),
     Column("error", Text),
@@ -73,8 +76,19 @@ class StoreError(RuntimeError):
     """A store cannot be opened, or was asked for what it does not allow."""
 
 
-def open_database(url: str) -> tuple[Engine, Engine]:
-    """Open or create a store's database; returns an engine that reads and one that writes.
+@dataclass(frozen=True)
+class Database:
+    """Three ways into one pool of connections."""
+
+    reading: Engine
+    writing: Engine
+    """Outlives the driver: what it commits is the operating system's to write."""
+    lasting: Engine
+    """Outlives the power, too, as does all that was committed before: it waits for the disk."""
+
+
+def open_database(url: str) -> Database:
+    """Open or create a store's database.
 
     Args:
         url: any SQLAlchemy URL; without `://`, the path of an SQLite file.
@@ -86,19 +100,19 @@ def open_database(url: str) -> tuple[Engine, Engine]:
     place = target.database if _is_sqlite(target) else target.render_as_string(hide_password=True)
     try:
         engine = create_engine(target)
-        writer = engine.execution_options()  # its own events: only what writes may take the write lock
+        database = Database(engine, engine.execution_options(), engine.execution_options())
         if _is_sqlite(target):
             event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(writer, "begin", _lock_sqlite)
-        _check(engine, writer, str(place))
+            event.listen(database.writing, "begin", partial(_begin_sqlite, "NORMAL"))
+            event.listen(database.lasting, "begin", partial(_begin_sqlite, "FULL"))
+        _check(database, str(place))
     except NoSuchModuleError as error:
         raise StoreError(f"store {place}: no driver for {target.drivername!r} is installed") from error
     except DatabaseError as error:
         raise StoreError(
-            f"{place} cannot be opened as a store ({error.orig}): "
-            "name a store, or a new file in an existing folder"
+            f"{place} cannot be opened as a store ({error.orig}): name a store, or a new file in an existing folder"
         ) from error
-    return engine, writer
+    return database
 
 
 def _parse(url: str) -> URL:
@@ -113,28 +127,27 @@ def _is_sqlite(url: URL) -> bool:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Survive a power cut, let readers read while one writes, wait for another writer rather than fail."""
-    connection.isolation_level = None  # the driver would begin transactions late: see _lock_sqlite
-    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    """Let readers read while one writes, and wait for another writer rather than fail."""
+    connection.isolation_level = None  # the driver would begin transactions late: see _begin_sqlite
+    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _lock_sqlite(connection: Connection) -> None:
+def _begin_sqlite(synchronous: str, connection: Connection) -> None:
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA synchronous={synchronous}")
     # a transaction that reads first and writes later could not wait for another writer, only fail
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver.execute("BEGIN IMMEDIATE")
 
 
-def _check(engine: Engine, writer: Engine, place: str) -> None:
-    tables = inspect(engine).get_table_names()
-    if not tables:
-        with writer.begin() as connection:
+def _check(database: Database, place: str) -> None:
+    tables = inspect(database.reading).get_table_names()
+    if versions.name not in tables:
+        if tables and database.reading.dialect.name == "sqlite":
+            raise StoreError(f"{place} is a database but no store (tables {tables[:3]}): name another file")
+        with database.lasting.begin() as connection:
             _create(connection)
-    elif versions.name not in tables and engine.dialect.name == "sqlite":
-        raise StoreError(f"{place} is a database but no store (tables {tables[:3]}): name another file")
-    elif versions.name not in tables:
-        with writer.begin() as connection:
-            _create(connection)
-    with engine.connect() as connection:
+    with database.reading.connect() as connection:
         version = connection.execute(select(versions.c.version)).scalar()
     if version != VERSION:
         raise StoreError(

@@ -42,13 +42,13 @@ class Store:
     def __init__(self, url: str, study: str = "default") -> None:
         self.study = study
         self._select = select(*_ROW).where(trials.c.study == study)
-        self._engine, self._writer = open_database(url)
+        self._database = open_database(url)
         self._enter_study()
 
     @property
     def asked(self) -> int:
         """How many proposals the study has taken: its trials, and the repeats it answered or turned away."""
-        with self._engine.connect() as connection:
+        with self._database.reading.connect() as connection:
             counted = select(studies.c.trials + studies.c.repeats).where(studies.c.name == self.study)
             return int(connection.execute(counted).scalar_one())
 
@@ -59,7 +59,7 @@ class Store:
             KeyClaimed: the study has a trial of this key.
         """
         try:
-            with self._writer.begin() as connection:
+            with self._database.writing.begin() as connection:
                 number = self._next(connection, "trials")
                 row = {
                     "number": number,
@@ -80,7 +80,7 @@ class Store:
         Raises:
             StoreError: there is no such trial, or it has ended.
         """
-        with self._writer.begin() as connection:
+        with self._database.writing.begin() as connection:
             trial = self._get(connection, number)
             reports = json.dumps([*map(dict, trial.reports), dict(scores)])
             return self._change(connection, number, {"reports": reports})
@@ -88,13 +88,15 @@ class Store:
     def end(self, number: int, state: State, *, seconds: float, error: str | None = None) -> Trial:
         """End a running trial; it takes the next place in the order of what a strategy is told.
 
+        On return it is on disk, with all that came before: should the power fail, no ended trial is lost.
+
         Raises:
             StoreError: there is no such trial, or it has ended before.
         """
         if not state.ended:
             raise StoreError(f"trial {number} cannot end as {state}: give finished, stopped or failed")
-        with self._writer.begin() as connection:
-            end = {"state": state, "seconds": seconds, "error": error, "told": self._next(connection, "told")}
+        with self._database.lasting.begin() as connection:
+            end = {"state": state.value, "seconds": seconds, "error": error, "told": self._next(connection, "told")}
             return self._change(connection, number, end)
 
     def restart(self, number: int) -> Trial:
@@ -103,7 +105,7 @@ class Store:
         Raises:
             StoreError: there is no such trial, or it has ended.
         """
-        with self._writer.begin() as connection:
+        with self._database.writing.begin() as connection:
             return self._change(connection, number, {"reports": "[]"})
 
     def repeat(self, number: int, trace: Trace) -> Trial:
@@ -118,24 +120,22 @@ class Store:
         Raises:
             StoreError: there is no such trial.
         """
-        with self._writer.begin() as connection:
+        with self._database.writing.begin() as connection:
             place = {"study": self.study, "repeat": self._next(connection, "repeats"), "number": number}
             trial = self._get(connection, number)
             told = self._next(connection, "told") if trial.state.ended else None
-            connection.execute(
-                repeats.insert().values(place | {"trace": json.dumps(dict(trace)), "told": told})
-            )
+            connection.execute(repeats.insert().values(place | {"trace": json.dumps(dict(trace)), "told": told}))
         return replace(trial, trace=trace)
 
     def trials(self) -> list[Trial]:
         """Every trial, by number."""
-        with self._engine.connect() as connection:
+        with self._database.reading.connect() as connection:
             rows = connection.execute(self._select.order_by(trials.c.number)).all()
         return [_trial(row) for row in rows]
 
     def find(self, key: str) -> Trial | None:
         """The trial of this key, if there is one."""
-        with self._engine.connect() as connection:
+        with self._database.reading.connect() as connection:
             row = connection.execute(self._select.where(trials.c.key == key)).first()
         return _trial(row) if row else None
 
@@ -143,7 +143,7 @@ class Store:
         """All a strategy was told, in order: ended trials, and repeats as that trial with the repeat's trace."""
         first = select(trials.c.told, trials.c.number, null()).where(trials.c.study == self.study)
         again = select(repeats.c.told, repeats.c.number, repeats.c.trace).where(repeats.c.study == self.study)
-        with self._engine.connect() as connection:
+        with self._database.reading.connect() as connection:
             tells = [*connection.execute(first.where(trials.c.told.is_not(None)))]
             tells += connection.execute(again.where(repeats.c.told.is_not(None)))
             known = {trial.number: trial for trial in map(_trial, connection.execute(self._select))}
@@ -152,22 +152,20 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database; the next call opens it again."""
-        self._engine.dispose()
+        self._database.reading.dispose()
 
     def _enter_study(self) -> None:
-        with self._engine.connect() as connection:
+        with self._database.reading.connect() as connection:
             known = connection.execute(select(studies.c.name).where(studies.c.name == self.study)).first()
         if not known:
             # another driver may enter it just now: then it exists, which is all that is wanted
-            with suppress(IntegrityError), self._writer.begin() as connection:
+            with suppress(IntegrityError), self._database.writing.begin() as connection:
                 connection.execute(studies.insert().values(name=self.study, trials=0, repeats=0, told=0))
 
     def _next(self, connection: Connection, counter: str) -> int:
         """Take a number from one of the study's counters."""
         column = studies.c[counter]
-        raised = (
-            update(studies).where(studies.c.name == self.study).values({column: column + 1}).returning(column)
-        )
+        raised = update(studies).where(studies.c.name == self.study).values({column: column + 1}).returning(column)
         return int(connection.execute(raised).scalar_one()) - 1
 
     def _get(self, connection: Connection, number: int) -> Trial:
@@ -178,21 +176,17 @@ class Store:
 
     def _change(self, connection: Connection, number: int, values: Mapping[str, Any]) -> Trial:
         """Set columns of a trial, provided that it is running."""
-        running = (trials.c.study == self.study, trials.c.number == number, trials.c.state == State.running)
+        running = (trials.c.study == self.study, trials.c.number == number, trials.c.state == State.running.value)
         row = connection.execute(update(trials).where(*running).values(dict(values)).returning(*_ROW)).first()
         if row is None:
             state = self._get(connection, number).state
-            raise StoreError(
-                f"trial {number} of study {self.study!r} has ended ({state}): it cannot change any more"
-            )
+            raise StoreError(f"trial {number} of study {self.study!r} has ended ({state}): it cannot change any more")
         return _trial(row)
 
 
 def _trial(row: Row[Any]) -> Trial:
     number, state, key, trace, genotype, seed, reports, seconds, error = tuple(row)
-    return Trial(
-        number, State(state), key, _trace(trace), genotype, seed, tuple(json.loads(reports)), seconds, error
-    )
+    return Trial(number, State(state), key, _trace(trace), genotype, seed, tuple(json.loads(reports)), seconds, error)
 
 
 def _trace(text: str) -> Trace:

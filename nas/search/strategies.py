@@ -55,7 +55,7 @@ class RegularizedEvolution:
         seed: int,
         asked: int = 0,
         population: int = 8,
-        tournament: int = 3,
+        tournament: int = 4,
         crossover: float = 0.0,
     ) -> None:
         self._space = space
@@ -83,9 +83,7 @@ class RegularizedEvolution:
             parent = crossover(self._space, parent, self._parent(rng), rng).trace
         try:
             return mutate(self._space, parent, rng)
-        except (
-            SpaceExhausted
-        ):  # nothing differs from this parent, or hardly anything: the loop answers repeats
+        except SpaceExhausted:  # nothing differs from this parent, or hardly anything: the loop answers repeats
             return sample(self._space, rng)
 
     def _parent(self, rng: random.Random) -> Trace:
@@ -101,7 +99,7 @@ class StrategyConfig(BaseModel):
     name: str = "evolution"
     population: PositiveInt = 8
     """evolution: how many of the latest trials may become parents."""
-    tournament: PositiveInt = 3
+    tournament: PositiveInt = 4
     """evolution: how many of them compete to be the parent."""
     crossover: NonNegativeFloat = Field(0.0, le=1)
     """evolution: probability of a second parent."""
@@ -111,9 +109,7 @@ class StrategyConfig(BaseModel):
         if self.name not in STRATEGIES:
             raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
         if self.tournament > self.population:
-            raise ValueError(
-                f"a tournament of {self.tournament} needs a population of as many, not {self.population}"
-            )
+            raise ValueError(f"a tournament of {self.tournament} needs a population of as many, not {self.population}")
         return self
 
 

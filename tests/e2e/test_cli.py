@@ -1,15 +1,19 @@
-"""The `nas` command, as a person or a program calls it: real processes, real files."""
+"""The `nas` command, as a person or a program calls it."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from experiments.cli import main
 from nas.training.evaluation import METRICS
 
 TINY = [
@@ -18,12 +22,22 @@ TINY = [
 ]
 
 
-def nas(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.cli", *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+@dataclass(frozen=True)
+class Done:
+    stdout: str
+    stderr: str
+
+
+def nas(*arguments: str, cwd: Path, code: int = 0) -> Done:
+    """The command, in this process; what needs a process of its own starts one."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            returned = main(arguments)
+        except SystemExit as exit_:
+            returned = int(exit_.code or 0)
+    assert returned == code, f"{returned}\n{out.getvalue()}\n{err.getvalue()}"
+    return Done(out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +89,13 @@ def test_every_form_of_genotype_is_drawn_and_counted(run: Path, genotype: str, t
     assert counted["macs"] > 0
 
 
+def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
+    command = [sys.executable, "-m", "experiments.cli", "inspect", "run", "--json"]
+    done = subprocess.run(command, cwd=run.parent, capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) == {"trials", "best", "front"}
+    assert done.stderr == ""
+
+
 def test_zoo_prints_one_json_document(folder: Path) -> None:
     rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
     assert "spinenet-49" in {row["name"] for row in rows}
@@ -103,7 +124,7 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["search", "--data", "nowhere"], "nowhere"),
         (["search", "--out", "run"], "nas resume run"),
         (["resume", "nowhere"], "config.json"),
-        (["cost", "zoo:spinenet-94"], "spinenet-49"),
+        (["cost", "zoo:spinnet-49"], "did you mean 'spinenet-49'"),
         (["cost", "run#99"], "no trial '99'"),
         (["draw", "run", "--out", "g.gif"], ".svg"),
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),

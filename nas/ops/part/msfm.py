@@ -57,6 +57,13 @@ def _branch(hidden: int, groups: int, convs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+class _GroupNorm(nn.GroupNorm):
+    """GroupNorm that takes maps of a single pixel, too; torch's own refuses them where each channel is a group."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
 def _norm(groups: int, channels: int) -> nn.GroupNorm:
     """GroupNorm with the number of groups asked for, or the next smaller one that divides the channels."""
-    return nn.GroupNorm(math.gcd(groups, channels), channels)
+    return _GroupNorm(math.gcd(groups, channels), channels)

@@ -1,0 +1,107 @@
+"""Whatever goes wrong in a trial becomes its reason."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from toys import misbehave
+
+from nas.search.attempt import attempt, describe
+from nas.search.types import Job, Report, Scores, State, Work
+
+
+def reports_of(work: Work, what: str = "", time_limit: float | None = None) -> list[Report]:
+    return list(attempt(work, Job(7, what, 0), time_limit=time_limit))
+
+
+def test_reports_each_step_and_one_end() -> None:
+    *steps, end = reports_of(misbehave)
+    assert [step.scores for step in steps] == [{"ap": 1.0}, {"ap": 3.0}]
+    assert {step.state for step in steps} == {State.running}
+    assert (end.state, end.error, end.number) == (State.finished, None, 7)
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("nan", "step 2: ap is nan"),
+        ("raise", "KeyError: 'no such\\nlevel'"),
+        ("memory", "out of memory"),
+        ("allocator", "out of memory: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        ("hang", "time limit of 0.1 s exceeded"),
+        ("swallow", "time limit of 0.1 s exceeded"),
+    ],
+)
+def test_names_what_failed(what: str, error: str) -> None:
+    *steps, end = reports_of(misbehave, what, time_limit=0.1)
+    assert [step.state for step in steps] == [State.running]
+    assert (end.state, end.error) == (State.failed, error)
+
+
+def test_fails_when_the_work_cannot_begin() -> None:
+    def work(job: Job) -> Iterator[Scores]:
+        raise ValueError("malformed")
+
+    assert [r.error for r in reports_of(work)] == ["ValueError: malformed"]
+
+
+def test_bounds_the_reason() -> None:
+    class OutOfMemoryError(RuntimeError):
+        """As torch names it."""
+
+    assert describe(OutOfMemoryError("a\n  b")) == "out of memory: a b"
+    assert len(describe(ValueError("x" * 10_000))) == 300
+
+
+def test_notices_the_time_between_steps_in_a_thread() -> None:
+    def work(job: Job) -> Iterator[Scores]:
+        for _ in range(5):
+            time.sleep(0.03)
+            yield {"ap": 0.0}
+
+    found: list[Report] = []
+    thread = threading.Thread(target=lambda: found.extend(reports_of(work, time_limit=0.04)))
+    thread.start()
+    thread.join()
+    assert [r.state for r in found] == [State.running, State.failed]
+
+
+def test_does_not_count_the_time_of_whoever_iterates() -> None:
+    reports = attempt(misbehave, Job(0, "", 0), time_limit=0.1)
+    for _ in range(2):
+        next(reports)
+        time.sleep(0.15)
+    assert next(reports).state is State.finished
+
+
+def test_leaves_alarms_as_they_were() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    reports_of(misbehave, "hang", time_limit=0.05)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_an_interrupt_passes_through() -> None:
+    def work(job: Job) -> Iterator[Scores]:
+        raise KeyboardInterrupt
+        yield {}
+
+    with pytest.raises(KeyboardInterrupt):
+        reports_of(work)
+
+
+def test_closing_closes_the_work() -> None:
+    closed = []
+
+    def work(job: Job) -> Iterator[Scores]:
+        try:
+            while True:
+                yield {"ap": 0.0}
+        finally:
+            closed.append(True)
+
+    reports = attempt(work, Job(0, "", 0), time_limit=None)
+    next(reports)
+    reports.close()
+    assert closed

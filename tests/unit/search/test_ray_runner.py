@@ -1,0 +1,212 @@
+"""The loop's jobs through Ray Tune: one cluster for all tests of this file, a connection for each."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_run_search import Search
+from toys import DigitSpace, SumProxy, misbehave
+
+from nas.search.scheduler import AshaConfig
+from nas.search.store import Store
+from nas.search.types import Job, Report, Runner, Scores, State, Trial, Work
+
+pytestmark = pytest.mark.ray
+
+MakeRunner = Callable[..., Runner]
+
+
+@pytest.fixture
+def make(ray_address: str) -> MakeRunner:
+    from nas.search.ray_runner import RayRunner
+
+    def make_runner(**settings: Any) -> Runner:
+        return RayRunner(**{"objective": ("ap", "max"), "steps": 2, "address": ray_address} | settings)
+
+    return make_runner
+
+
+@dataclass
+class Journal:
+    """Hands out jobs and keeps what it is told."""
+
+    jobs: list[str]
+    reports: list[Report] = field(default_factory=list)
+    asked: int = 0
+
+    def ask(self) -> Job | None:
+        self.asked += 1
+        return Job(self.asked - 1, self.jobs[self.asked - 1], 0) if self.asked <= len(self.jobs) else None
+
+    def ends(self) -> dict[int, Report]:
+        ends = {report.number: report for report in self.reports if report.state.ended}
+        assert len(ends) == sum(report.state.ended for report in self.reports), "each job ends once"
+        return ends
+
+    def run(self, runner: Runner, work: Work) -> dict[int, Report]:
+        runner.run(self.ask, work, self.reports.append)
+        return self.ends()
+
+
+def test_ends_with_the_trials_asked_for(make: MakeRunner, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "study.db"))
+    result = Search(store, DigitSpace(3, base=4, order=False), runner=make()).run(16)
+    assert [trial.number for trial in store.trials()] == list(range(16))
+    assert {trial.state for trial in store.trials()} == {State.finished}
+    assert all(len(trial.reports) == 2 and trial.seconds is not None for trial in store.trials())
+    assert result.best is not None
+
+
+def test_a_fault_costs_its_trial_only(make: MakeRunner, capfd: pytest.CaptureFixture[str]) -> None:
+    jobs = ["", "nan", "raise", "die", "memory", "hang", "", "die", ""]
+    ends = Journal(jobs).run(make(time_limit=0.3), misbehave)
+    assert [ends[n].state for n in (0, 6, 8)] == [State.finished] * 3
+    assert ends[1].error == "step 2: ap is nan"
+    assert ends[2].error == "KeyError: 'no such\\nlevel'"
+    assert ends[4].error == "out of memory"
+    assert ends[5].error == "time limit of 0.3 s exceeded"
+    for number in (3, 7):
+        assert ends[number].state is State.failed
+        assert (ends[number].error or "").startswith("worker died: ")
+        assert "\n" not in (ends[number].error or "")
+    assert capfd.readouterr() == ("", ""), "what a person sees is the caller's business"
+
+
+@pytest.mark.parametrize("where", ["ask", "tell"])
+def test_errors_of_the_loop_itself_are_raised(make: MakeRunner, where: str) -> None:
+    journal = Journal([""] * 9)
+
+    def ask() -> Job | None:
+        if where == "ask" and journal.asked == 3:
+            raise OSError("disk full")
+        return journal.ask()
+
+    def tell(report: Report) -> None:
+        journal.reports.append(report)
+        if where == "tell" and report.state.ended and len(journal.ends()) == 2:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        make().run(ask, misbehave, tell)
+
+
+def test_an_interrupt_reaches_the_caller(make: MakeRunner) -> None:
+    def tell(report: Report) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make().run(Journal([""] * 4).ask, misbehave, tell)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Tells of the process it runs in."""
+
+    pixels: np.ndarray
+
+    def __call__(self, job: Job) -> Iterator[Scores]:
+        yield {"ap": float(self.pixels.sum()), "pid": os.getpid(), "owned": float(self.pixels.flags.owndata)}
+        home = Path.cwd() == Path(job.genotype)
+        yield {"ap": 0.0, "threads": float(os.environ["OMP_NUM_THREADS"]), "home": float(home)}
+
+
+def test_workers_are_kept_and_share_arrays(make: MakeRunner) -> None:
+    journal = Journal([str(Path.cwd())] * 8)
+    journal.run(make(), Look(np.ones(1_000_000, np.uint8)))
+    first = [report.scores for report in journal.reports if report.scores and "pid" in report.scores]
+    second = [report.scores for report in journal.reports if report.scores and "home" in report.scores]
+    assert {(scores["ap"], scores["owned"]) for scores in first} == {(1e6, 0.0)}, "a view of shared memory"
+    assert len({scores["pid"] for scores in first}) <= 2
+    assert {(scores["threads"], scores["home"]) for scores in second} == {(1.0, 1.0)}
+
+
+def test_a_trial_too_big_for_the_cluster_is_refused(make: MakeRunner) -> None:
+    with pytest.raises(RuntimeError, match=r"a trial asks for .*'CPU': 64"):
+        make(cpus_per_trial=64).run(Journal([""]).ask, misbehave, print)
+
+
+class Unloadable:
+    """Work that pickles here and unpickles nowhere."""
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return missing_module, ("nowhere",)
+
+
+def missing_module(name: str) -> None:
+    raise ModuleNotFoundError(f"No module named {name!r}")
+
+
+def test_says_why_workers_cannot_start(make: MakeRunner) -> None:
+    with pytest.raises(RuntimeError, match=r"a Ray worker could not start: .*No module named 'nowhere'"):
+        make().run(Journal([""] * 3).ask, Unloadable(), print)
+
+
+def falling(job: Job) -> Iterator[Scores]:
+    """Each job is worse than the one before, at every step."""
+    for _ in range(4):
+        time.sleep(0.01)
+        yield {"ap": -float(job.number)}
+
+
+def past(number: int, ap: float, steps: int, state: State) -> Trial:
+    return Trial(number, state, str(number), {}, "{}", 0, ({"ap": ap},) * steps, 1.0)
+
+
+def test_the_hopeless_are_stopped(make: MakeRunner) -> None:
+    journal = Journal([""] * 8)
+    ends = journal.run(make(steps=4, scheduler=AshaConfig(grace=2, reduction=2), concurrent=1), falling)
+    assert ends[0].state is State.finished
+    assert {ends[n].state for n in range(1, 8)} == {State.stopped}
+    counts = [sum(r.number == n and r.state is State.running for r in journal.reports) for n in range(8)]
+    assert counts == [4] + [2] * 7
+    assert all(end.error is None and end.seconds > 0 for end in ends.values())
+
+
+def test_rungs_are_rebuilt_from_history(make: MakeRunner) -> None:
+    """Worse than all of an earlier run: stopped at the first rung, though first of its own run."""
+    history = [past(0, 5.0, 4, State.finished), past(1, 4.0, 2, State.stopped), past(2, 3.0, 2, State.failed)]
+    runner = make(steps=4, scheduler=AshaConfig(grace=2, reduction=2), history=history)
+    assert {end.state for end in Journal([""] * 2).run(runner, falling).values()} == {State.stopped}
+
+
+def test_the_last_step_never_stops_a_trial(make: MakeRunner) -> None:
+    runner = make(steps=4, scheduler=AshaConfig(grace=4, reduction=2))
+    assert {end.state for end in Journal([""] * 4).run(runner, falling).values()} == {State.finished}
+
+
+@pytest.mark.parametrize("rungs", [(1, 3.0, 9), (2, 2.0, 8)])
+def test_rebuilt_rungs_equal_those_of_an_unbroken_run(rungs: tuple[int, float, int]) -> None:
+    from nas.search.ray_runner import RayRunner
+
+    grace, reduction, steps = rungs
+    history = [past(n, n % 5, 1 + n % steps, State.stopped) for n in range(30)]
+    asha = AshaConfig(grace=grace, reduction=reduction)
+    scheduler = RayRunner(("ap", "max"), steps, scheduler=asha, history=history)._scheduler()
+    assert scheduler is not None
+    for milestone, recorded in scheduler._brackets[0]._rungs:
+        assert len(recorded) == sum(len(trial.reports) >= milestone for trial in history)
+
+
+def test_a_lone_machine_needs_no_cluster() -> None:
+    """The one test that starts and stops Ray as a search on one machine does."""
+    from nas.search.ray_runner import RayRunner
+
+    foreign: list[set[int]] = [open_ports()]
+    proxy = SumProxy()
+    store = Store("sqlite://")
+    runner = RayRunner(("ap", "max"), proxy.steps)
+    Search(store, proxy=proxy, runner=runner, watch=lambda trial: foreign.append(open_ports())).run(4)
+    assert {trial.state for trial in store.trials()} == {State.finished}
+    assert foreign[1] <= foreign[0], "Ray lets in whoever reaches it, so it must listen to this machine alone"
+
+
+def open_ports() -> set[int]:
+    """Ports on which a process of this machine listens to others."""
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    listening = [fields[1].split(":") for fields in lines if fields[3] == "0A"]
+    return {int(port, 16) for host, port in listening if not host.endswith("0100007F") and host.strip("0") != "1"}

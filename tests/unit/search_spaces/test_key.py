@@ -1,0 +1,220 @@
+"""The key is equal for the same network and different for another; networkx's isomorphism is the judge."""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search_spaces import canonical
+from search_spaces.canonical import Arc
+from search_spaces.choose import sample
+from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.ops import GenotypeError, op
+from search_spaces.registry import SPACES
+from search_spaces.zoo import ZOO, zoo
+
+Graph = tuple[list[str], list[Arc]]
+
+STEM, HEAD, LATERAL, CONV, CONCAT = op("resnet_stem"), op("fcos"), op("lateral"), op("conv"), op("concat")
+OTHER_EDGE = op("lateral", norm="batch")
+
+
+# Genotypes
+
+
+@st.composite
+def alike_genotypes(draw: st.DrawFn) -> Genotype:
+    """Few nodes of one level and width, two edge operators and two fusions, so that ties are common."""
+    names = ["stem2"]
+    nodes = []
+    for i in range(draw(st.integers(1, 7))):
+        sources = draw(st.lists(st.sampled_from(names[-4:]), min_size=1, max_size=3, unique=True))
+        edges = tuple(Edge(source, draw(st.sampled_from((LATERAL, LATERAL, OTHER_EDGE)))) for source in sources)
+        fuse = CONCAT if len(edges) > 1 and draw(st.booleans()) else op("sum")
+        nodes.append(Node(f"n{i}", 2, 8, edges, fuse, CONV))
+        names.append(f"n{i}")
+    outputs = nodes[-1].name
+    if draw(st.booleans()):  # gather what nobody reads, so that more than one branch lives
+        read = {edge.source for n in nodes for edge in n.inputs}
+        loose = tuple(Edge(n.name, LATERAL) for n in nodes if n.name not in read)
+        nodes.append(Node("end", 2, 8, loose, block=CONV))
+        outputs = "end"
+    return Genotype(STEM, tuple(nodes), (outputs,), HEAD)
+
+
+@st.composite
+def any_genotypes(draw: st.DrawFn) -> Genotype:
+    space = draw(st.sampled_from(sorted(SPACES)))
+    return sample(SPACES[space], random.Random(draw(st.integers(0, 10**9)))).value
+
+
+def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
+    """The same network: new names, another topological order, permuted inputs, dead nodes in between."""
+    names = {node.name: f"x{i}" for i, node in enumerate(rng.sample(genotype.nodes, len(genotype.nodes)))}
+    waiting, built, there = list(genotype.nodes), [], {"stem2"}
+    while waiting:
+        node = rng.choice([n for n in waiting if all(edge.source in there for edge in n.inputs)])
+        waiting.remove(node)
+        there.add(node.name)
+        edges = [replace(edge, source=names.get(edge.source, edge.source)) for edge in node.inputs]
+        if node.fuse.name != "concat":
+            rng.shuffle(edges)
+        built.append(replace(node, name=names[node.name], inputs=tuple(edges)))
+        if rng.random() < 0.3:
+            dead = Edge(rng.choice(["stem2", *[n.name for n in built]]), LATERAL)
+            built.append(Node(f"dead{len(built)}", rng.randrange(6), 8, (dead,)))
+    return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)
+
+
+@settings(max_examples=150, deadline=None)
+@given(alike_genotypes() | any_genotypes(), st.randoms(use_true_random=False))
+def test_names_order_and_dead_nodes_do_not_count(genotype: Genotype, rng: random.Random) -> None:
+    assert respelled(genotype, rng).key() == genotype.key()
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_zoo_respelled_keeps_its_keys(name: str) -> None:
+    genotype = zoo(name).genotype
+    assert {respelled(genotype, random.Random(seed)).key() for seed in range(10)} == {genotype.key()}
+
+
+def same_network(first: Genotype, second: Genotype) -> bool:
+    """Isomorphic as networkx sees it, the order of a concatenation written on its edges."""
+    graphs = []
+    for genotype in (first, second):
+        graph = genotype.to_networkx()
+        for node in genotype.live:
+            graph.nodes[node.name]["node"] = replace(node, name="", inputs=())
+            for i, edge in enumerate(node.inputs):
+                graph.edges[edge.source, node.name]["place"] = i if node.fuse.name == "concat" else None
+        graphs.append(graph)
+    return (first.stem, first.head) == (second.stem, second.head) and nx.is_isomorphic(
+        *graphs, lambda a, b: a == b, lambda a, b: a == b
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(alike_genotypes(), alike_genotypes())
+def test_keys_are_equal_if_and_only_if_networks_are(first: Genotype, second: Genotype) -> None:
+    assert (first.key() == second.key()) == same_network(first, second)
+
+
+@settings(max_examples=150, deadline=None)
+@given(alike_genotypes(), st.data())
+def test_a_small_change_is_seen(genotype: Genotype, data: st.DataObject) -> None:
+    """Near misses: the same genotype but for one edge's operator, one fusion or one concatenation's order."""
+    i = data.draw(st.integers(0, len(genotype.nodes) - 1))
+    node = genotype.nodes[i]
+    first = node.inputs[0]
+    swapped = replace(first, op=LATERAL if first.op == OTHER_EDGE else OTHER_EDGE)
+    changed = data.draw(
+        st.sampled_from(
+            [replace(node, inputs=(swapped, *node.inputs[1:])), replace(node, inputs=node.inputs[::-1])]
+            + ([replace(node, fuse=op("asff"))] if len(node.inputs) > 1 else [])
+        )
+    )
+    other = replace(genotype, nodes=(*genotype.nodes[:i], changed, *genotype.nodes[i + 1 :]))
+    assert (genotype.key() == other.key()) == same_network(genotype, other)
+
+
+def _two(fuse: str, *sources: str) -> str:
+    a, b = (
+        Node("a", 2, 8, (Edge("stem2", LATERAL),), block=CONV),
+        Node("b", 2, 8, (Edge("stem2", LATERAL),), block=op("residual")),
+    )
+    c = Node("c", 2, 8, tuple(Edge(s, LATERAL) for s in sources), op(fuse), CONV)
+    return Genotype(STEM, (a, b, c), ("c",), HEAD).key()
+
+
+@pytest.mark.parametrize("fuse", ["sum", "fast", "asff", "concat"])
+def test_the_order_of_inputs_counts_for_a_concatenation_only(fuse: str) -> None:
+    assert (_two(fuse, "a", "b") == _two(fuse, "b", "a")) == (fuse != "concat")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stem": op("resnet_stem", act="silu")},
+        {"stem": op("resnet_stem", width=32)},
+        {"head": op("fcos", attention=(op("dsa"),))},
+        {"head": op("fcos", attention=(op("dsa", min_level=5),))},
+        {"outputs": ("p3", "p4", "p5", "p6")},
+        {"outputs": ("p4", "p5", "p6", "p7")},
+    ],
+    ids=str,
+)
+def test_stem_head_and_outputs_count(changes: dict[str, object]) -> None:
+    genotype = zoo("fpn-r50").genotype
+    assert replace(genotype, **changes).key() != genotype.key()  # type: ignore[arg-type]
+
+
+def _ladder(level: int, width: int, output: str) -> str:
+    """Two nodes of one level, then one above; the finer output is the first or the second of the two."""
+    a = Node("a", level, width, (Edge("stem2", LATERAL),))
+    b = Node("b", level, width, (Edge("a", LATERAL),))
+    c = Node("c", level + 1, width, (Edge("b", LATERAL),))
+    return Genotype(STEM, (a, b, c), (output, "c"), HEAD).key()
+
+
+def test_levels_widths_and_the_choice_of_outputs_count() -> None:
+    assert len({_ladder(level, width, output) for level in (2, 3) for width in (8, 16) for output in "ab"}) == 8
+
+
+def test_keys_are_the_same_in_another_process() -> None:
+    code = "from search_spaces.zoo import ZOO, zoo; print([zoo(name).genotype.key() for name in ZOO])"
+    here = str([zoo(name).genotype.key() for name in ZOO])
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        assert done.stdout.strip() == here
+
+
+# Time
+
+
+def chains(count: int, length: int, *, crossed: bool = False) -> Genotype:
+    """Parallel chains of like nodes from the stem to one sum; `crossed`, every node also reads the next chain."""
+    nodes = []
+    for j, i in itertools.product(range(length), range(count)):
+        sources = {f"n{i}-{j - 1}", f"n{(i + 1) % count if crossed else i}-{j - 1}"} if j else {"stem2"}
+        nodes.append(Node(f"n{i}-{j}", 2, 8, tuple(Edge(s, LATERAL) for s in sorted(sources)), block=CONV))
+    ends = tuple(Edge(f"n{i}-{length - 1}", LATERAL) for i in range(count))
+    return Genotype(STEM, (*nodes, Node("end", 2, 8, ends)), ("end",), HEAD)
+
+
+SYMMETRIC = {
+    "64 twins": (64, 1, False),
+    "a fan of 256": (256, 1, False),
+    "20 chains of 5": (20, 5, False),
+    "120 chains of 4": (120, 4, False),
+    "2 chains of 255": (2, 255, False),
+    "30 crossed chains of 17": (30, 17, True),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_symmetric_genotypes_have_a_key_in_seconds(name: str) -> None:
+    count, length, crossed = SYMMETRIC[name]
+    genotype = chains(count, length, crossed=crossed)
+    start = time.perf_counter()
+    key = genotype.key()
+    assert time.perf_counter() - start < 10
+    if len(genotype.nodes) < 200:
+        assert respelled(genotype, random.Random(1)).key() == key
+
+
+def test_what_is_too_symmetric_is_refused_rather_than_pondered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canonical, "BUDGET", 10_000)
+    with pytest.raises(GenotypeError, match="too symmetric"):
+        chains(20, 5).key()

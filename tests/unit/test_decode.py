@@ -1,0 +1,110 @@
+"""Whatever is a legal genotype decodes, at any scale, to maps of the sizes its levels say."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from nas.decode import decode
+from search_spaces.genotype import Edge, Genotype, Node, Scale
+from search_spaces.ops import OPS, GenotypeError, Kind, Op, op
+from search_spaces.zoo import zoo
+
+
+def drawn(rng: random.Random, kind: Kind) -> Op:
+    """An operator of a kind, sometimes with one attribute changed."""
+    name = rng.choice([name for name, spec in OPS.items() if spec.kind is kind])
+    changed = {
+        "repeats": 2,
+        "kernel": rng.choice((1, 5, 7)),
+        "act": rng.choice(("silu", "leaky_relu", "none")),
+        "msfm": (op("msfm", position=rng.choice((1, 2, 3)), groups=rng.choice((3, 64))),),
+        "norm": "none",
+        "act_first": True,
+    }
+    options = sorted(set(changed) & set(OPS[name].fields))
+    try:
+        return op(name, **{key: changed[key] for key in rng.sample(options, min(len(options), rng.randrange(3)))})
+    except GenotypeError:
+        return op(name)
+
+
+def grown(rng: random.Random) -> Genotype:
+    """A legal genotype out of the whole vocabulary, node by node."""
+    stem = drawn(rng, Kind.stem)
+    names, nodes = ["stem2" if stem.name == "resnet_stem" else "stem0"], list[Node]()
+    while len(nodes) < 8:
+        sources = rng.sample(names[-4:], rng.randint(1, min(3, len(names))))
+        edges = tuple(Edge(source, drawn(rng, Kind.resample)) for source in sources)
+        fuse = drawn(rng, Kind.fuse) if len(edges) > 1 else op("sum")
+        width = rng.choice((8, 12, None))
+        nodes.append(Node(f"n{len(nodes)}", rng.randint(1, 6), width, edges, fuse, drawn(rng, Kind.block)))
+        try:
+            genotype = Genotype(stem, tuple(nodes), (nodes[-1].name,), op("fcos"))
+            names.append(nodes[-1].name)
+        except GenotypeError:
+            nodes.pop()
+    return genotype
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_legal_genotype_decodes(seed: int) -> None:
+    rng = random.Random(seed)
+    genotype = grown(rng)
+    scale = Scale(
+        width=rng.choice((1 / 64, 0.3, 1.7)),
+        repeats=rng.choice((1, 2)),
+        alpha=0.3,
+        output_width=5,
+        stem=rng.choice((0.1, 1)),
+    )
+    backbone = decode(genotype, scale).eval()
+    (level,) = genotype.levels
+    for height, width in ((1, 1), (64, 64), (37, 50)):
+        with torch.inference_mode():
+            made = backbone(torch.randn(1, 3, height, width))[f"p{level}"]
+        assert made.shape == (1, backbone.out_channels, -(-height // 2**level), -(-width // 2**level))
+        assert made.isfinite().all()
+    if len(genotype.live) > 1:
+        made = backbone.train()(torch.randn(2, 3, 130, 130))[f"p{level}"]
+        made.square().mean().backward()
+
+
+@pytest.mark.parametrize("name", ["keys", "training", "forward", "_modules", "T_destination", "to", "0", "a-b"])
+def test_a_node_may_have_any_legal_name(name: str) -> None:
+    """torch reserves many of them for itself."""
+    node = Node(name, 3, None, (Edge("stem2", op("spinenet")),))
+    backbone = decode(Genotype(op("resnet_stem"), (node,), (name,), op("fcos")), Scale(output_width=8))
+    assert backbone(torch.zeros(1, 3, 64, 64))["p3"].shape == (1, 8, 8, 8)
+
+
+def test_the_norm_layer_replaces_every_batch_norm() -> None:
+    genotype = zoo("spinenet-49").genotype
+    with torch.device("meta"):
+        backbone = decode(genotype, Scale(width=0.25), norm_layer=lambda channels: nn.GroupNorm(1, channels))
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in backbone.modules())
+
+
+def test_a_seed_decides_the_weights() -> None:
+    genotype, scale = zoo("spinenet-49").genotype, Scale(width=0.0625, alpha=0.25, output_width=8)
+    states = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        states.append(torch.cat([p.flatten() for p in decode(genotype, scale).parameters()]))
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+def test_the_order_of_nodes_changes_no_output() -> None:
+    """Weights belong to names, so the same network in another order gives the same maps."""
+    genotype, scale = zoo("fpn-r50").genotype, Scale(width=0.0625, output_width=8)
+    *trunk, p3, p4, p5, p6, p7 = genotype.nodes
+    other = replace(genotype, nodes=(*trunk, p5, p6, p4, p7, p3))
+    first, second = decode(genotype, scale).eval(), decode(other, scale).eval()
+    second.load_state_dict(first.state_dict())
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        for name, made in first(image).items():
+            assert torch.equal(made, second(image)[name])
