@@ -8,17 +8,14 @@ from experiments.config import SearchConfig
 from experiments.errors import UsageError
 from nas.training.recipe import Recipe
 from proxies.short_train import ShortTrainConfig
-from search_spaces.genotype import Scale
 from search_spaces.zoo import SCALES
-
-_SMALL = Scale(width=0.125, output_width=32, stem=0.25)
 
 PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
     {
         # minutes on two cores, nothing to download
-        "digits": SearchConfig(proxy=ShortTrainConfig(scale=_SMALL, recipe=Recipe(flip=False))),
+        "digits": SearchConfig(proxy=ShortTrainConfig(recipe=Recipe(flip=False))),
         # any small directory in COCO's format, on CPUs
-        "boxes": SearchConfig(proxy=ShortTrainConfig(scale=_SMALL, image_size=128, steps=400)),
+        "boxes": SearchConfig(proxy=ShortTrainConfig(image_size=128, steps=400)),
         # the proxy of SpineNet's own search (arXiv 1912.05027, section 4), on GPUs
         "coco": SearchConfig(
             data="coco",

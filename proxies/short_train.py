@@ -35,9 +35,9 @@ class ShortTrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scale: Scale = Scale(width=0.125, output_width=32, stem=0.25)
+    scale: Scale = Scale(width=0.125, alpha=1.0, output_width=32)
     image_size: int = Field(96, ge=32)
-    steps: int = Field(600, ge=1)
+    steps: int = Field(320, ge=1)
     rungs: int = Field(4, ge=1)
     val_images: int = Field(128, ge=1)
     recipe: Recipe = Recipe()

@@ -69,12 +69,16 @@ class HeadNorm(nn.GroupNorm):
 
 
 class Head(FCOSHead):
-    """torchvision's FCOS head with that norm."""
+    """torchvision's FCOS head with that norm, whose boxes begin one unit from their point to every side.
+
+    torchvision begins at zero, before a ReLU: all boxes can die in the first steps, and in short trainings some do.
+    """
 
     def __init__(self, channels: int, classes: int, depth: int) -> None:
         super().__init__(channels, 1, classes, depth)
         self.classification_head = FCOSClassificationHead(channels, 1, classes, depth, norm_layer=HeadNorm)
         self.regression_head = FCOSRegressionHead(channels, 1, depth, norm_layer=HeadNorm)
+        nn.init.ones_(self.regression_head.bbox_reg.bias)
 
 
 class AttentiveHead(Head):

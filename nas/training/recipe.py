@@ -17,8 +17,8 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch_size: int = Field(8, ge=2)
-    learning_rate: float = Field(3e-3, gt=0)
+    batch_size: int = Field(16, ge=2)
+    learning_rate: float = Field(4e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     warmup: float = Field(0.2, gt=0, lt=1)
     clip: float = Field(10.0, gt=0)
