@@ -37,6 +37,8 @@ class RunDirectory:
         path = config.out or Path("runs") / f"{preset}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} is not empty: `nas resume {path}` goes on with a run; else give another --out")
+        if config.data != "digits":  # a run can be resumed from anywhere
+            config = config.model_copy(update={"data": str(Path(config.data).expanduser().resolve())})
         path.mkdir(parents=True, exist_ok=True)
         (path / ENVIRONMENT).write_text(json.dumps(_environment(config.seed), indent=2) + "\n")
         (path / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")

@@ -19,14 +19,13 @@ from proxies.short_train import ShortTrain
 from search_spaces.registry import SPACES
 
 
-def carry_on(run: RunDirectory, console: Console) -> int:
+def carry_on(run: RunDirectory, proxy: ShortTrain, console: Console) -> int:
     """Search until the run has its trials; a new run and an interrupted one differ only in what its store holds.
 
     Returns:
         0, or 1 if no trial came to scores.
     """
     config = run.config()
-    proxy = _prepare(config, console)
     store = run.store()
     space = SPACES[config.space]
     strategy = build_strategy(config.strategy, space, proxy.objectives, seed=config.seed, asked=store.asked)
@@ -56,8 +55,12 @@ def carry_on(run: RunDirectory, console: Console) -> int:
     return 0 if result.best else 1
 
 
-def _prepare(config: SearchConfig, console: Console) -> ShortTrain:
-    """Open and decode the data, once for all trials."""
+def prepare(config: SearchConfig, console: Console) -> ShortTrain:
+    """Open and decode the data, once for all trials.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
     data = open_data(config.data, config.digits)
     for split in data:
         report_skipped(split, console)

@@ -161,14 +161,14 @@ def _check(genotype: Genotype) -> None:
     _expect(genotype.head, Kind.head, "head")
     if not 1 <= len(genotype.nodes) <= MAX_NODES:
         raise GenotypeError(f"nodes: {len(genotype.nodes)} nodes; a genotype has 1 .. {MAX_NODES}")
-    repeats = sum(node.block["repeats"] for node in genotype.nodes if "repeats" in node.block.spec.fields)
-    if repeats > MAX_REPEATS:
-        raise GenotypeError(f"nodes: their blocks repeat {repeats} times; all together may {MAX_REPEATS} times")
     seen: dict[str, _Carried] = {m.name: _Carried(m.level, m, 1) for m in stem_maps(genotype.stem)}
     for node in genotype.nodes:
         for message in _node_faults(node, seen):
             raise GenotypeError(f"node {short(node.name)}: {message}")
         seen[node.name] = _Carried(node.level, node.width, node.block.spec.expansion)
+    repeats = sum(node.block["repeats"] for node in genotype.nodes if "repeats" in node.block.spec.fields)
+    if repeats > MAX_REPEATS:
+        raise GenotypeError(f"nodes: their blocks repeat {repeats} times; all together may {MAX_REPEATS} times")
     _check_outputs(genotype, seen)
 
 

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on
+from experiments.searching import carry_on, prepare
 
 
 @dataclass(frozen=True)
@@ -21,4 +21,6 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return carry_on(RunDirectory.open(parse(Arguments, "resume", arguments).run), Console())
+    run = RunDirectory.open(parse(Arguments, "resume", arguments).run)
+    console = Console()
+    return carry_on(run, prepare(run.config(), console), console)

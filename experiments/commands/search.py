@@ -8,7 +8,7 @@ from experiments.arguments import parse, split_positional
 from experiments.config import SearchConfig
 from experiments.presets import preset
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on
+from experiments.searching import carry_on, prepare
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -17,5 +17,6 @@ def main(arguments: Sequence[str]) -> int:
         own_data = any(flag.split("=")[0] == "--data" for flag in flags)
         name = "boxes" if own_data else "digits"
     config = parse(SearchConfig, "search [PRESET]", flags, preset(name))
-    run = RunDirectory.create(config, name)
-    return carry_on(run, Console())
+    console = Console()
+    proxy = prepare(config, console)  # before there is a directory: what cannot be searched leaves nothing behind
+    return carry_on(RunDirectory.create(config, name), proxy, console)

@@ -78,7 +78,7 @@ class Head(FCOSHead):
         super().__init__(channels, 1, classes, depth)
         self.classification_head = FCOSClassificationHead(channels, 1, classes, depth, norm_layer=HeadNorm)
         self.regression_head = FCOSRegressionHead(channels, 1, depth, norm_layer=HeadNorm)
-        nn.init.ones_(self.regression_head.bbox_reg.bias)
+        nn.init.constant_(self.regression_head.get_parameter("bbox_reg.bias"), 1.0)
 
 
 class AttentiveHead(Head):

@@ -135,6 +135,11 @@ def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments:
     assert says in nas(*arguments, cwd=run.parent, code=2).stderr
 
 
+def test_what_cannot_be_searched_leaves_no_run_behind(folder: Path) -> None:
+    nas("search", "--data", "nowhere", "--out", "never", cwd=folder, code=2)
+    assert not (folder / "never").exists()
+
+
 @pytest.mark.parametrize("document", ["{", "[]", "[" * 100_000, '{"format": "fusion-nas/genotype", "version": 99}'])
 def test_a_hostile_genotype_is_an_error_not_a_crash(folder: Path, document: str) -> None:
     (folder / "bad.json").write_text(document)

@@ -97,7 +97,7 @@ def test_crowds_are_scored_against_but_never_targets(document: Document, read: C
 
 def test_a_set_and_its_subset_pickle(document: Document, read: Callable[[], DetectionSet]) -> None:
     document["annotations"].append(box(2, 11, [0, 0, 4, 4]))
-    data = pickle.loads(pickle.dumps(read()))  # noqa: S301
+    data = pickle.loads(pickle.dumps(read()))
     first = data.subset(1)
     assert (len(data), len(first), first.num_objects) == (2, 1, 1)
     assert [i["id"] for i in first.ground_truth["images"]] == [12]

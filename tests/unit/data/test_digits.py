@@ -127,7 +127,7 @@ def test_a_loaded_scene_is_the_callers_own() -> None:
 
 def test_sets_pickle_and_open_by_name() -> None:
     train, _ = open_data("digits", SMALL)
-    assert same(pickle.loads(pickle.dumps(train)), train)  # noqa: S301
+    assert same(pickle.loads(pickle.dumps(train)), train)
 
 
 @pytest.mark.parametrize("wrong", [{"min_side": 40, "max_side": 30}, {"max_side": 90}, {"clutter": 2}, {"size": 9}])
