@@ -46,7 +46,7 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int)
 
     hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, nn.Conv2d)]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.head(list(model.backbone(image).values()))  # type: ignore[operator]
+        model.network(image)  # type: ignore[operator]
     for hook in hooks:
         hook.remove()
     return Cost(

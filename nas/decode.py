@@ -19,7 +19,8 @@ class Backbone(nn.Module):
     """A decoded genotype, under torchvision's backbone contract.
 
     Attributes:
-        out_channels: channels of every output.
+        out_channels: channels of every output, where they agree; of the finest, where a head reads several widths.
+        widths: channels of each output, finest first.
         levels: level of each output, finest first.
     """
 
@@ -37,7 +38,8 @@ class Backbone(nn.Module):
         self.strides = {node.name: 2**node.level for node in genotype.live}
         self.outputs = genotype.outputs
         self.levels = genotype.levels
-        self.out_channels = maps[self.outputs[0]].channels
+        self.widths = tuple(maps[name].channels for name in self.outputs)
+        self.out_channels = self.widths[0]
         self.spent = _last_readers(self.inputs, self.outputs)
 
     def forward(self, image: Tensor) -> OrderedDict[str, Tensor]:
@@ -77,7 +79,7 @@ class FeatureNode(nn.Module):
             for edge, source in zip(node.inputs, sources, strict=True)
         ]
         self.fuse = FUSES[node.fuse.name](node.fuse, arrived, build)
-        channels = sum(m.channels for m in arrived) if node.fuse.name == "concat" else arrived[0].channels
+        channels = sum(m.channels for m in arrived) if node.fuse.spec.stacks else arrived[0].channels
         entry = MapSpec(arrived[0].level, width, channels)
         self.block = BLOCKS[node.block.name](node.block, entry, target, build)
         self.spec = target if node.block.spec.widens else MapSpec(target.level, width, channels)

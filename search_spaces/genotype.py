@@ -121,7 +121,7 @@ class Genotype:
             (
                 place[edge.source],
                 place[node.name],
-                f"{i if node.fuse.name == 'concat' else ''}{serial.text(edge.op)}",
+                f"{i if node.fuse.spec.stacks else ''}{serial.text(edge.op)}",
             )
             for node in self.live
             for i, edge in enumerate(node.inputs)
@@ -229,7 +229,7 @@ def _width_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
         for edge in node.inputs
         if not edge.op.spec.widens
     }
-    if node.fuse.name == "concat":
+    if node.fuse.spec.stacks:
         if not node.block.spec.widens:
             yield f"a concatenation needs a block that sets the width, not {node.block.name!r}"
         return
@@ -248,7 +248,7 @@ def _check_outputs(genotype: Genotype, seen: dict[str, _Carried]) -> None:
         raise GenotypeError(f"outputs: levels {levels} must be consecutive, finest first, one output each")
     widths = [(seen[name].width, seen[name].expansion) for name in genotype.outputs]
     for name, width in zip(genotype.outputs, widths, strict=True):
-        if width != widths[0]:
+        if width != widths[0] and genotype.head.spec.one_width:
             raise GenotypeError(
                 f"outputs: {name!r} differs in width from {genotype.outputs[0]!r}: a head reads one width"
             )

@@ -100,6 +100,10 @@ class Spec:
     """Resample: reaches the node's own level. Blocks: can halve the resolution itself."""
     widens: bool = True
     """Resample and blocks: brings the map to the node's own channels, whatever came in."""
+    stacks: bool = False
+    """Fuse: channels add up instead of having to agree, and the order of inputs counts."""
+    one_width: bool = True
+    """Heads: all maps read have the same channels."""
 
 
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
@@ -119,7 +123,7 @@ OPS: Mapping[str, Spec] = {
     "sum": Spec(Kind.fuse, {"act": _NO_ACT}),
     "fast": Spec(Kind.fuse, {"act": _NO_ACT}),
     "asff": Spec(Kind.fuse, {"compress": Field(16, high=256), "inner": _ACT, "act": _NO_ACT}),
-    "concat": Spec(Kind.fuse, {"act": _NO_ACT}),
+    "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True),
     # block: 1 to 1
     "none": Spec(Kind.block, moves=False, widens=False),
     "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT}),

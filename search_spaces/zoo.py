@@ -47,12 +47,13 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """A published topology at its published scale."""
+    """A published topology at its published scale, and how many classes its head was published with."""
 
     genotype: Genotype
     scale: Scale
     image_size: int
     source: str
+    num_classes: int = 80
 
 
 def _spinenet(scale: str, image_size: int) -> ZooEntry:

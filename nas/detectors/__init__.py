@@ -6,7 +6,8 @@ from types import MappingProxyType
 from torch import nn
 
 from nas.decode import Backbone, decode
-from nas.detectors.fcos import DetectorConfig, build_fcos
+from nas.detectors.config import DetectorConfig
+from nas.detectors.fcos import build_fcos
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
 

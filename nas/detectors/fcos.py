@@ -1,12 +1,12 @@
 """FCOS (arXiv 1904.01355) on a decoded backbone: torchvision's head, losses and NMS."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS, FCOSClassificationHead, FCOSHead, FCOSRegressionHead
 
 from nas.decode import Backbone
+from nas.detectors.config import DetectorConfig
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
 from nas.ops.part.dsa import PyramidAttention
@@ -17,29 +17,15 @@ HEAD_GROUPS = 32
 """Groups of the norms in torchvision's FCOS towers."""
 
 
-class DetectorConfig(BaseModel):
-    """How a detector reads its outputs; sizes in pixels of its input.
-
-    Attributes:
-        box_unit: distance unit of an output's boxes, in strides. An FCOS level is responsible for objects whose
-            farthest side lies 4 to 8 units from the point; 1 suits images of 800 px and more, less suits small ones.
-        score_threshold: detections below it are dropped.
-        nms_threshold: IoU above which the weaker of two boxes of a class is dropped.
-        max_detections: per image.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    box_unit: float = Field(1.0, gt=0)
-    score_threshold: float = Field(0.05, ge=0, lt=1)
-    nms_threshold: float = Field(0.6, gt=0, le=1)
-    max_detections: int = Field(100, ge=1)
-
-
 class Fcos(FCOS):
     """torchvision's FCOS with its assignment done for the whole batch at once."""
 
     head: FCOSHead
+
+    def network(self, images: Tensor) -> dict[str, Tensor]:
+        """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
+        outputs: dict[str, Tensor] = self.head(list(self.backbone(images).values()))
+        return outputs
 
     def compute_loss(
         self,
