@@ -38,7 +38,6 @@ def carry_on(run: RunDirectory, proxy: ShortTrain, console: Console) -> int:
             console, trials=config.trials, steps=proxy.steps, objectives=proxy.objectives, resumed=known
         ) as view:
             result = run_search(
-                space=space,
                 strategy=strategy,
                 proxy=proxy,
                 runner=_runner(config, proxy, known),

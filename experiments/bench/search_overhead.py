@@ -49,7 +49,6 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
     space = JointSpace()
     start = time.perf_counter()
     run_search(
-        space=space,
         strategy=build_strategy(StrategyConfig(), space, OBJECTIVES, seed=0),
         proxy=NoProxy(),
         runner=runner,

@@ -3,22 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from nas.search.ranking import best
 from nas.search.store import KeyClaimed, Store
 from nas.search.types import Candidate, Job, Proxy, Report, Runner, Scores, Strategy, Trial
-from search_spaces.choose import Keyed, SearchSpace, replay
 from search_spaces.genotype import Genotype
 
 MOST_REPEATS = 1000
 """So many repeats in a row, and the strategy is held to have seen the whole space."""
-
-
-class Storable(Keyed, Protocol):
-    """A space's member that can be kept and sent: a genotype, or another frozen value."""
-
-    def to_json(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,6 @@ class Result:
 
 def run_search(
     *,
-    space: SearchSpace[Storable],
     strategy: Strategy,
     proxy: Proxy,
     runner: Runner,
@@ -55,7 +47,7 @@ def run_search(
         watch: called with a trial whenever it changes.
         parse: reads what the space's members write with `to_json`; must pickle.
     """
-    loop = _Loop(space, strategy, store, trials, seed, watch)
+    loop = _Loop(strategy, store, trials, seed, watch)
     runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
     return Result(best(store.trials(), proxy.objectives), loop.exhausted)
 
@@ -78,7 +70,6 @@ class Evaluate:
 
 @dataclass
 class _Loop:
-    space: SearchSpace[Storable]
     strategy: Strategy
     store: Store
     trials: int
@@ -128,7 +119,7 @@ class _Loop:
         if known := self.store.find(candidate.key):
             self._answer(known, candidate)
             return None
-        genotype = replay(self.space, candidate.trace).to_json()
+        genotype = candidate.value.to_json()
         try:
             return self.store.create(key=candidate.key, trace=candidate.trace, genotype=genotype, seed=self.seed)
         except KeyClaimed:

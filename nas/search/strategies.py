@@ -12,15 +12,15 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from nas.search.ranking import merit
-from nas.search.types import Candidate, Direction, Strategy, Trial
-from search_spaces.choose import Keyed, Sampled, SearchSpace, SpaceExhausted, Trace, crossover, mutate, sample
+from nas.search.types import Candidate, Direction, Storable, Strategy, Trial
+from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, Trace, crossover, mutate, sample
 
 
 class RandomSearch:
     """Draw every candidate independently by uniform choices: the baseline any strategy has to beat."""
 
     def __init__(
-        self, space: SearchSpace[Keyed], objectives: Mapping[str, Direction], *, seed: int, asked: int = 0
+        self, space: SearchSpace[Storable], objectives: Mapping[str, Direction], *, seed: int, asked: int = 0
     ) -> None:
         self._space = space
         self._seed = seed
@@ -49,7 +49,7 @@ class RegularizedEvolution:
 
     def __init__(
         self,
-        space: SearchSpace[Keyed],
+        space: SearchSpace[Storable],
         objectives: Mapping[str, Direction],
         *,
         seed: int,
@@ -77,7 +77,7 @@ class RegularizedEvolution:
         if fitness is not None:
             self._population.append((fitness[0], trial.trace))
 
-    def _child(self, rng: random.Random) -> Sampled[Keyed]:
+    def _child(self, rng: random.Random) -> Sampled[Storable]:
         parent = self._parent(rng)
         if rng.random() < self._crossover:
             parent = crossover(self._space, parent, self._parent(rng), rng).trace
@@ -164,5 +164,5 @@ def build_strategy(
     return STRATEGIES[config.name](config, space, objectives, seed, asked)
 
 
-def _candidate(member: Sampled[Keyed]) -> Candidate:
-    return Candidate(member.trace, member.value.key())
+def _candidate(member: Sampled[Storable]) -> Candidate:
+    return Candidate(member.trace, member.value.key(), member.value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from search_spaces.choose import Trace
+from search_spaces.choose import Keyed, Trace
 from search_spaces.genotype import Genotype
 
 Scores = Mapping[str, float]
@@ -51,10 +51,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a strategy proposes."""
+    """What a strategy proposes: a member of its space, its key and the decisions that lead to it."""
 
     trace: Trace
     key: str
+    value: "Storable"
+
+
+class Storable(Keyed, Protocol):
+    """A space's member that can be kept and sent: a genotype, or another frozen value."""
+
+    def to_json(self) -> str: ...
 
 
 class Strategy(Protocol):

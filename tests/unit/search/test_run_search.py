@@ -49,7 +49,6 @@ class Search:
         for trial in self.store.history():
             strategy.tell(trial)
         return run_search(
-            space=self.space,
             strategy=strategy,
             proxy=self.proxy,
             runner=self.runner,
