@@ -61,13 +61,11 @@ def main(arguments: Sequence[str]) -> int:
         task = bar.add_task(named.label, total=None, loss="")
 
         def watch(news: FitProgress) -> None:
+            standing = f"epoch {news.epoch + 1}/{news.epochs}  loss {news.loss:.3f}"
             done = news.epoch * news.steps + news.step
-            bar.update(
-                task,
-                completed=done,
-                total=news.epochs * news.steps,
-                loss=f"epoch {news.epoch + 1}  loss {news.loss:.3f}",
-            )
+            bar.update(task, completed=done, total=news.epochs * news.steps, loss=standing)
+            if news.step == news.steps and not console.is_terminal:
+                console.print(standing)
 
         metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch)
     for metric, value in metrics.items():
@@ -101,4 +99,5 @@ def _progress(console: Console) -> Progress:
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
         console=console,
+        disable=not console.is_terminal,
     )
