@@ -34,8 +34,8 @@ class SearchConfig(BaseModel):
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
     """CPU cores a trial reserves."""
-    gpus_per_trial: float = Field(0.0, ge=0)
-    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs."""
+    gpus_per_trial: float | None = Field(None, ge=0)
+    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine has a GPU."""
     concurrent: int | None = Field(None, ge=1)
     """Trials at once; as many as there is room for if not given."""
     time_limit: float | None = Field(1800.0, gt=0)

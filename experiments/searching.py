@@ -15,6 +15,7 @@ from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.strategies import build_strategy
 from nas.search.types import Direction, Runner, Trial
+from nas.training.device import best_device
 from proxies.short_train import ShortTrain
 from search_spaces.registry import SPACES
 
@@ -32,6 +33,7 @@ def carry_on(run: RunDirectory, proxy: ShortTrain, console: Console) -> int:
     for trial in store.history():
         strategy.tell(trial)
     known = store.trials()
+    gpus = _gpus_per_trial(config)
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {proxy.train.name}")
     try:
         with LiveView(
@@ -40,11 +42,11 @@ def carry_on(run: RunDirectory, proxy: ShortTrain, console: Console) -> int:
             result = run_search(
                 strategy=strategy,
                 proxy=proxy,
-                runner=_runner(config, proxy, known),
+                runner=_runner(config, gpus, proxy, known),
                 store=store,
                 trials=config.trials,
                 seed=config.seed,
-                device="cuda" if config.gpus_per_trial else "cpu",
+                device="cuda" if gpus else "cpu",
                 watch=view.watch,
             )
     finally:
@@ -76,7 +78,13 @@ def report_skipped(data: DetectionSet, console: Console) -> None:
         console.print(f"{data.name}: " + ", ".join(f"{count} boxes {reason}" for reason, count in data.skipped.items()))
 
 
-def _runner(config: SearchConfig, proxy: ShortTrain, known: Sequence[Trial]) -> Runner:
+def _gpus_per_trial(config: SearchConfig) -> float:
+    if config.gpus_per_trial is not None:
+        return config.gpus_per_trial
+    return 1.0 if best_device("auto") == "cuda" else 0.0
+
+
+def _runner(config: SearchConfig, gpus: float, proxy: ShortTrain, known: Sequence[Trial]) -> Runner:
     if config.runner == "local":
         from nas.search.local_runner import LocalRunner
 
@@ -88,7 +96,7 @@ def _runner(config: SearchConfig, proxy: ShortTrain, known: Sequence[Trial]) -> 
         steps=proxy.steps,
         address=config.ray_address,
         cpus_per_trial=config.cpus_per_trial,
-        gpus_per_trial=config.gpus_per_trial,
+        gpus_per_trial=gpus,
         concurrent=config.concurrent,
         time_limit=config.time_limit,
         scheduler=config.asha if config.early_stopping else None,
