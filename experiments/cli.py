@@ -1,9 +1,10 @@
 """`nas`: launch searches, look at what they found, retrain it."""
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+
+from search_spaces.naming import unknown
 
 VERBS = {
     "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
@@ -37,13 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE)
         return 0
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, n=1)
-        print(
-            f"nas: no verb {verb!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-            USAGE,
-            sep="\n",
-            file=sys.stderr,
-        )
+        print(f"nas: {unknown('verb', verb, VERBS)}", USAGE, sep="\n", file=sys.stderr)
         return 2
     try:
         return int(importlib.import_module(f"experiments.commands.{verb}").main(rest))

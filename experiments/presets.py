@@ -1,6 +1,5 @@
 """Searches to start from, by name. Command-line flags change any part of one."""
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -8,6 +7,7 @@ from experiments.config import SearchConfig
 from experiments.errors import UsageError
 from nas.training.recipe import Recipe
 from proxies.short_train import ShortTrainConfig
+from search_spaces.naming import unknown
 from search_spaces.zoo import SCALES
 
 PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
@@ -43,7 +43,5 @@ def preset(name: str) -> SearchConfig:
         UsageError: no such preset; the message suggests the nearest.
     """
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(PRESETS)}"
-        raise UsageError(f"no preset {name!r}; {hint}")
+        raise UsageError(unknown("preset", name, PRESETS))
     return PRESETS[name]

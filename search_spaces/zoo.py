@@ -1,6 +1,5 @@
 """The published topologies and scales as plain data."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from types import MappingProxyType
 from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import PUBLISHED
+from search_spaces.naming import unknown
 from search_spaces.ops import GenotypeError, Op, op
 from search_spaces.spinenet import Block, connect
 
@@ -92,7 +92,5 @@ def zoo(name: str) -> ZooEntry:
         GenotypeError: no such entry; the message suggests the nearest.
     """
     if name not in ZOO:
-        near = difflib.get_close_matches(name, ZOO, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(ZOO)}"
-        raise GenotypeError(f"no zoo entry {name[:60]!r}; {hint}")
+        raise GenotypeError(unknown("zoo entry", name, ZOO))
     return ZOO[name]()

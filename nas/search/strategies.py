@@ -116,25 +116,9 @@ class StrategyConfig(BaseModel):
 Factory = Callable[[StrategyConfig, SearchSpace[Any], Mapping[str, Direction], int, int], Strategy]
 """Settings, space, objectives, seed, proposals made so far -> strategy."""
 
-
-def _random(
-    config: StrategyConfig,
-    space: SearchSpace[Any],
-    objectives: Mapping[str, Direction],
-    seed: int,
-    asked: int,
-) -> Strategy:
-    return RandomSearch(space, objectives, seed=seed, asked=asked)
-
-
-def _evolution(
-    config: StrategyConfig,
-    space: SearchSpace[Any],
-    objectives: Mapping[str, Direction],
-    seed: int,
-    asked: int,
-) -> Strategy:
-    return RegularizedEvolution(
+STRATEGIES: dict[str, Factory] = {
+    "random": lambda config, space, objectives, seed, asked: RandomSearch(space, objectives, seed=seed, asked=asked),
+    "evolution": lambda config, space, objectives, seed, asked: RegularizedEvolution(
         space,
         objectives,
         seed=seed,
@@ -142,10 +126,8 @@ def _evolution(
         population=config.population,
         tournament=config.tournament,
         crossover=config.crossover,
-    )
-
-
-STRATEGIES: dict[str, Factory] = {"random": _random, "evolution": _evolution}
+    ),
+}
 
 
 def build_strategy(
