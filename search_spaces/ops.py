@@ -109,16 +109,18 @@ class Spec:
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
 _ACT = Field("relu", choices=_ACTIVATIONS)
 _NO_ACT = Field("none", choices=_ACTIVATIONS)
+_PADDING = Field("symmetric", choices=("symmetric", "same"))
+"""Of convolutions that stride: alike at both ends, or as TensorFlow's 'same'."""
 
 OPS: Mapping[str, Spec] = {
     # stems: image to the first maps
-    "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT}),
+    "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT, "padding": _PADDING}),
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
     "nearest": Spec(Kind.resample, widens=False),
     "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch"))}),
-    "spinenet": Spec(Kind.resample, {"act": _ACT}),
+    "spinenet": Spec(Kind.resample, {"act": _ACT, "padding": _PADDING}),
     # fuse: N to 1
     "sum": Spec(Kind.fuse, {"act": _NO_ACT}),
     "fast": Spec(Kind.fuse, {"act": _NO_ACT}),
