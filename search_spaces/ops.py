@@ -159,6 +159,19 @@ OPS: Mapping[str, Spec] = {
     "dsa": Spec(Kind.part, {"min_level": Field(4, high=10), "reduction": Field(8, high=256)}),
     # heads
     "fcos": Spec(Kind.head, {"attention": Field((), part="dsa", differ="min_level", many=1)}),
+    "retinanet": Spec(
+        Kind.head,
+        {
+            "act": _ACT,
+            "norm": Field("none", choices=("none", "batch")),
+            "anchor_base": Field(4.0, low=0.25),
+            "attention": Field((), part="dsa", differ="min_level", many=1),
+            "confidence": Field(False),
+            "confidence_power": Field(0.7, low=0, high=1),
+            "confidence_attached": Field(True),
+            "confidence_only_large": Field(False),
+        },
+    ),
 }
 
 _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0}
