@@ -12,7 +12,6 @@ from difflib import SequenceMatcher
 import torch
 from torch import Tensor, nn
 
-from nas.decode import Backbone
 from nas.importers.variables import Variable, Variables
 from nas.ops.block.residual import ResidualUnit
 from nas.training.checkpoint import CheckpointError
@@ -37,7 +36,7 @@ class Slot:
         return (*shape[2:], shape[1], shape[0]) if self.role == "kernel" else shape
 
 
-def import_weights(backbone: Backbone, variables: Variables) -> None:
+def import_weights(backbone: nn.Module, variables: Variables) -> None:
     """Fill a network with a file's weights, or leave it as it is.
 
     Args:
@@ -77,17 +76,30 @@ def creation_order(module: nn.Module, prefix: str = "") -> Iterator[Slot]:
 _NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
-def _check_covered(backbone: Backbone, slots: list[Slot]) -> None:
+def _check_covered(backbone: nn.Module, slots: list[Slot]) -> None:
     known = {slot.name for slot in slots}
     rest = [name for name in backbone.state_dict() if name not in known and not name.endswith("num_batches_tracked")]
     if rest:
         raise Misfit(f"{rest[0]!r} has no counterpart in SpineNet's official codes: import into a published topology")
 
 
+Pair = tuple[Slot | None, Variable | None]
+
+
 def _faults(slots: list[Slot], variables: Variables) -> list[str]:
+    """What does not fit, by kind: how many and the first."""
+    found = min((_sorted_out(pairs) for pairs in _pairings(slots, variables.ordered)), key=_count)
+    found["unexpected"] = [repr(name) for name in variables.unlisted] + found["unexpected"]
+    return [f"{len(entries)} {kind}, first {entries[0]}" for kind, entries in found.items() if entries]
+
+
+def _count(found: dict[str, list[str]]) -> int:
+    return sum(map(len, found.values()))
+
+
+def _sorted_out(pairs: list[Pair]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"missing": [], "unexpected": [], "mis-shaped": []}
-    found["unexpected"] += [repr(name) for name in variables.unlisted]
-    for slot, variable in _pairs(slots, variables.ordered):
+    for slot, variable in pairs:
         if slot is None:
             found["unexpected"] += [repr(variable.name)] if variable else []
         elif variable is None or variable.values is None:
@@ -95,28 +107,40 @@ def _faults(slots: list[Slot], variables: Variables) -> list[str]:
             found["missing"].append(f"{name} of shape {slot.shape} for {slot.name}")
         elif variable.values.shape != slot.shape:
             found["mis-shaped"].append(f"{variable.name!r} is {variable.values.shape}, {slot.name} takes {slot.shape}")
-    return [f"{len(entries)} {kind}, first {entries[0]}" for kind, entries in found.items() if entries]
+    return found
 
 
-def _pairs(slots: list[Slot], variables: tuple[Variable, ...]) -> Iterator[tuple[Slot | None, Variable | None]]:
-    """Slots beside variables by position; where roles do not agree throughout, by the best alignment of shapes."""
+def _pairings(slots: list[Slot], variables: tuple[Variable, ...]) -> Iterator[list[Pair]]:
+    """Slots beside variables: by position where that can be, else aligned by whole shapes, and by kernel sizes."""
     if [slot.role for slot in slots] == [variable.role for variable in variables]:
-        yield from zip(slots, variables, strict=True)
+        yield list(zip(slots, variables, strict=True))
         return
     ours = [(slot.role, slot.shape) for slot in slots]
-    theirs = [(v.role, None if v.values is None else v.values.shape) for v in variables]
-    for tag, i, i_end, j, j_end in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        if tag == "equal":
-            yield from zip(slots[i:i_end], variables[j:j_end], strict=True)
-        else:
-            yield from _unaligned(slots[i:i_end], variables[j:j_end])
+    theirs = [(v.role, () if v.values is None else v.values.shape) for v in variables]
+    for key in (_coarse, _whole):
+        matcher = SequenceMatcher(None, [key(x) for x in ours], [key(x) for x in theirs], autojunk=False)
+        yield [pair for block in matcher.get_opcodes() for pair in _pairs(block, slots, variables)]
 
 
-def _unaligned(slots: list[Slot], variables: tuple[Variable, ...]) -> Iterator[tuple[Slot | None, Variable | None]]:
-    """Pair what is of one role in turn; the rest stays alone."""
-    left = list(variables)
-    for slot in slots:
-        match = next((v for v in left if v.role == slot.role), None)
+Shaped = tuple[str, tuple[int, ...]]
+
+
+def _whole(entry: Shaped) -> Shaped:
+    return entry
+
+
+def _coarse(entry: Shaped) -> Shaped:
+    """What a scale does not change: the role, and of kernels their height and width."""
+    role, shape = entry
+    return role, shape[:2] if role == "kernel" else ()
+
+
+def _pairs(block: tuple[str, int, int, int, int], slots: list[Slot], variables: tuple[Variable, ...]) -> Iterator[Pair]:
+    """One block of an alignment; where it does not agree, what is of one role in turn, and the rest alone."""
+    agrees, i, i_end, j, j_end = block
+    left = list(variables[j:j_end])
+    for slot in slots[i:i_end]:
+        match = next((v for v in left if agrees == "equal" or v.role == slot.role), None)
         if match is not None:
             left.remove(match)
         yield slot, match
