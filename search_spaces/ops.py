@@ -109,6 +109,8 @@ class Spec:
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
 _ACT = Field("relu", choices=_ACTIVATIONS)
 _NO_ACT = Field("none", choices=_ACTIVATIONS)
+_DROP = Field(0.0, low=0, high=0.9)
+"""Stochastic depth: how often a sample skips the residual branch in training."""
 _PADDING = Field("symmetric", choices=("symmetric", "same"))
 """Of convolutions that stride: alike at both ends, or as TensorFlow's 'same'."""
 
@@ -128,10 +130,15 @@ OPS: Mapping[str, Spec] = {
     "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True),
     # block: 1 to 1
     "none": Spec(Kind.block, moves=False, widens=False),
-    "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT}),
+    "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT, "drop": _DROP}),
     "bottleneck": Spec(
         Kind.block,
-        {"repeats": Field(1), "act": _ACT, "msfm": Field((), part="msfm", differ="position", many=3)},
+        {
+            "repeats": Field(1),
+            "act": _ACT,
+            "drop": _DROP,
+            "msfm": Field((), part="msfm", differ="position", many=3),
+        },
         expansion=4,
     ),
     "conv": Spec(
