@@ -15,12 +15,13 @@ VERBS = {
     "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
     "zoo": ("", "list the published systems"),
+    "import-tf": ("FILE", "published TensorFlow weights of SpineNet as a checkpoint"),
 }
 USAGE = "\n".join(
     [
         "usage: nas VERB [arguments]",
         "",
-        *(f"  {verb:8} {what:11} {about}" for verb, (what, about) in VERBS.items()),
+        *(f"  {verb:9} {what:11} {about}" for verb, (what, about) in VERBS.items()),
         "",
         "GENOTYPE is a JSON file, zoo:NAME, RUN (its best) or RUN#N. `nas VERB --help` tells the rest.",
     ]
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nas: {unknown('verb', verb, VERBS)}", USAGE, sep="\n", file=sys.stderr)
         return 2
     try:
-        return int(importlib.import_module(f"experiments.commands.{verb}").main(rest))
+        return int(importlib.import_module(f"experiments.commands.{verb.replace('-', '_')}").main(rest))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

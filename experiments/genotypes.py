@@ -21,6 +21,8 @@ class Named:
         scale: the scale it was published or searched at; None for a bare file.
         image_size: the image size that goes with it.
         run: the run it was found in.
+        num_classes: of a zoo entry's published head.
+        frozen: parts that a zoo entry's authors did not train.
     """
 
     genotype: Genotype
@@ -28,6 +30,8 @@ class Named:
     scale: Scale | None = None
     image_size: int | None = None
     run: RunDirectory | None = None
+    num_classes: int | None = None
+    frozen: tuple[str, ...] = ()
 
 
 def find_genotype(name: str) -> Named:
@@ -38,8 +42,16 @@ def find_genotype(name: str) -> Named:
         GenotypeError: the file is no legal genotype, or the zoo has no such entry.
     """
     if name.startswith("zoo:"):
-        entry = zoo(name.removeprefix("zoo:"))
-        return Named(entry.genotype, name.removeprefix("zoo:"), entry.scale, entry.image_size)
+        label = name.removeprefix("zoo:")
+        entry = zoo(label)
+        return Named(
+            entry.genotype,
+            label,
+            entry.scale,
+            entry.image_size,
+            num_classes=entry.num_classes,
+            frozen=entry.frozen,
+        )
     path, _, number = name.partition("#")
     if Path(path).is_dir():
         return _from_run(RunDirectory.open(Path(path)), number)

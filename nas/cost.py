@@ -1,5 +1,6 @@
 """What a genotype costs at a scale, counted on the meta device: no weights are allocated, nothing is computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,8 +30,15 @@ class Cost:
     image_size: int
 
 
-def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int) -> Cost:
+def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int, frozen: Sequence[str] = ()) -> Cost:
     """Count a genotype's detector.
+
+    Args:
+        genotype: what to count.
+        scale: how big.
+        image_size: side of the square image, px.
+        num_classes: of the head.
+        frozen: "stem" and names of nodes that training is to leave alone, as publications do with pretrained stages.
 
     Raises:
         GenotypeError: the scale does not suit the genotype.
@@ -38,6 +46,8 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int)
     with torch.device("meta"):
         model = build_detector(genotype, scale, num_classes).eval()
         image = torch.empty(1, 3, image_size, image_size)
+    for name in frozen:
+        model.get_submodule("backbone.stem" if name == "stem" else f"backbone.nodes.node_{name}").requires_grad_(False)
     activations = 0
 
     def add(module: nn.Module, args: object, output: Tensor) -> None:

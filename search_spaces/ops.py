@@ -109,16 +109,20 @@ class Spec:
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
 _ACT = Field("relu", choices=_ACTIVATIONS)
 _NO_ACT = Field("none", choices=_ACTIVATIONS)
+_DROP = Field(0.0, low=0, high=0.9)
+"""Stochastic depth: how often a sample skips the residual branch in training."""
+_PADDING = Field("symmetric", choices=("symmetric", "same"))
+"""Of convolutions that stride: alike at both ends, or as TensorFlow's 'same'."""
 
 OPS: Mapping[str, Spec] = {
     # stems: image to the first maps
-    "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT}),
+    "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT, "padding": _PADDING}),
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
     "nearest": Spec(Kind.resample, widens=False),
     "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch"))}),
-    "spinenet": Spec(Kind.resample, {"act": _ACT}),
+    "spinenet": Spec(Kind.resample, {"act": _ACT, "padding": _PADDING}),
     # fuse: N to 1
     "sum": Spec(Kind.fuse, {"act": _NO_ACT}),
     "fast": Spec(Kind.fuse, {"act": _NO_ACT}),
@@ -126,10 +130,15 @@ OPS: Mapping[str, Spec] = {
     "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True),
     # block: 1 to 1
     "none": Spec(Kind.block, moves=False, widens=False),
-    "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT}),
+    "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT, "drop": _DROP}),
     "bottleneck": Spec(
         Kind.block,
-        {"repeats": Field(1), "act": _ACT, "msfm": Field((), part="msfm", differ="position", many=3)},
+        {
+            "repeats": Field(1),
+            "act": _ACT,
+            "drop": _DROP,
+            "msfm": Field((), part="msfm", differ="position", many=3),
+        },
         expansion=4,
     ),
     "conv": Spec(
@@ -157,6 +166,19 @@ OPS: Mapping[str, Spec] = {
     "dsa": Spec(Kind.part, {"min_level": Field(4, high=10), "reduction": Field(8, high=256)}),
     # heads
     "fcos": Spec(Kind.head, {"attention": Field((), part="dsa", differ="min_level", many=1)}),
+    "retinanet": Spec(
+        Kind.head,
+        {
+            "act": _ACT,
+            "norm": Field("none", choices=("none", "batch")),
+            "anchor_base": Field(4.0, low=0.25),
+            "attention": Field((), part="dsa", differ="min_level", many=1),
+            "confidence": Field(False),
+            "confidence_power": Field(0.7, low=0, high=1),
+            "confidence_attached": Field(True),
+            "confidence_only_large": Field(False),
+        },
+    ),
 }
 
 _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0}

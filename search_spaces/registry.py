@@ -10,11 +10,12 @@ from search_spaces.fpn import FpnSpace
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
 from search_spaces.msfm import MsfmSpace
-from search_spaces.spinenet import SpineNetSpace
+from search_spaces.spinenet import SCALE_PERMUTED, SpineNetSpace
 
 _ALL: tuple[SearchSpace[Genotype], ...] = (
     JointSpace(),
     SpineNetSpace(),
+    *SCALE_PERMUTED.values(),
     AsffSpace(),
     MsfmSpace(),
     DsaSpace(),

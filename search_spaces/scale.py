@@ -22,6 +22,7 @@ class Scale:
         head_width: channels inside the head; None keeps the output width.
         head_depth: convolutions in each tower of the head.
         stem: multiplies the stem's width, which the published scales leave alone.
+        anchor_base: side of a head's smallest anchors, in strides; None keeps the head's own.
     """
 
     width: float = 1.0
@@ -31,6 +32,7 @@ class Scale:
     head_width: int | None = None
     head_depth: int = 4
     stem: float = 1.0
+    anchor_base: float | None = None
 
     def __post_init__(self) -> None:
         bounds: dict[str, tuple[type[int] | type[float], float, float]] = {
@@ -41,10 +43,11 @@ class Scale:
             "head_width": (int, 1, MAX_WIDTH),
             "head_depth": (int, 0, 16),
             "stem": (float, 1 / 64, 16),
+            "anchor_base": (float, 0.25, 64),
         }
         for name, (kind, low, high) in bounds.items():
             value = getattr(self, name)
-            if name == "head_width" and value is None:
+            if name in ("head_width", "anchor_base") and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high:
                 what = "a whole number" if kind is int else "a number"

@@ -1,8 +1,10 @@
 """SpineNet: scale-permuted blocks and cross-scale connections (Du et al. 2020, arXiv 1912.05027, section 3)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import factorial, prod
+from types import MappingProxyType
 
 from search_spaces.choose import Chooser
 from search_spaces.genotype import Edge, Genotype, Node
@@ -14,6 +16,8 @@ TYPES = ("bottleneck", "residual")
 OFFSETS = (-1, 0, 1, 2)
 STEM = op("resnet_stem")
 _FUSE = op("sum", act="relu")
+Counts = Mapping[int, int]
+"""Level -> how many blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ def connect(
     fuse: Callable[[Block], Op] = lambda block: _FUSE,
     module: Callable[[Block], Op] = lambda block: op(block.type),
     head: Op = op("fcos"),  # noqa: B008 - a frozen value
+    drop: float = 0.0,
 ) -> Genotype:
     """The genotype of a list of blocks.
 
@@ -47,12 +52,15 @@ def connect(
         fuse: operator that fuses the inputs of a permuted block.
         module: operator that runs on them.
         head: what reads the outputs.
+        drop: stochastic depth's rate at the last block; it grows by as much from block to block, and the stem's
+            blocks have none. SpineNet's longest schedule has .2. tf-models counts one block more, of level 2, that
+            nothing reads: there the last rate is 15/16 of it.
     """
     nodes = list(_stem_nodes(stem_levels))
-    read: set[str] = set()
+    read = {edge.source for node in nodes for edge in node.inputs}
     outputs = []
-    for block in blocks:
-        operator = module(block)
+    for i, block in enumerate(blocks, 1):
+        operator = _dropping(module(block), drop * i / len(blocks))
         parents = [nodes[p].name for p in block.parents]
         edges = [Edge(parent, op("spinenet")) for parent in parents]
         read.update(parents)
@@ -73,6 +81,10 @@ def _stem_nodes(levels: Sequence[int]) -> Iterator[Node]:
         yield Node(f"b{i}", level, WIDTHS[level], (Edge(source, op("identity")),), block=op("bottleneck"))
 
 
+def _dropping(block: Op, rate: float) -> Op:
+    return Op(block.name, (*block.attributes, ("drop", rate))) if rate else block
+
+
 def _alike(node: Node, level: int, block: Op) -> bool:
     return node.level == level and node.block.spec.expansion == block.spec.expansion
 
@@ -90,37 +102,85 @@ class SpineNetSpace:
     within those that have a width.
 
     Attributes:
-        stem_levels: levels of the blocks that are not permuted.
+        stem_levels: levels of the bottlenecks that are not permuted; all of them may be parents.
         intermediate: levels of the intermediate blocks before their offsets, those of R0-SP53.
         outputs: levels of the output blocks.
-        window: how far back an intermediate block may look.
+        window: how far back an intermediate block may look; None looks at all that was built.
+        offsets: by how much an intermediate block may leave its level; (0,) adjusts none.
+        types: what a block may be.
     """
 
     name: str = "spinenet"
     stem_levels: tuple[int, ...] = (2, 2)
     intermediate: tuple[int, ...] = (2, 3, 3, 3, 4, 4, 4, 4, 4, 5)
     outputs: tuple[int, ...] = (3, 4, 5, 6, 7)
-    window: int = 5
+    window: int | None = 5
+    offsets: tuple[int, ...] = OFFSETS
+    types: tuple[str, ...] = TYPES
+
+    @property
+    def cardinality(self) -> int:
+        """Combinations of decisions: permutations, pairs of parents, offsets, types (section 3.2).
+
+        Some of them build the same network.
+        """
+        inner, outer, stem = len(self.intermediate), len(self.outputs), len(self.stem_levels)
+        orders = factorial(inner) * factorial(outer)
+        pairs = prod(len(self._pairs(stem + i, inner=i < inner)) for i in range(inner + outer))
+        return orders * pairs * int(len(self.offsets) ** inner) * int(len(self.types) ** (inner + outer))
 
     def build(self, choose: Chooser, /) -> Genotype:
         return connect(self.blocks(choose), stem_levels=self.stem_levels)
 
     def blocks(self, choose: Chooser) -> list[Block]:
         """Choose the permuted blocks."""
-        built = len(self.stem_levels)
         blocks: list[Block] = []
         for k in permutation(choose, "intermediate", len(self.intermediate)):
-            level = self.intermediate[k] + choose(f"intermediate{k}.offset", OFFSETS)
+            level = self.intermediate[k] + choose(f"intermediate{k}.offset", self.offsets)
             level = min(max(level, min(WIDTHS)), max(WIDTHS))
-            kind = choose(f"intermediate{k}.type", TYPES)
-            parents = _parents(choose, built + len(blocks), self.window)
+            kind = choose(f"intermediate{k}.type", self.types)
+            parents = self._parents(choose, len(blocks), inner=True)
             blocks.append(Block(level, kind, parents, name=f"intermediate{k}"))
         for k in permutation(choose, "output", len(self.outputs)):
-            kind = choose(f"output{k}.type", TYPES)
-            here = built + len(blocks)
-            parents = _parents(choose, here, here)
+            kind = choose(f"output{k}.type", self.types)
+            parents = self._parents(choose, len(blocks), inner=False)
             blocks.append(Block(self.outputs[k], kind, parents, output=True, name=f"output{k}"))
         return blocks
+
+    def _pairs(self, position: int, *, inner: bool) -> tuple[tuple[int, int], ...]:
+        """Pairs of distinct parents of the block at `position`, by how far back they lie."""
+        window = self.window if inner and self.window else position
+        return tuple(combinations(range(1, min(window, position) + 1), 2))
+
+    def _parents(self, choose: Chooser, built: int, *, inner: bool) -> tuple[int, int]:
+        position = len(self.stem_levels) + built
+        near, far = choose(f"position{position}.parents", self._pairs(position, inner=inner))
+        return position - far, position - near
+
+
+def _scale_permuted(name: str, stem: Counts, permuted: Counts) -> SpineNetSpace:
+    """A space of Table 1: bottlenecks only, at fixed levels, one output at each of the levels 3 to 7."""
+    outputs = (3, 4, 5, 6, 7)
+    inner = {level: count - (level in outputs) for level, count in permuted.items()}
+    return SpineNetSpace(name, _levels(stem), _levels(inner), outputs, offsets=(0,), types=("bottleneck",))
+
+
+def _levels(counts: Counts) -> tuple[int, ...]:
+    return tuple(level for level, count in sorted(counts.items()) for _ in range(count))
+
+
+SCALE_PERMUTED: Mapping[str, SpineNetSpace] = MappingProxyType(
+    {
+        name: _scale_permuted(name, dict(enumerate(stem, 2)), dict(enumerate(permuted, 2)))
+        for name, (stem, permuted) in {
+            "r35-sp18": ((2, 3, 5, 1), (1, 1, 1, 1, 1, 1)),
+            "r23-sp30": ((2, 2, 2, 1), (1, 2, 4, 1, 1, 1)),
+            "r14-sp39": ((1, 1, 1, 1), (2, 3, 5, 1, 1, 1)),
+            "r0-sp53": ((2, 0, 0, 0), (1, 4, 6, 2, 1, 1)),
+        }.items()
+    }
+)
+"""From a network of which little is permuted to one of which all is (Table 1): how many blocks each level has."""
 
 
 def permutation(choose: Chooser, name: str, n: int) -> list[int]:
@@ -129,10 +189,3 @@ def permutation(choose: Chooser, name: str, n: int) -> list[int]:
     for i in range(n):
         order.insert(choose(f"{name}{i}.place", tuple(range(i + 1))), i)
     return order
-
-
-def _parents(choose: Chooser, position: int, window: int) -> tuple[int, int]:
-    """Two distinct parents of the block at `position`, chosen by how far back they lie."""
-    pairs = tuple(combinations(range(1, min(window, position) + 1), 2))
-    near, far = choose(f"position{position}.parents", pairs)
-    return position - far, position - near

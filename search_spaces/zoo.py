@@ -9,6 +9,7 @@ from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import PUBLISHED
 from search_spaces.naming import unknown
 from search_spaces.ops import GenotypeError, Op, op
+from search_spaces.retinanet import DSA, DSA_CONF, PLAIN, retinanet_r50
 from search_spaces.spinenet import Block, connect
 
 _B, _R = "bottleneck", "residual"
@@ -35,33 +36,49 @@ SPINENET_49 = (
 SCALES: Mapping[str, Scale] = MappingProxyType(
     {
         "49s": Scale(width=0.65, alpha=0.5, output_width=128),
+        "49s-256": Scale(width=0.65, alpha=0.5, output_width=256, head_width=128),
         "49": Scale(),
         "96": Scale(repeats=2),
-        "143": Scale(repeats=3, alpha=1.0),
-        "190": Scale(width=1.3, repeats=4, alpha=1.0, output_width=512, head_depth=7),
+        "143": Scale(repeats=3, alpha=1.0, anchor_base=4.0),
+        "190": Scale(width=1.3, repeats=4, alpha=1.0, output_width=512, head_depth=7, anchor_base=4.0),
         "proxy": Scale(width=0.25, alpha=0.25, output_width=64),
     }
 )
-"""SpineNet's scales (section 3.3) and the scale of its search's proxy (section 3.2), by name."""
+"""SpineNet's scales (section 3.3) and the scale of its search's proxy (section 3.2), by name.
+
+49S was released with output width 128; the figures printed for it belong to 256.
+"""
+SPINENET_CLASSES = 91
+"""COCO's category ids, 0 for the background among them."""
 
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """A published topology at its published scale, and how many classes its head was published with."""
+    """A published topology at its published scale, and how many classes its head was published with.
+
+    `frozen` names the stem and nodes that its authors left as pretrained and out of their count of parameters.
+    """
 
     genotype: Genotype
     scale: Scale
     image_size: int
     source: str
     num_classes: int = 80
+    frozen: tuple[str, ...] = ()
 
 
 def _spinenet(scale: str, image_size: int) -> ZooEntry:
-    return ZooEntry(connect(SPINENET_49), SCALES[scale], image_size, "SpineNet, arXiv 1912.05027")
+    head = op("retinanet", norm="batch", anchor_base=3.0)
+    genotype = connect(SPINENET_49, head=head)
+    return ZooEntry(genotype, SCALES[scale], image_size, "SpineNet, arXiv 1912.05027", SPINENET_CLASSES)
 
 
 def _r50(genotype: Genotype, source: str) -> ZooEntry:
     return ZooEntry(genotype, Scale(), 640, source)
+
+
+def _retinanet(head: Op, source: str) -> ZooEntry:
+    return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=("stem", "c2"))
 
 
 def _msfm(level: int) -> tuple[Op, ...]:
@@ -71,10 +88,14 @@ def _msfm(level: int) -> tuple[Op, ...]:
 ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
     {
         "spinenet-49s": lambda: _spinenet("49s", 640),
+        "spinenet-49s-256": lambda: _spinenet("49s-256", 640),
         "spinenet-49": lambda: _spinenet("49", 640),
         "spinenet-96": lambda: _spinenet("96", 1024),
         "spinenet-143": lambda: _spinenet("143", 1280),
         "spinenet-190": lambda: _spinenet("190", 1280),
+        "retinanet-r50-fpn": lambda: _retinanet(PLAIN, "RetinaNet, arXiv 1708.02002"),
+        "retinanet-r50-fpn-dsa": lambda: _retinanet(DSA, "DSA, arXiv 2012.07630"),
+        "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(DSA_CONF, "DSA with confidence, arXiv 2012.07630"),
         "fpn-r50": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
         "pafpn-r50": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
         "fpn-r50-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
@@ -82,7 +103,7 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "fpn-r50-dsa": lambda: _r50(resnet_fpn(head=op("fcos", attention=(op("dsa"),))), "DSA, arXiv 2012.07630"),
     }
 )
-"""Every entry by name. Each is decoded with an FCOS head, whatever head its paper used."""
+"""Every entry by name. Those with an FCOS head stand for their neck or module, not for their paper's detector."""
 
 
 def zoo(name: str) -> ZooEntry:

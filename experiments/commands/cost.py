@@ -24,7 +24,7 @@ class Arguments:
     image_size: int = 640
     """Side of the image, px."""
     classes: int = 80
-    """Foreground classes."""
+    """Outputs of the classifier; of a zoo entry as published."""
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
@@ -36,10 +36,12 @@ def main(arguments: Sequence[str]) -> int:
         genotype=name or "",
         scale=(named and named.scale) or Scale(),
         image_size=(named and named.image_size) or 640,
+        classes=(named and named.num_classes) or 80,
     )
     asked = parse(Arguments, "cost", arguments, default)
+    chosen = find_genotype(asked.genotype)
     counted = cost(
-        find_genotype(asked.genotype).genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes
+        chosen.genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes, frozen=chosen.frozen
     )
     if asked.json:
         print(json.dumps(asdict(counted)))

@@ -12,12 +12,10 @@ from experiments.arguments import parse
 from nas.cost import cost
 from search_spaces.zoo import ZOO, zoo
 
-CLASSES = 80
-
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the published systems with their cost, under an FCOS head of 80 classes."""
+    """List the published systems with their cost, at the class count they were published with."""
 
     json: bool = False
     """One JSON document on standard output and nothing else."""
@@ -41,5 +39,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _row(name: str) -> dict[str, Any]:
     entry = zoo(name)
-    counted = cost(entry.genotype, entry.scale, image_size=entry.image_size, num_classes=CLASSES)
+    counted = cost(
+        entry.genotype,
+        entry.scale,
+        image_size=entry.image_size,
+        num_classes=entry.num_classes,
+        frozen=entry.frozen,
+    )
     return {"name": name, "source": entry.source, **asdict(counted)}

@@ -8,13 +8,17 @@ from torch import nn
 from nas.decode import Backbone, decode
 from nas.detectors.config import DetectorConfig
 from nas.detectors.fcos import build_fcos
+from nas.detectors.retinanet.detector import build_retinanet
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
 
 __all__ = ["HEADS", "DetectorConfig", "build_detector"]
 
 HEADS: Mapping[str, Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]] = MappingProxyType(
-    {"fcos": build_fcos}
+    {
+        "fcos": build_fcos,
+        "retinanet": build_retinanet,
+    }
 )
 
 
@@ -38,4 +42,5 @@ def build_detector(
     Raises:
         GenotypeError: the scale does not suit the head.
     """
-    return HEADS[genotype.head.name](decode(genotype, scale), genotype.head, scale, num_classes, config)
+    backbone = decode(genotype, scale, norm_layer=config.norm)
+    return HEADS[genotype.head.name](backbone, genotype.head, scale, num_classes, config)

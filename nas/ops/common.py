@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from nas.ops.pool import SameConv2d
 from search_spaces.genotype import Scale
 
 Size = tuple[int, int]
@@ -43,13 +44,22 @@ def activation(name: str, *, inplace: bool = True) -> nn.Module:
 
 
 def conv_norm(
-    channels_in: int, channels_out: int, build: Build, *, kernel: int = 1, stride: int = 1, act: str = "none"
+    channels_in: int,
+    channels_out: int,
+    build: Build,
+    *,
+    kernel: int = 1,
+    stride: int = 1,
+    act: str = "none",
+    padding: str = "symmetric",
 ) -> nn.Sequential:
-    """Unbiased convolution with symmetric padding, norm, activation."""
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False),
-        build.norm(channels_out),
-    ]
+    """Unbiased convolution, norm, activation; `padding` "same" pads as TensorFlow does, which differs at a stride."""
+    conv = (
+        SameConv2d(channels_in, channels_out, kernel, stride, bias=False)
+        if padding == "same" and stride > 1
+        else nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+    )
+    layers: list[nn.Module] = [conv, build.norm(channels_out)]
     if act != "none":
         layers.append(activation(act))
     return nn.Sequential(*layers)

@@ -1,16 +1,35 @@
-"""Max pooling as TensorFlow pads it, which both official SpineNet codes use."""
+"""Padding and max pooling as TensorFlow's 'same' does it, which both official SpineNet codes use for pools."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
-def max_pool(x: Tensor) -> Tensor:
-    """3x3, stride 2, 'same': (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)).
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Pixels before and after a side of `size`, so that ceil(size / stride) windows fit; the odd one goes after."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
 
-    An even side is padded at its end only, where `MaxPool2d(3, 2, 1)` would pad its beginning.
+
+class SameConv2d(nn.Conv2d):
+    """A convolution that pads 'same': even sides at stride 2 get their pixel at the end, not at the beginning."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
+        vertical, horizontal = (
+            same_padding(input.shape[axis - 2], self.kernel_size[axis], self.stride[axis]) for axis in (0, 1)
+        )
+        return super().forward(functional.pad(input, (*horizontal, *vertical)))
+
+
+def max_pool(x: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:
+    """'same': (N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride)).
+
+    An even side is padded at its end only, where `MaxPool2d(3, 2, 1)` would pad its beginning. `kernel` exceeds
+    `stride` by one, so that what is padded after is at most one pixel more than before: torch's `ceil_mode`.
     """
     height, width = x.shape[-2:]
-    return functional.max_pool2d(x, 3, 2, padding=(height % 2, width % 2), ceil_mode=True)
+    before = same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
+    return functional.max_pool2d(x, kernel, stride, padding=before, ceil_mode=True)
 
 
 def move(x: Tensor, from_level: int, to_level: int, size: tuple[int, int]) -> Tensor:

@@ -11,6 +11,7 @@ from itertools import chain, product
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 from nas.ops.block import BLOCKS
 from nas.ops.common import Build, MapSpec
@@ -77,7 +78,7 @@ def alternatives(field: Field) -> Iterator[object]:
     elif field.many:
         yield from ((value,), (value, value, 2.0))
     elif isinstance(value, (int, float)):
-        yield from (v for v in (field.low, value + 2) if v <= field.high)
+        yield from (v for v in (field.low, value + 2, field.high if field.high < 1 else value) if v <= field.high)
 
 
 def variants(kind: Kind) -> Iterator[Op]:
@@ -149,12 +150,17 @@ def cases(request: pytest.FixtureRequest) -> list[Case]:
 
 
 def open_gates(module: nn.Module) -> None:
-    """Parts start as the identity, behind a gate at zero that lets no gradient through: open it."""
+    """Parts start as the identity, behind a gate at zero that lets no gradient through: open it.
+
+    Stochastic depth shuts a branch now and then: keep it open.
+    """
     for part in module.modules():
         if isinstance(part, Msfm):
             nn.init.ones_(part.restore[1].weight)  # type: ignore[arg-type]
         if isinstance(part, SelfAttention):
             nn.init.ones_(part.gamma)
+        if isinstance(part, StochasticDepth):
+            part.p = 0.0
 
 
 def gated(module: nn.Module) -> bool:

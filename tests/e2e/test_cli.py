@@ -128,7 +128,7 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["cost", "run#99"], "no trial '99'"),
         (["draw", "run", "--out", "g.gif"], ".svg"),
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
-        (["cost", "zoo:spinenet-49", "--scale.output-width", "40"], "multiple of 32"),
+        (["cost", "zoo:fpn-r50", "--scale.output-width", "40"], "multiple of 32"),
     ],
 )
 def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments: list[str], says: str) -> None:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from nas.ops.block.residual import ResidualUnit
+from nas.ops.block.residual import ResidualUnit, stochastic_depth
 from nas.ops.common import Build, MapSpec, conv_norm
 from nas.ops.part.msfm import Msfm
 from search_spaces.ops import Op
@@ -31,5 +31,6 @@ def bottleneck(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Modu
             layers.append(layer)
             if position in modules:
                 layers.append(Msfm(modules[position], width if position < 3 else target.channels))
+        layers += stochastic_depth(op)
         units.append(ResidualUnit(nn.Sequential(*layers), channels, target.channels, stride, act, build))
     return nn.Sequential(*units)

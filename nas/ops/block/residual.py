@@ -1,6 +1,7 @@
 """The basic residual block (ResNet, arXiv 1512.03385, Figure 5 left)."""
 
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 from nas.ops.common import Build, MapSpec, activation, conv_norm
 from search_spaces.ops import Op
@@ -22,6 +23,14 @@ class ResidualUnit(nn.Module):
         return self.act(self.body(x) + self.shortcut(x))
 
 
+def stochastic_depth(op: Op) -> list[nn.Module]:
+    """The last module of a body that samples skip at random in training (arXiv 1603.09382), if the operator asks it.
+
+    What is not skipped is scaled by 1 / (1 - rate), so that evaluation takes it as it is.
+    """
+    return [StochasticDepth(op["drop"], "row")] if op["drop"] else []
+
+
 def residual(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
     """`repeats` units of two 3x3 convolutions; the first one strides where it enters a level finer."""
     units = []
@@ -30,6 +39,7 @@ def residual(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module
         body = nn.Sequential(
             conv_norm(channels, target.width, build, kernel=3, stride=stride, act=op["act"]),
             conv_norm(target.width, target.channels, build, kernel=3),
+            *stochastic_depth(op),
         )
         units.append(ResidualUnit(body, channels, target.channels, stride, op["act"], build))
     return nn.Sequential(*units)

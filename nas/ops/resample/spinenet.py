@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from nas.ops.common import Build, MapSpec, Size, conv_norm
-from nas.ops.pool import move
+from nas.ops.pool import max_pool, move
 from search_spaces.ops import Op
 
 
@@ -11,22 +11,37 @@ class SpineNetResample(nn.Module):
     """Squeeze to alpha times the source's width, change the level, widen to the target's channels.
 
     Down: a stride-2 convolution, then max pools for what is left. Up: nearest neighbour. No activation at the end:
-    it follows the fusion.
+    it follows the fusion. Two official codes differ in `padding`, and are not the same function: "symmetric" (the
+    paper's TPU release) pads the convolution at both ends and pools a ratio of 4 at once, "same" (tf-models) pads an
+    even side at its end and pools by 2 as often as it takes.
     """
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()
-        squeezed = max(1, int(source.width * build.scale.alpha))
-        self.squeeze = conv_norm(source.channels, squeezed, build, act=op["act"])
+        squeezed, act, padding = max(1, int(source.width * build.scale.alpha)), op["act"], op["padding"]
         down = target.level > source.level
-        self.down = conv_norm(squeezed, squeezed, build, kernel=3, stride=2, act=op["act"]) if down else nn.Identity()
-        self.levels = source.level + down, target.level
+        self.squeeze = conv_norm(source.channels, squeezed, build, act=act)
+        self.down = (
+            conv_norm(squeezed, squeezed, build, kernel=3, stride=2, act=act, padding=padding)
+            if down
+            else nn.Identity()
+        )
+        self.pools = pool_strides(target.level - source.level - 1, padding)
+        self.levels = max(source.level, target.level), target.level
         self.widen = conv_norm(squeezed, target.channels, build)
-        # a 1x1 convolution, and its norm, commute with repeating pixels: widen first, on the smaller map
-        self.widen_first = target.level < source.level
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         x = self.down(self.squeeze(x))
-        if self.widen_first:
-            return move(self.widen(x), *self.levels, size)
+        for stride in self.pools:
+            x = max_pool(x, stride + 1, stride)
         return self.widen(move(x, *self.levels, size))
+
+
+def pool_strides(levels: int, padding: str) -> tuple[int, ...]:
+    """Strides of the pools that lead `levels` up, each of a kernel one larger.
+
+    No published network goes further than three levels, so the release says nothing of more than one pool of 4.
+    """
+    if padding == "same":
+        return (2,) * levels
+    return (4,) * (levels // 2) + (2,) * (levels % 2) if levels > 0 else ()

@@ -13,7 +13,7 @@ class ResnetStem(nn.Module):
     def __init__(self, op: Op, build: Build) -> None:
         super().__init__()
         width = max(1, int(op["width"] * build.scale.stem))
-        self.conv = conv_norm(3, width, build, kernel=7, stride=2, act=op["act"])
+        self.conv = conv_norm(3, width, build, kernel=7, stride=2, act=op["act"], padding=op["padding"])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [max_pool(self.conv(x))]

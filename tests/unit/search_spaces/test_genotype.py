@@ -17,7 +17,7 @@ IDENTITY, NEAREST, LATERAL = op("identity"), op("nearest"), op("lateral")
 CONV, CONCAT = op("conv"), op("concat")
 
 GOLDEN_KEYS = {
-    "spinenet-49": "dd56d33027e55d24324102b9334b43e6",
+    "spinenet-49": "31c2ff4e8d8059ef9647a2a65230348f",
     "fpn-r50": "e6b843d7cee511e78e8684269c5b6b2a",
     "pafpn-r50": "60ad706e40445b80aafc1671935192cb",
     "fpn-r50-asff": "f1037a647c07ff5e5a0b6aa215cd36e4",

@@ -1,0 +1,1 @@
+"""Weights of other codes in our networks."""

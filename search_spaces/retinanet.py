@@ -1,0 +1,32 @@
+"""RetinaNet over a ResNet as published (arXiv 1708.02002, section 4), with attention before its head (DSA)."""
+
+from search_spaces.fpn import STAGE_LEVELS, fpn_nodes, resnet_nodes
+from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.ops import Op, op
+
+_IDENTITY = op("identity")
+_STRIDING = op("conv", act="none", norm="none")
+
+PLAIN = op("retinanet")
+DSA = op("retinanet", attention=(op("dsa"),))
+"""Apart for class and box tower, at levels 4 to 7 (DSA, arXiv 2012.07630)."""
+DSA_CONF = op("retinanet", attention=(op("dsa"),), confidence=True)
+"""With object confidence, as released: its power .7, the gradient also through the IoU it learns."""
+
+
+def retinanet_r50(head: Op = PLAIN, *, depth: int = 50) -> Genotype:
+    """A bottleneck ResNet with a pyramid over C3 to C5, P6 from C5 and P7 from P6 by 3x3 convolutions of stride 2.
+
+    No ReLU stands before P7, and it reads P6 as the pyramid makes it, before any attention.
+
+    Args:
+        head: a `retinanet` operator.
+        depth: of the ResNet, 50 or 101.
+    """
+    nodes = [
+        *resnet_nodes(depth, lambda level: ()),
+        *fpn_nodes(STAGE_LEVELS[1:], fuse=op("sum"), bottom_up=False),
+        Node("p6", 6, None, (Edge("c5", _IDENTITY),), block=_STRIDING),
+        Node("p7", 7, None, (Edge("p6", _IDENTITY),), block=_STRIDING),
+    ]
+    return Genotype(op("resnet_stem"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head)

@@ -1,0 +1,69 @@
+"""Whole published detectors: parameters and multiply-adds to the unit."""
+
+import json
+from typing import Any
+
+import pytest
+from support import shared_data
+
+from nas.cost import Cost, cost
+from search_spaces.zoo import SCALES, SPINENET_CLASSES, zoo
+
+FROZEN = 225_344
+"""Stem and first stage of a ResNet-50, which mmdet does not train and the papers do not count."""
+R50 = 37_743_348
+
+
+def facts() -> Any:
+    return json.loads((shared_data() / "facts" / "spinenet.json").read_text())
+
+
+def counted(name: str, image_size: int = 640) -> Cost:
+    entry = zoo(name)
+    return cost(entry.genotype, entry.scale, image_size=image_size, num_classes=entry.num_classes, frozen=entry.frozen)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("spinenet-49s", "49S"),
+        ("spinenet-49s-256", "49S_endpoints256"),
+        ("spinenet-49", "49"),
+        ("spinenet-49", "49@896"),
+        ("spinenet-96", "96"),
+        ("spinenet-143", "143"),
+        ("spinenet-190", "190"),
+    ],
+)
+def test_spinenet_with_its_head_costs_what_was_published(name: str, row: str) -> None:
+    official = facts()["variants"][row]
+    found = counted(name, official["image_size"])
+    assert found.trainable_parameters == found.parameters == official["params_trainable"]
+    assert found.macs == official["flops_macs_with_retinanet_head"]
+
+
+def test_spinenet_49_costs_what_is_printed() -> None:
+    found = counted("spinenet-49")
+    assert (found.trainable_parameters, found.macs) == (28_543_383, 85_281_555_200)
+
+
+def test_the_proxy_of_spinenet_s_search_costs_what_the_facts_say() -> None:
+    official = facts()["proxy_SpineNet49_quarter_512"]
+    genotype = zoo("spinenet-49").genotype
+    found = cost(genotype, SCALES["proxy"], image_size=512, num_classes=SPINENET_CLASSES)
+    assert found.parameters == official["params_trainable"] == 1_963_575
+    assert found.macs == official["flops_macs_with_retinanet_head"] == 5_841_681_408
+
+
+@pytest.mark.parametrize(
+    ("name", "added"),
+    [
+        ("retinanet-r50-fpn", 0),
+        ("retinanet-r50-fpn-dsa", 657_928),
+        ("retinanet-r50-fpn-dsa-conf", 657_928 + 20_745),
+    ],
+)
+def test_retinanet_on_resnet_50_has_the_published_parameters(name: str, added: int) -> None:
+    found = counted(name)
+    assert found.trainable_parameters == R50 + added
+    assert found.parameters == R50 + added + FROZEN
