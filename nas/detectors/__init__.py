@@ -8,13 +8,14 @@ from torch import nn
 from nas.decode import Backbone, decode
 from nas.detectors.config import DetectorConfig
 from nas.detectors.fcos import build_fcos
+from nas.detectors.yolov3 import build_yolov3
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
 
 __all__ = ["HEADS", "DetectorConfig", "build_detector"]
 
 HEADS: Mapping[str, Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]] = MappingProxyType(
-    {"fcos": build_fcos}
+    {"fcos": build_fcos, "yolov3": build_yolov3}
 )
 
 

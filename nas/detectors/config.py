@@ -9,9 +9,11 @@ class DetectorConfig(BaseModel):
     Attributes:
         box_unit: distance unit of an output's boxes, in strides. An FCOS level is responsible for objects whose
             farthest side lies 4 to 8 units from the point; 1 suits images of 800 px and more, less suits small ones.
+            YOLOv3 multiplies its anchors by it.
         score_threshold: detections below it are dropped.
         nms_threshold: IoU above which the weaker of two boxes of a class is dropped.
         max_detections: per image.
+        label_smoothing: train classes of K towards 1 - 1/K and 1/K; YOLOv3 only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,3 +22,4 @@ class DetectorConfig(BaseModel):
     score_threshold: float = Field(0.05, ge=0, lt=1)
     nms_threshold: float = Field(0.6, gt=0, le=1)
     max_detections: int = Field(100, ge=1)
+    label_smoothing: bool = False

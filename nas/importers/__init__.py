@@ -1,0 +1,1 @@
+"""Weights of published networks under the names of our modules."""
