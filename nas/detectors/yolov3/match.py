@@ -54,7 +54,7 @@ def gather_truths(targets: list[dict[str, Tensor]]) -> Truths:
     shares = [target.get("mixup", b.new_ones(len(b))) for target, b in zip(targets, boxes, strict=True)]
     counts = [len(b) for b in boxes]
     image = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)], dtype=torch.int64)
-    labels = torch.cat([target["labels"] for target in targets])
+    labels = torch.cat([target["labels"] for target in targets]).long()  # of no object they are often floats
     return Truths(image.to(labels.device), torch.cat(boxes).float(), labels, torch.cat(shares).float(), counts)
 
 

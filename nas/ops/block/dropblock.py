@@ -36,9 +36,10 @@ class DropBlock(nn.Module):
         height, width = x.shape[-2:]
         shorter = min(height, width)
         side = min(self.size, shorter - (shorter + 1) % 2)
-        room = (height - side + 1) * (width - side + 1)
-        seeds = torch.rand_like(x) < (1 - self.keep) / side**2 * height * width / room
-        kept = 1 - functional.max_pool2d(seeds.to(x.dtype), side, 1, side // 2)
+        rows, columns = height - side + 1, width - side + 1
+        rate = (1 - self.keep) / side**2 * height * width / (rows * columns)
+        corners = (torch.rand_like(x[..., :rows, :columns]) < rate).to(x.dtype)
+        kept = 1 - functional.max_pool2d(functional.pad(corners, [side - 1] * 4), side, 1)
         return x * kept * (kept.numel() / kept.sum().clamp(min=1))
 
 
