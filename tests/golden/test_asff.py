@@ -9,6 +9,7 @@ import pytest
 import torch
 from support import shared_data
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.cost import cost
 from nas.decode import Backbone, decode
@@ -128,6 +129,33 @@ def test_fusion_reproduces_the_official_module(fixture: str, level: int, mobile:
     close(weights[f"f{level}"], given["weights"])
     close(fused.sum(1), given["fused_sum"])
     close(made, given["out"])
+
+
+@pytest.mark.parametrize("mobile", [False, True])
+@pytest.mark.parametrize("level", [3, 4, 5])
+def test_levels_are_resized_as_described(level: int, mobile: bool) -> None:
+    """The edges against the facts, step by step, on random weights and sides that are no multiples."""
+    torch.manual_seed(0)
+    sides = ((3, 4), (6, 8), (12, 15))
+    widths = (512, 256, 128 if mobile else 256)
+    node: Any = alone(level, mobile=mobile).nodes[f"node_f{level}"]
+    maps = [torch.randn(1, width, *side) for width, side in zip(widths, sides, strict=True)]
+    size = sides[5 - level]
+    for i, (x, edge) in enumerate(zip(maps, node.edges, strict=True)):
+        steps = (5 - level) - i
+        expected = x
+        if steps < 0:
+            expected = functional.max_pool2d(x, 3, 2, 1) if steps == -2 else x
+            expected = edge.conv(expected)
+            assert edge.conv[0].stride == (2, 2)
+            assert edge.conv[0].kernel_size == (3, 3)
+        elif steps > 0:
+            expected = edge.conv(x) if widths[i] != widths[5 - level] else x
+            expected = expected.repeat_interleave(2**steps, -1).repeat_interleave(2**steps, -2)
+            expected = expected[..., : size[0], : size[1]]
+        assert torch.equal(edge(x, size), expected)
+        acts = [type(m) for m in edge.modules() if isinstance(m, (nn.LeakyReLU, nn.ReLU6))]
+        assert set(acts) <= {nn.ReLU6 if mobile else nn.LeakyReLU}
 
 
 def close(made: Tensor, official: Tensor) -> None:

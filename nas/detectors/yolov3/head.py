@@ -56,7 +56,8 @@ class GuidedHead(nn.Module):
         guide = self.guide(x)
         x = self.rfb(x)
         if self.deformable:
-            x = self.adapt(x, self.offset(guide.detach()))
+            kind = self.adapt.weight.dtype  # its kernels have no bfloat16, and offsets need the precision
+            x = self.adapt(x.to(kind), self.offset(guide.detach()).to(kind))
         box, objectness, classes = _by_place(self.out(x)).tensor_split((4, 5), -1)
         return Raw(_by_place(guide), box, objectness[..., 0], classes)
 

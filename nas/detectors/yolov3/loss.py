@@ -112,7 +112,8 @@ def _classes(logits: Tensor, labels: Tensor, places: Tensor, smoothing: bool) ->
     """(T,) cross entropy over the classes; objects that share a place share their labels."""
     count = logits.shape[1]
     same = (places[:, None] == places).to(logits.dtype)
-    target = (same @ functional.one_hot(labels, count).to(logits.dtype)).clamp(max=1)
+    shared = same @ functional.one_hot(labels, count).to(logits.dtype)
+    target = shared.clamp(max=1).to(logits.dtype)  # autocast multiplies in half precision, exact for counts
     if smoothing:
         target = target * (1 - 2 / count) + 1 / count
     return _bce(logits, target, reduction="none").sum(1)

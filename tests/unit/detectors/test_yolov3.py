@@ -82,6 +82,19 @@ def test_training_without_targets_is_refused() -> None:
         detector("yolov3-mobilenetv2")(torch.rand(2, 3, 64, 64))
 
 
+def test_half_precision_trains_and_detects_in_single() -> None:
+    model, images = detector("yolov3-asff-rfb", label_smoothing=True), torch.rand(2, 3, 96, 96)
+    wanted = [target((8, 8, 40, 50))] * 2
+    exact = model(images, wanted)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(images, wanted)
+        detected = model.eval()(images)
+    for name, loss in rough.items():
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, exact[name], rtol=0.05, atol=0.05)
+    assert detected[0]["scores"].dtype == torch.float32
+
+
 def test_gradients_reach_every_weight() -> None:
     model = detector("yolov3-asff-rfb")
     sum(model(torch.rand(2, 3, 128, 128), [target((8, 8, 40, 50)), target((4, 4, 120, 110))]).values()).backward()
