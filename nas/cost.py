@@ -1,14 +1,24 @@
 """What a genotype costs at a scale, counted on the meta device: no weights are allocated, nothing is computed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.ops import DeformConv2d
 
 from nas.detectors import build_detector
 from search_spaces.genotype import Genotype, Scale
+
+
+def _deformable(images: list[int], weight: list[int], *others: object, out_shape: list[int], **_: object) -> int:
+    """FLOPs of a deformable convolution: those of a plain one; sampling is not counted, as no interpolation is."""
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
+_MORE = {torch.ops.torchvision.deform_conv2d: _deformable}
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,8 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int,
         nonlocal activations
         activations += output.numel()
 
-    hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, nn.Conv2d)]
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, (nn.Conv2d, DeformConv2d))]
+    with FlopCounterMode(display=False, custom_mapping=_MORE) as counter, torch.no_grad():
         model.network(image)  # type: ignore[operator]
     for hook in hooks:
         hook.remove()

@@ -118,11 +118,13 @@ OPS: Mapping[str, Spec] = {
     # stems: image to the first maps
     "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT, "padding": _PADDING}),
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
+    "mobilenet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
     "nearest": Spec(Kind.resample, widens=False),
     "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch"))}),
     "spinenet": Spec(Kind.resample, {"act": _ACT, "padding": _PADDING}),
+    "asff_resample": Spec(Kind.resample, {"act": Field("leaky_relu", choices=_ACTIVATIONS)}),
     # fuse: N to 1
     "sum": Spec(Kind.fuse, {"act": _NO_ACT}),
     "fast": Spec(Kind.fuse, {"act": _NO_ACT}),
@@ -151,6 +153,26 @@ OPS: Mapping[str, Spec] = {
         },
     ),
     "darknet": Spec(Kind.block, {"repeats": Field(1)}),
+    "inverted": Spec(
+        Kind.block,
+        {"repeats": Field(1), "expand": Field(6, high=16), "act": Field("relu6", choices=_ACTIVATIONS)},
+    ),
+    "spp": Spec(
+        Kind.block,
+        {"sizes": Field((5, 9, 13), high=31, odd=True, many=8), "act": Field("leaky_relu", choices=_ACTIVATIONS)},
+        moves=False,
+    ),
+    "rfb": Spec(Kind.block, moves=False),
+    "dropblock": Spec(
+        Kind.block,
+        {
+            "sizes": Field((1, 3, 7), high=31, odd=True, many=8),
+            "starts": Field((5, 80, 150), low=0, high=100_000, many=8),
+            "keep": Field(0.9, low=0.1, high=1),
+        },
+        moves=False,
+        widens=False,
+    ),
     # parts
     "msfm": Spec(
         Kind.part,
@@ -179,9 +201,18 @@ OPS: Mapping[str, Spec] = {
             "confidence_only_large": Field(False),
         },
     ),
+    "yolov3": Spec(
+        Kind.head,
+        {
+            "deformable": Field(True),
+            "rfb": Field(False),
+            "anchors": Field("coco", choices=("coco", "released")),
+        },
+        one_width=False,
+    ),
 }
 
-_STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0}
+_STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0, "mobilenet_stem": 1}
 
 
 @dataclass(frozen=True, slots=True)

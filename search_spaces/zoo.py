@@ -11,6 +11,7 @@ from search_spaces.naming import unknown
 from search_spaces.ops import GenotypeError, Op, op
 from search_spaces.retinanet import DSA, DSA_CONF, PLAIN, retinanet_r50
 from search_spaces.spinenet import Block, connect
+from search_spaces.yolov3 import yolov3, yolov3_mobilenetv2
 
 _B, _R = "bottleneck", "residual"
 
@@ -81,6 +82,10 @@ def _retinanet(head: Op, source: str) -> ZooEntry:
     return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=("stem", "c2"))
 
 
+def _asff(genotype: Genotype, image_size: int) -> ZooEntry:
+    return ZooEntry(genotype, Scale(), image_size, "ASFF, arXiv 1911.09516")
+
+
 def _msfm(level: int) -> tuple[Op, ...]:
     return PUBLISHED.at(level) if level > 2 else ()
 
@@ -100,6 +105,12 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "pafpn-r50": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
         "fpn-r50-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
         "fpn-r50-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), "MSFM, OpenReview 6IVdytR2W90"),
+        "yolov3": lambda: _asff(yolov3(), 608),
+        "yolov3-rfb": lambda: _asff(yolov3(rfb=True), 608),
+        "yolov3-asff": lambda: _asff(yolov3(asff=True), 608),
+        "yolov3-asff-rfb": lambda: _asff(yolov3(asff=True, rfb=True, dropblock=True), 608),
+        "yolov3-mobilenetv2": lambda: _asff(yolov3_mobilenetv2(), 416),
+        "yolov3-mobilenetv2-asff": lambda: _asff(yolov3_mobilenetv2(asff=True), 416),
         "fpn-r50-dsa": lambda: _r50(resnet_fpn(head=op("fcos", attention=(op("dsa"),))), "DSA, arXiv 2012.07630"),
     }
 )

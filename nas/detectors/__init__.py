@@ -9,6 +9,7 @@ from nas.decode import Backbone, decode
 from nas.detectors.config import DetectorConfig
 from nas.detectors.fcos import build_fcos
 from nas.detectors.retinanet.detector import build_retinanet
+from nas.detectors.yolov3 import build_yolov3
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
 
@@ -18,6 +19,7 @@ HEADS: Mapping[str, Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Modu
     {
         "fcos": build_fcos,
         "retinanet": build_retinanet,
+        "yolov3": build_yolov3,
     }
 )
 

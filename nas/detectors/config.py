@@ -10,12 +10,13 @@ class DetectorConfig(BaseModel):
     Attributes:
         box_unit: distance unit of an output's boxes, in strides. An FCOS level is responsible for objects whose
             farthest side lies 4 to 8 units from the point; 1 suits images of 800 px and more, less suits small ones.
-            RetinaNet multiplies its anchors by it.
+            RetinaNet and YOLOv3 multiply their anchors by it.
         score_threshold: detections below it are dropped.
         nms_threshold: IoU above which the weaker of two boxes of a class is dropped.
         max_detections: per image.
         norm_epsilon: of every batch norm. SpineNet was published with 1e-3 (tf-models) and 1e-4 (TPU release).
         norm_momentum: weight of a step's statistics in the running ones of every batch norm, torch's convention.
+        label_smoothing: train classes of K towards 1 - 1/K and 1/K; YOLOv3 only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,7 @@ class DetectorConfig(BaseModel):
     max_detections: int = Field(100, ge=1)
     norm_epsilon: float = Field(1e-5, gt=0, lt=1)
     norm_momentum: float = Field(0.1, gt=0, le=1)
+    label_smoothing: bool = False
 
     def norm(self, channels: int) -> nn.Module:
         """A fresh batch norm."""

@@ -1,1 +1,1 @@
-"""Weights of other codes in our networks."""
+"""Weights of other codes under the names of our modules."""

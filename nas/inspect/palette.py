@@ -10,6 +10,10 @@ BLOCKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "residual": ("#fbc98e", "#a8641a"),
         "conv": ("#b7dfb9", "#3c7a43"),
         "darknet": ("#e3d2b0", "#7a5c1e"),
+        "inverted": ("#c9d9a3", "#5f7a1e"),
+        "spp": ("#f3b9c6", "#9c3a52"),
+        "rfb": ("#d5c3ec", "#62409c"),
+        "dropblock": ("#eceef1", "#6b7280"),
         "none": ("#ffffff", "#6b7280"),
     }
 )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nas.data.cache import open_images
 from nas.data.detection_set import DetectionSet
+from nas.ops.block.dropblock import set_epoch
 from nas.training.batches import Batches
 from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
 from nas.training.evaluation import evaluate
@@ -84,6 +85,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     for epoch in range(_resume(out / LAST, blueprint, config, trainer), config.epochs):
         model.train()
+        set_epoch(model, epoch)
         stream = batches.training(seed=config.seed, epoch=epoch, flip=config.recipe.flip, device=device)
         for step, (images, targets) in enumerate(stream, 1):
             loss = trainer.step(images, targets)

@@ -76,7 +76,7 @@ def alternatives(field: Field) -> Iterator[object]:
     elif isinstance(value, bool):
         yield not value
     elif field.many:
-        yield from ((value,), (value, value, 2.0))
+        yield from ((value,), (value, value, value + 2))
     elif isinstance(value, (int, float)):
         yield from (v for v in (field.low, value + 2, field.high if field.high < 1 else value) if v <= field.high)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from nas.decode import decode
 from search_spaces.genotype import Edge, Genotype, Node, Scale
-from search_spaces.ops import OPS, GenotypeError, Kind, Op, op
+from search_spaces.ops import OPS, GenotypeError, Kind, Op, op, stem_maps
 from search_spaces.zoo import zoo
 
 
@@ -34,7 +34,7 @@ def drawn(rng: random.Random, kind: Kind) -> Op:
 def grown(rng: random.Random) -> Genotype:
     """A legal genotype out of the whole vocabulary, node by node."""
     stem = drawn(rng, Kind.stem)
-    names, nodes = ["stem2" if stem.name == "resnet_stem" else "stem0"], list[Node]()
+    names, nodes = [m.name for m in stem_maps(stem)], list[Node]()
     while len(nodes) < 8:
         sources = rng.sample(names[-4:], rng.randint(1, min(3, len(names))))
         edges = tuple(Edge(source, drawn(rng, Kind.resample)) for source in sources)

@@ -7,8 +7,12 @@ from torch import nn
 from nas.ops.block.bottleneck import bottleneck
 from nas.ops.block.conv import Conv
 from nas.ops.block.darknet import darknet
+from nas.ops.block.dropblock import DropBlock
+from nas.ops.block.inverted import inverted
 from nas.ops.block.none import nothing
 from nas.ops.block.residual import residual
+from nas.ops.block.rfb import rfb
+from nas.ops.block.spp import Spp
 from nas.ops.common import Build, MapSpec
 from search_spaces.ops import Op
 
@@ -18,4 +22,8 @@ BLOCKS: dict[str, Callable[[Op, MapSpec, MapSpec, Build], nn.Module]] = {
     "bottleneck": bottleneck,
     "conv": Conv,
     "darknet": darknet,
+    "inverted": inverted,
+    "spp": Spp,
+    "rfb": rfb,
+    "dropblock": DropBlock,
 }

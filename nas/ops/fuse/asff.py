@@ -9,20 +9,30 @@ from nas.ops.common import Build, MapSpec, activation, conv_norm
 from search_spaces.ops import Op
 
 
-class Asff(nn.Module):
-    """N maps (B, C, H, W) -> their sum weighted per pixel, activated; the weights are shared by the channels."""
+class PixelWeights(nn.Module):
+    """N maps (B, C, H, W) -> their weights (B, N, H, W), summing to 1 over N.
+
+    A module of its own, so that a hook can read them after a forward pass: see `nas.inspect.weights`.
+    """
 
     def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:
         super().__init__()
         compress = op["compress"]
         self.compress = nn.ModuleList(conv_norm(m.channels, compress, build, act=op["inner"]) for m in inputs)
         self.score = nn.Conv2d(compress * len(inputs), len(inputs), 1)
-        self.act = activation(op["act"])
 
-    def weights(self, maps: list[Tensor]) -> Tensor:
-        """(B, N, H, W), summing to 1 over N."""
+    def forward(self, maps: list[Tensor]) -> Tensor:
         compressed = [conv(x) for conv, x in zip(self.compress, maps, strict=True)]
         return self.score(torch.cat(compressed, 1)).softmax(1)
+
+
+class Asff(nn.Module):
+    """N maps (B, C, H, W) -> their sum weighted per pixel, activated; the weights are shared by the channels."""
+
+    def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:
+        super().__init__()
+        self.weights = PixelWeights(op, inputs, build)
+        self.act = activation(op["act"])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         weights = self.weights(maps)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from nas.ops.common import Build, MapSpec
+from nas.ops.resample.asff import AsffResample
 from nas.ops.resample.identity import Identity
 from nas.ops.resample.lateral import Lateral
 from nas.ops.resample.nearest import Nearest
@@ -16,4 +17,5 @@ RESAMPLES: dict[str, Callable[[Op, MapSpec, MapSpec, Build], nn.Module]] = {
     "nearest": Nearest,
     "lateral": Lateral,
     "spinenet": SpineNetResample,
+    "asff_resample": AsffResample,
 }

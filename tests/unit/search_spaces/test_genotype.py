@@ -23,6 +23,12 @@ GOLDEN_KEYS = {
     "fpn-r50-asff": "f1037a647c07ff5e5a0b6aa215cd36e4",
     "fpn-r50-msfm": "49d65184102abb2bcb79d0744cf65c77",
     "fpn-r50-dsa": "48416a9f5b56d1e2e77d6c8d2d15cc26",
+    "yolov3": "adf13d4c411a445f0599e213f68c37d2",
+    "yolov3-rfb": "64706293de41bccc995c9dcca7409e33",
+    "yolov3-asff": "dc7d8b00bbc1fd7bc69db0906e46c147",
+    "yolov3-asff-rfb": "2a2214c84fa0d46e29a68645b939f98d",
+    "yolov3-mobilenetv2": "565d92991e336f35a99b11167d837818",
+    "yolov3-mobilenetv2-asff": "9e9c00c351a0d727f900c58ae06cf8db",
 }
 
 

@@ -17,7 +17,7 @@ from search_spaces import canonical
 from search_spaces.canonical import Arc
 from search_spaces.choose import sample
 from search_spaces.genotype import Edge, Genotype, Node
-from search_spaces.ops import GenotypeError, op
+from search_spaces.ops import GenotypeError, op, stem_maps
 from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
 
@@ -59,7 +59,9 @@ def any_genotypes(draw: st.DrawFn) -> Genotype:
 def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
     """The same network: new names, another topological order, permuted inputs, dead nodes in between."""
     names = {node.name: f"x{i}" for i, node in enumerate(rng.sample(genotype.nodes, len(genotype.nodes)))}
-    waiting, built, there = list(genotype.nodes), [], {"stem2"}
+    waiting, built = list(genotype.nodes), []
+    stems = [stem.name for stem in stem_maps(genotype.stem)]
+    there = set(stems)
     while waiting:
         node = rng.choice([n for n in waiting if all(edge.source in there for edge in n.inputs)])
         waiting.remove(node)
@@ -69,7 +71,7 @@ def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
             rng.shuffle(edges)
         built.append(replace(node, name=names[node.name], inputs=tuple(edges)))
         if rng.random() < 0.3:
-            dead = Edge(rng.choice(["stem2", *[n.name for n in built]]), LATERAL)
+            dead = Edge(rng.choice([*stems, *[n.name for n in built]]), LATERAL)
             built.append(Node(f"dead{len(built)}", rng.randrange(6), 8, (dead,)))
     return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)
 

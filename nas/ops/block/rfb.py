@@ -1,0 +1,48 @@
+"""The receptive field block that ASFF* puts before its heads (after RFBNet, arXiv 1711.07767, section 3.2)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas.ops.common import Build, MapSpec
+from search_spaces.ops import Op
+
+BRANCHES: tuple[tuple[tuple[int, int], ...], ...] = (
+    ((1, 1),),
+    ((1, 1), (3, 1)),
+    ((1, 1), (3, 1), (3, 2)),
+    ((1, 1), (5, 1), (3, 3)),
+)
+"""Kernel and dilation of each convolution of each branch."""
+
+
+class Rfb(nn.Module):
+    """Four branches of plain biased convolutions, side by side: (N, C, H, W) -> (N, channels_out, H, W).
+
+    Each makes a quarter of the output; what four do not divide goes to the first ones, and fewer channels than
+    branches leave the last ones out.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        widths = [(channels_out + 3 - i) // 4 for i in range(4)]
+        self.branches = nn.ModuleList(
+            _branch(layers, channels_in, width) for layers, width in zip(BRANCHES, widths, strict=True) if width
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+def rfb(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
+    """The block on the level it is on; it has no norm and no activation, as released."""
+    return Rfb(entry.channels, target.channels)
+
+
+def _branch(layers: Sequence[tuple[int, int]], channels: int, width: int) -> nn.Sequential:
+    convs = []
+    for kernel, dilation in layers:
+        convs.append(nn.Conv2d(channels, width, kernel, padding=dilation * (kernel // 2), dilation=dilation))
+        channels = width
+    return nn.Sequential(*convs)

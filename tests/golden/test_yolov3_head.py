@@ -1,0 +1,107 @@
+"""The guided head, its boxes and its losses against the official ones."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support import shared_data
+from torch import Tensor
+from torchvision.ops import box_convert
+
+from nas.detectors.yolov3.grid import Grid, make_grid
+from nas.detectors.yolov3.head import GuidedHead, Raw
+from nas.detectors.yolov3.loss import Terms, losses, terms
+from nas.detectors.yolov3.match import gather_truths, match
+from nas.importers.asff import head_state
+from search_spaces.ops import op
+
+
+@pytest.fixture
+def official() -> dict[str, Any]:
+    data = np.load(shared_data() / "fixtures" / "yolov3head_plain.npz")
+    meta = json.loads(str(data["meta"]))
+    return {**{name: torch.from_numpy(data[name]) for name in data if name != "meta"}, "meta": meta}
+
+
+def part(official: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): x for name, x in official.items() if name.startswith(prefix)}
+
+
+def head(official: dict[str, Any]) -> GuidedHead:
+    meta = official["meta"]
+    operator = op("yolov3", rfb=meta["rfb"], deformable=not meta["sep"])
+    module = GuidedHead(meta["in_ch"], meta["n_classes"], operator)
+    module.load_state_dict(head_state(part(official, "sd.")))
+    return module
+
+
+def grid(official: dict[str, Any]) -> tuple[Grid, tuple[int, int]]:
+    """All three levels, as the truths are shared out among their anchors; only the coarsest one has outputs."""
+    rows, columns = official["x"].shape[-2:]
+    size = (rows * 32, columns * 32)
+    return make_grid(size, (3, 4, 5), "released", 1.0, torch.device("cpu")), size
+
+
+def targets(labels: Tensor) -> list[dict[str, Tensor]]:
+    rows = [image[image.sum(1) > 0] for image in labels]
+    return [
+        {"boxes": box_convert(r[:, 1:5], "cxcywh", "xyxy"), "labels": r[:, 0].long()}
+        | ({"mixup": r[:, 5]} if r.shape[1] > 5 else {})
+        for r in rows
+    ]
+
+
+def of_all_levels(raw: Raw, grid: Grid) -> Raw:
+    """With zeros for the finer levels."""
+    rest = len(grid.base) - raw.objectness.shape[1]
+    return Raw(*(torch.cat((x.new_zeros(x.shape[0], rest, *x.shape[2:]), x), 1) for x in raw))
+
+
+def official_losses(module: GuidedHead, official: dict[str, Any], labels: Tensor) -> list[Tensor]:
+    """Those of the coarsest level alone."""
+    where, size = grid(official)
+    made = module(official["x"])
+    first = len(where.base) - made.objectness.shape[1]
+    raw, truths = of_all_levels(made, where), gather_truths(targets(labels))
+    found = terms(raw, where, truths, size, smoothing=official["meta"]["label_smooth"])
+    here = match(truths, where.anchors(raw.guide), where).positive % len(where.base) >= first
+    sums = [
+        x[:, first:].sum() if name == "objectness" else x[here].sum()
+        for name, x in zip(Terms._fields, found, strict=True)
+    ]
+    return [total / len(labels) for total in sums]
+
+
+def test_boxes_and_probabilities_are_the_official_ones(official: dict[str, Any]) -> None:
+    where, _ = grid(official)
+    with torch.inference_mode():
+        raw = of_all_levels(head(official)(official["x"]), where)
+        boxes = box_convert(where.boxes(raw.boxes, where.anchors(raw.guide)), "xyxy", "cxcywh")
+        made = torch.cat((boxes, raw.objectness.sigmoid()[..., None], raw.classes.sigmoid()), -1)
+    decoded = official["decoded"]
+    torch.testing.assert_close(made[:, -decoded.shape[1] :], decoded, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["", "_mixup"])
+def test_losses_are_the_official_ones(official: dict[str, Any], suffix: str) -> None:
+    made = official_losses(head(official), official, official[f"labels{suffix}"])
+    torch.testing.assert_close(torch.stack([sum(made), *made]), official[f"losses{suffix}"], rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_are_the_official_ones(official: dict[str, Any]) -> None:
+    module = head(official)
+    sum(official_losses(module, official, official["labels"])).backward()
+    expected = head_state(part(official, "grad."))
+    for name, parameter in module.named_parameters():
+        assert (parameter.grad - expected[name]).abs().max() <= 1e-5 * expected[name].abs().max(), name
+
+
+def test_all_levels_together_are_the_sum_of_the_terms(official: dict[str, Any]) -> None:
+    where, size = grid(official)
+    raw = of_all_levels(head(official)(official["x"]), where)
+    found = losses(raw, where, targets(official["labels"]), size, smoothing=False)
+    coarsest = official_losses(head(official), official, official["labels"])
+    assert tuple(found) == Terms._fields
+    assert all(found[name] > x for name, x in zip(Terms._fields, coarsest, strict=True))
