@@ -101,7 +101,9 @@ class Spec:
     widens: bool = True
     """Resample and blocks: brings the map to the node's own channels, whatever came in."""
     stacks: bool = False
-    """Fuse: channels add up instead of having to agree, and the order of inputs counts."""
+    """Fuse: channels add up instead of having to agree."""
+    ordered: int = 0
+    """Fuse: the order of so many of its first inputs counts."""
     one_width: bool = True
     """Heads: all maps read have the same channels."""
 
@@ -112,18 +114,21 @@ _NO_ACT = Field("none", choices=_ACTIVATIONS)
 
 OPS: Mapping[str, Spec] = {
     # stems: image to the first maps
-    "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT}),
+    "resnet_stem": Spec(
+        Kind.stem, {"width": Field(64, high=1024), "act": _ACT, "pool": Field("same", choices=("same", "symmetric"))}
+    ),
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
-    "nearest": Spec(Kind.resample, widens=False),
-    "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch"))}),
+    "nearest": Spec(Kind.resample, {"pool": Field("overlap", choices=("overlap", "tiles"))}, widens=False),
+    "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch")), "bias": Field(False)}),
     "spinenet": Spec(Kind.resample, {"act": _ACT}),
     # fuse: N to 1
     "sum": Spec(Kind.fuse, {"act": _NO_ACT}),
     "fast": Spec(Kind.fuse, {"act": _NO_ACT}),
     "asff": Spec(Kind.fuse, {"compress": Field(16, high=256), "inner": _ACT, "act": _NO_ACT}),
-    "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True),
+    "attention": Spec(Kind.fuse, {"act": _NO_ACT}, ordered=2),
+    "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True, ordered=512),
     # block: 1 to 1
     "none": Spec(Kind.block, moves=False, widens=False),
     "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT}),
@@ -139,8 +144,10 @@ OPS: Mapping[str, Spec] = {
             "act": _ACT,
             "norm": Field("batch", choices=("none", "batch")),
             "act_first": Field(False),
+            "bias": Field(False),
         },
     ),
+    "separable": Spec(Kind.block, {"kernel": Field(3, high=15, odd=True), "act": _NO_ACT, "bias": Field(False)}),
     "darknet": Spec(Kind.block, {"repeats": Field(1)}),
     # parts
     "msfm": Spec(

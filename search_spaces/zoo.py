@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from search_spaces.bifpn import bifpn
 from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import PUBLISHED
+from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op
 from search_spaces.spinenet import Block, connect
+from search_spaces.trunk import resnet
 
 _B, _R = "bottleneck", "residual"
 
@@ -77,6 +80,8 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "spinenet-190": lambda: _spinenet("190", 1280),
         "fpn-r50": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
         "pafpn-r50": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
+        "bifpn-r50": lambda: _r50(bifpn(resnet(50)), "EfficientDet, arXiv 1911.09070"),
+        "nas-fpn-r50": lambda: _r50(merge(resnet(50)), "NAS-FPN, arXiv 1904.07392"),
         "fpn-r50-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
         "fpn-r50-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), "MSFM, OpenReview 6IVdytR2W90"),
         "fpn-r50-dsa": lambda: _r50(resnet_fpn(head=op("fcos", attention=(op("dsa"),))), "DSA, arXiv 2012.07630"),

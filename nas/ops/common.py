@@ -43,11 +43,18 @@ def activation(name: str, *, inplace: bool = True) -> nn.Module:
 
 
 def conv_norm(
-    channels_in: int, channels_out: int, build: Build, *, kernel: int = 1, stride: int = 1, act: str = "none"
+    channels_in: int,
+    channels_out: int,
+    build: Build,
+    *,
+    kernel: int = 1,
+    stride: int = 1,
+    act: str = "none",
+    bias: bool = False,
 ) -> nn.Sequential:
-    """Unbiased convolution with symmetric padding, norm, activation."""
+    """Convolution with symmetric padding, norm, activation. A norm cancels a bias; some released weights have one."""
     layers: list[nn.Module] = [
-        nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False),
+        nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=bias),
         build.norm(channels_out),
     ]
     if act != "none":

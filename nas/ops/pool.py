@@ -1,4 +1,4 @@
-"""Max pooling as TensorFlow pads it, which both official SpineNet codes use."""
+"""Max pooling: as TensorFlow pads it, which both official SpineNet codes use, and in tiles."""
 
 from torch import Tensor
 from torch.nn import functional
@@ -11,6 +11,11 @@ def max_pool(x: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     return functional.max_pool2d(x, 3, 2, padding=(height % 2, width % 2), ceil_mode=True)
+
+
+def tile_pool(x: Tensor, levels: int) -> Tensor:
+    """One max pool of kernel and stride 2**levels, padded at the end: sizes rounded up."""
+    return functional.max_pool2d(x, 2**levels, 2**levels, ceil_mode=True)
 
 
 def move(x: Tensor, from_level: int, to_level: int, size: tuple[int, int]) -> Tensor:

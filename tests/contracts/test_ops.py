@@ -252,10 +252,11 @@ def test_a_part_takes_a_single_pixel(name: str) -> None:
 
 @pytest.mark.parametrize("name", FUSES)
 def test_fusing_equal_maps_keeps_them(name: str) -> None:
-    """Weights sum to one, except in a plain sum; a concatenation lines the maps up."""
+    """Weights sum to one, except in a plain sum and behind a gate; a concatenation lines the maps up."""
     x = torch.randn(2, 8, 5, 7)
     fuse = FUSES[name](op(name), [MapSpec(3, 8, 8)] * 3, BUILD).eval()
-    expected = {"sum": 3 * x, "concat": torch.cat([x, x, x], 1)}.get(name, x)
+    gate = x.amax((2, 3), keepdim=True).sigmoid()
+    expected = {"sum": 3 * x, "attention": (2 + gate) * x, "concat": torch.cat([x, x, x], 1)}.get(name, x)
     torch.testing.assert_close(fuse([x, x, x]), expected, rtol=1e-4, atol=1e-4)
 
 

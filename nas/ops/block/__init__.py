@@ -9,6 +9,7 @@ from nas.ops.block.conv import Conv
 from nas.ops.block.darknet import darknet
 from nas.ops.block.none import nothing
 from nas.ops.block.residual import residual
+from nas.ops.block.separable import separable
 from nas.ops.common import Build, MapSpec
 from search_spaces.ops import Op
 
@@ -17,5 +18,6 @@ BLOCKS: dict[str, Callable[[Op, MapSpec, MapSpec, Build], nn.Module]] = {
     "residual": residual,
     "bottleneck": bottleneck,
     "conv": Conv,
+    "separable": separable,
     "darknet": darknet,
 }
