@@ -60,11 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage_errors() -> tuple[type[Exception], ...]:
     from experiments.errors import UsageError
     from nas.data.detection_set import DataError
+    from nas.pretrained import WeightsError
     from nas.search.store import StoreError
     from nas.training.checkpoint import CheckpointError
     from search_spaces.ops import GenotypeError
 
-    return UsageError, DataError, StoreError, CheckpointError, GenotypeError
+    return UsageError, DataError, StoreError, CheckpointError, GenotypeError, WeightsError
 
 
 if __name__ == "__main__":
