@@ -14,12 +14,13 @@ VERBS = {
     "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
     "zoo": ("", "list the published systems"),
+    "published": ("", "compare every published figure with ours"),
 }
 USAGE = "\n".join(
     [
         "usage: nas VERB [arguments]",
         "",
-        *(f"  {verb:8} {what:11} {about}" for verb, (what, about) in VERBS.items()),
+        *(f"  {verb:9} {what:11} {about}" for verb, (what, about) in VERBS.items()),
         "",
         "GENOTYPE is a JSON file, zoo:NAME, RUN (its best) or RUN#N. `nas VERB --help` tells the rest.",
     ]

@@ -158,6 +158,7 @@ OPS: Mapping[str, Spec] = {
             "ratio": Field(16, high=1024),
             "groups": Field(16, high=1024),
             "convs": Field(1, high=4),
+            "deepen": Field("all", choices=("all", "enlarging")),
             "fusion": Field("add", choices=("add", "cat")),
         },
     ),
