@@ -4,10 +4,12 @@ The floor above gives every name here its module (`nas.ops`); a contract test ho
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Union
 
 
@@ -35,10 +37,10 @@ Attribute = Union[bool, int, float, str, "Op", tuple["Attribute", ...]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one attribute may be: numbers within bounds, one of `choices`, or parts of the given name.
+    """What one attribute may be: numbers within bounds, one of `choices`, text of a `pattern`, or parts of a name.
 
-    `many` makes it a tuple of at most `many` such values, of none only where that is the default. Their order does
-    not count: they are kept in ascending order.
+    `many` makes it a tuple of at most `many` such values, of none only where that is the default. Unless it is
+    `ordered` their order does not count: they are kept in ascending order.
     """
 
     default: Attribute
@@ -50,6 +52,8 @@ class Field:
     differ: str = ""
     """Parts: the attribute that orders them, and in which no two are alike."""
     many: int = 0
+    ordered: bool = False
+    pattern: str = ""
 
     def parse(self, where: str, value: object) -> Attribute:
         """Check `value` and return it in its one canonical form (1 becomes 1.0 where a float is due)."""
@@ -59,6 +63,8 @@ class Field:
         if not isinstance(value, (list, tuple)) or not least <= len(value) <= self.many:
             raise GenotypeError(f"{where}: expected a list of {least} .. {self.many} entries, got {short(value)}")
         entries: list[Any] = [self._parse_one(f"{where}[{i}]", v) for i, v in enumerate(value)]
+        if self.ordered:
+            return tuple(entries)
         ranks = [entry[self.differ] for entry in entries] if self.differ else entries
         if self.differ and len(set(ranks)) < len(ranks):
             raise GenotypeError(f"{where}: two entries have the same {self.differ!r}")
@@ -74,6 +80,10 @@ class Field:
             if value in self.choices:
                 return str(value)
             raise GenotypeError(f"{where}: {short(value)} is not one of {', '.join(self.choices)}")
+        if self.pattern:
+            if isinstance(value, str) and re.fullmatch(self.pattern, value):
+                return value
+            raise GenotypeError(f"{where}: {short(value)} does not match {self.pattern}")
         if isinstance(kind, bool):
             if isinstance(value, bool):
                 return value
@@ -118,6 +128,14 @@ OPS: Mapping[str, Spec] = {
         Kind.stem, {"width": Field(64, high=1024), "act": _ACT, "pool": Field("same", choices=("same", "symmetric"))}
     ),
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
+    "timm": Spec(
+        Kind.stem,
+        {
+            "name": Field("resnet18", pattern=r"[A-Za-z0-9_.-]{1,100}"),
+            "levels": Field((2, 3, 4, 5), low=0, high=10, many=8, ordered=True),
+            "widths": Field((64, 128, 256, 512), high=8192, many=8, ordered=True),
+        },
+    ),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
     "nearest": Spec(Kind.resample, {"pool": Field("overlap", choices=("overlap", "tiles"))}, widens=False),
@@ -243,8 +261,23 @@ class StemMap:
 
 @lru_cache(maxsize=256)
 def stem_maps(stem: Op) -> tuple[StemMap, ...]:
-    """The maps a stem produces, finest first."""
+    """The maps a stem produces, finest first.
+
+    Raises:
+        GenotypeError: its levels do not ascend, or there are not as many widths.
+    """
+    if "levels" in stem.spec.fields:
+        return tuple(_listed_maps(stem))
     return (StemMap(_STEM_LEVELS[stem.name], stem["width"]),)
+
+
+def _listed_maps(stem: Op) -> Iterator[StemMap]:
+    levels, widths = stem["levels"], stem["widths"]
+    if len(levels) != len(widths):
+        raise GenotypeError(f"{stem.name}.widths: {len(widths)} widths for {len(levels)} levels: give one each")
+    if any(high <= low for low, high in pairwise(levels)):
+        raise GenotypeError(f"{stem.name}.levels: {short(levels)} must ascend, finest first")
+    yield from map(StemMap, levels, widths)
 
 
 def _name(types: tuple[type, ...]) -> str:
