@@ -12,7 +12,7 @@ from search_spaces.trunk import LEVELS, Trunk, pyramid, resnet
 
 FUSES = ("sum", "attention")
 INTERMEDIATE_LEVELS = (4, 5, 6, 7)
-_IDENTITY, _RESIZE = op("identity"), op("nearest", pool="tiles")
+_IDENTITY, _RESIZE = op("identity"), op("nearest", down="tiles")
 _LATERAL = op("lateral", norm="batch", bias=True)
 _CONV = op("conv", act="none", bias=True)
 

@@ -16,7 +16,7 @@ class Nearest(nn.Module):
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()
         self.levels = source.level, target.level
-        self.tiles = op["pool"] == "tiles"
+        self.tiles = op["down"] == "tiles"
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         if self.tiles and self.levels[1] > self.levels[0]:

@@ -21,7 +21,7 @@ GOLDEN_KEYS = {
     "fpn-r50": "212c357b4f57437ed053d6f8bfdc0c89",
     "pafpn-r50": "707af7182d2e8dcf80797c4e925a7b9d",
     "bifpn-r50": "4a99a8d3099e96bd9ceb481ca7696201",
-    "nas-fpn-r50": "0d88f6b27a445f1e3ffdc12e2efed21b",
+    "nas-fpn-r50": "7f499a467d6bd7c645a55e7c0913c9d9",
     "fpn-r50-asff": "4cf59de69ccd1d47d89ee92df5cebd60",
     "fpn-r50-msfm": "53ebd9f8213a514cdb0fb669af6c4427",
     "fpn-r50-dsa": "f233ab4422a00e9374f709482ac97c39",
