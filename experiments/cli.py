@@ -16,6 +16,7 @@ VERBS = {
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
     "zoo": ("", "list the published systems"),
     "import-tf": ("FILE", "published TensorFlow weights of SpineNet as a checkpoint"),
+    "published": ("", "compare every published figure with ours"),
 }
 USAGE = "\n".join(
     [
@@ -56,11 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage_errors() -> tuple[type[Exception], ...]:
     from experiments.errors import UsageError
     from nas.data.detection_set import DataError
+    from nas.pretrained import WeightsError
     from nas.search.store import StoreError
     from nas.training.checkpoint import CheckpointError
     from search_spaces.ops import GenotypeError
 
-    return UsageError, DataError, StoreError, CheckpointError, GenotypeError
+    return UsageError, DataError, StoreError, CheckpointError, GenotypeError, WeightsError
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ STAGE_LEVELS = (2, 3, 4, 5)
 STAGE_WIDTHS = (64, 128, 256, 512)
 RESNET_REPEATS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 _IDENTITY, _LATERAL, _NEAREST = op("identity"), op("lateral"), op("nearest")
-_CONV = op("conv", act="none", norm="none")
+_CONV, _CONV_RELU = op("conv", act="none", norm="none"), op("conv", norm="none")
 
 
 def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]]) -> list[Node]:
@@ -26,7 +26,10 @@ def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]]) -> list[Node
 
 
 def fpn_nodes(levels: Sequence[int], *, fuse: Op, bottom_up: bool) -> list[Node]:
-    """Lateral connections and a top-down path over c-nodes of `levels`; with `bottom_up` a second path back."""
+    """Lateral connections and a top-down path over c-nodes of `levels`; with `bottom_up` a second path back.
+
+    Every convolution of the second path is followed by a ReLU (PANet, arXiv 1803.01534, section 3.1).
+    """
     nodes: list[Node] = []
     above = ""
     for level in reversed(levels):
@@ -45,9 +48,9 @@ def fpn_nodes(levels: Sequence[int], *, fuse: Op, bottom_up: bool) -> list[Node]
 def _bottom_up(levels: Sequence[int], fuse: Op) -> list[Node]:
     nodes = [Node(f"p{levels[0]}", levels[0], None, (Edge(f"q{levels[0]}", _IDENTITY),))]
     for level in levels[1:]:
-        down = Node(f"down{level}", level, None, (Edge(f"p{level - 1}", _IDENTITY),), block=_CONV)
+        down = Node(f"down{level}", level, None, (Edge(f"p{level - 1}", _IDENTITY),), block=_CONV_RELU)
         edges = (Edge(f"q{level}", _IDENTITY), Edge(down.name, _IDENTITY))
-        nodes += [down, Node(f"p{level}", level, None, edges, fuse, _CONV)]
+        nodes += [down, Node(f"p{level}", level, None, edges, fuse, _CONV_RELU)]
     return nodes
 
 
@@ -80,7 +83,9 @@ def resnet_fpn(
         *fpn_nodes(levels, fuse=fuse, bottom_up=bottom_up),
         *extra_nodes(5, 2),
     ]
-    return Genotype(op("resnet_stem"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head)
+    return Genotype(
+        op("resnet_stem", pool="symmetric"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head
+    )
 
 
 @dataclass(frozen=True)

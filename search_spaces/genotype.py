@@ -103,7 +103,7 @@ class Genotype:
     def key(self) -> str:
         """32 hex digits, equal for genotypes that decode to the same network.
 
-        Names, the order of nodes and inputs, and dead nodes do not count; the order of a concatenation does.
+        Names, the order of nodes and inputs, and dead nodes do not count; the order that a fusion minds does.
         Stable across processes and releases.
         """
         return self._key
@@ -121,7 +121,7 @@ class Genotype:
             (
                 place[edge.source],
                 place[node.name],
-                f"{i if node.fuse.spec.stacks else ''}{serial.text(edge.op)}",
+                f"{min(i, node.fuse.spec.ordered) if node.fuse.spec.ordered else ''}{serial.text(edge.op)}",
             )
             for node in self.live
             for i, edge in enumerate(node.inputs)

@@ -24,6 +24,7 @@ class MsfmSettings:
     convs: int
     fusion: str
     groups: int
+    deepen: str = "all"
 
     def at(self, level: int) -> tuple[Op, ...]:
         """The modules of one bottleneck; the ratio doubles with the level, as (16, 32, 64) does over C3 to C5."""
@@ -36,6 +37,7 @@ class MsfmSettings:
                 ratio=ratio,
                 groups=self.groups or GROUPS[position],
                 convs=self.convs,
+                deepen=self.deepen,
                 fusion=self.fusion,
             )
             for position in self.positions

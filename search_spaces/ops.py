@@ -3,12 +3,16 @@
 The floor above gives every name here its module (`nas.ops`); a contract test holds the two tables together.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Union
+from itertools import pairwise
+from typing import Any
+
+from search_spaces.fields import Attribute, Field
+from search_spaces.fields import GenotypeError as GenotypeError
+from search_spaces.fields import short as short
 
 
 class Kind(StrEnum):
@@ -26,68 +30,6 @@ class Kind(StrEnum):
     """A module inside another operator: msfm in a bottleneck, dsa before a head."""
 
 
-class GenotypeError(ValueError):
-    """A genotype, operator or scale is not legal; the message names the field, the value and the fix."""
-
-
-Attribute = Union[bool, int, float, str, "Op", tuple["Attribute", ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What one attribute may be: numbers within bounds, one of `choices`, or parts of the given name.
-
-    `many` makes it a tuple of at most `many` such values, of none only where that is the default. Their order does
-    not count: they are kept in ascending order.
-    """
-
-    default: Attribute
-    low: float = 1
-    high: float = 64
-    choices: tuple[str, ...] = ()
-    odd: bool = False
-    part: str = ""
-    differ: str = ""
-    """Parts: the attribute that orders them, and in which no two are alike."""
-    many: int = 0
-
-    def parse(self, where: str, value: object) -> Attribute:
-        """Check `value` and return it in its one canonical form (1 becomes 1.0 where a float is due)."""
-        if not self.many:
-            return self._parse_one(where, value)
-        least = 1 if self.default else 0
-        if not isinstance(value, (list, tuple)) or not least <= len(value) <= self.many:
-            raise GenotypeError(f"{where}: expected a list of {least} .. {self.many} entries, got {short(value)}")
-        entries: list[Any] = [self._parse_one(f"{where}[{i}]", v) for i, v in enumerate(value)]
-        ranks = [entry[self.differ] for entry in entries] if self.differ else entries
-        if self.differ and len(set(ranks)) < len(ranks):
-            raise GenotypeError(f"{where}: two entries have the same {self.differ!r}")
-        return tuple(entry for _, entry in sorted(zip(ranks, entries, strict=True), key=lambda pair: pair[0]))
-
-    def _parse_one(self, where: str, value: object) -> Attribute:
-        kind = self.default[0] if isinstance(self.default, tuple) and self.default else self.default
-        if self.part:
-            if isinstance(value, Op) and value.name == self.part:
-                return value
-            raise GenotypeError(f"{where}: expected an operator named {self.part!r}, got {short(value)}")
-        if self.choices:
-            if value in self.choices:
-                return str(value)
-            raise GenotypeError(f"{where}: {short(value)} is not one of {', '.join(self.choices)}")
-        if isinstance(kind, bool):
-            if isinstance(value, bool):
-                return value
-            raise GenotypeError(f"{where}: expected true or false, got {short(value)}")
-        legal = (int,) if isinstance(kind, int) else (int, float)
-        if isinstance(value, bool) or not isinstance(value, legal):
-            raise GenotypeError(f"{where}: expected {_name(legal)}, got {short(value)}")
-        if not (self.low <= value <= self.high and math.isfinite(value)):
-            raise GenotypeError(f"{where}: {short(value)} is outside {self.low} .. {self.high}")
-        if self.odd and value % 2 == 0:
-            raise GenotypeError(f"{where}: {short(value)} is even: only odd sizes keep a map's size")
-        return value if isinstance(kind, int) else float(value)
-
-
 @dataclass(frozen=True, slots=True)
 class Spec:
     """Static facts of an operator."""
@@ -101,7 +43,9 @@ class Spec:
     widens: bool = True
     """Resample and blocks: brings the map to the node's own channels, whatever came in."""
     stacks: bool = False
-    """Fuse: channels add up instead of having to agree, and the order of inputs counts."""
+    """Fuse: channels add up instead of having to agree."""
+    ordered: int = 0
+    """Fuse: the order of so many of its first inputs counts."""
     one_width: bool = True
     """Heads: all maps read have the same channels."""
 
@@ -116,20 +60,37 @@ _PADDING = Field("symmetric", choices=("symmetric", "same"))
 
 OPS: Mapping[str, Spec] = {
     # stems: image to the first maps
-    "resnet_stem": Spec(Kind.stem, {"width": Field(64, high=1024), "act": _ACT, "padding": _PADDING}),
+    "resnet_stem": Spec(
+        Kind.stem,
+        {
+            "width": Field(64, high=1024),
+            "act": _ACT,
+            "padding": _PADDING,
+            "pool": Field("same", choices=("same", "symmetric")),
+        },
+    ),
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
     "mobilenet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
+    "timm": Spec(
+        Kind.stem,
+        {
+            "name": Field("resnet18", pattern=r"[A-Za-z0-9_.-]{1,100}"),
+            "levels": Field((2, 3, 4, 5), low=0, high=10, many=8, ordered=True),
+            "widths": Field((64, 128, 256, 512), high=8192, many=8, ordered=True),
+        },
+    ),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
-    "nearest": Spec(Kind.resample, widens=False),
-    "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch"))}),
+    "nearest": Spec(Kind.resample, {"down": Field("pool", choices=("pool", "tiles"))}, widens=False),
+    "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch")), "bias": Field(False)}),
     "spinenet": Spec(Kind.resample, {"act": _ACT, "padding": _PADDING}),
     "asff_resample": Spec(Kind.resample, {"act": Field("leaky_relu", choices=_ACTIVATIONS)}),
     # fuse: N to 1
     "sum": Spec(Kind.fuse, {"act": _NO_ACT}),
     "fast": Spec(Kind.fuse, {"act": _NO_ACT}),
     "asff": Spec(Kind.fuse, {"compress": Field(16, high=256), "inner": _ACT, "act": _NO_ACT}),
-    "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True),
+    "attention": Spec(Kind.fuse, {"act": _NO_ACT}, ordered=2),
+    "concat": Spec(Kind.fuse, {"act": _NO_ACT}, stacks=True, ordered=512),
     # block: 1 to 1
     "none": Spec(Kind.block, moves=False, widens=False),
     "residual": Spec(Kind.block, {"repeats": Field(1), "act": _ACT, "drop": _DROP}),
@@ -150,8 +111,10 @@ OPS: Mapping[str, Spec] = {
             "act": _ACT,
             "norm": Field("batch", choices=("none", "batch")),
             "act_first": Field(False),
+            "bias": Field(False),
         },
     ),
+    "separable": Spec(Kind.block, {"kernel": Field(3, high=15, odd=True), "act": _NO_ACT, "bias": Field(False)}),
     "darknet": Spec(Kind.block, {"repeats": Field(1)}),
     "inverted": Spec(
         Kind.block,
@@ -182,6 +145,7 @@ OPS: Mapping[str, Spec] = {
             "ratio": Field(16, high=1024),
             "groups": Field(16, high=1024),
             "convs": Field(1, high=4),
+            "deepen": Field("all", choices=("all", "enlarging")),
             "fusion": Field("add", choices=("add", "cat")),
         },
     ),
@@ -288,17 +252,20 @@ class StemMap:
 
 @lru_cache(maxsize=256)
 def stem_maps(stem: Op) -> tuple[StemMap, ...]:
-    """The maps a stem produces, finest first."""
+    """The maps a stem produces, finest first.
+
+    Raises:
+        GenotypeError: its levels do not ascend, or there are not as many widths.
+    """
+    if "levels" in stem.spec.fields:
+        return tuple(_listed_maps(stem))
     return (StemMap(_STEM_LEVELS[stem.name], stem["width"]),)
 
 
-def _name(types: tuple[type, ...]) -> str:
-    return "a whole number" if types == (int,) else "a number"
-
-
-def short(value: object) -> str:
-    """A value for an error message, whatever its size."""
-    if isinstance(value, int) and abs(value) > 10**18:  # repr of a huge int can itself raise
-        return "a number of more than 18 digits"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _listed_maps(stem: Op) -> Iterator[StemMap]:
+    levels, widths = stem["levels"], stem["widths"]
+    if len(levels) != len(widths):
+        raise GenotypeError(f"{stem.name}.widths: {len(widths)} widths for {len(levels)} levels: give one each")
+    if any(high <= low for low, high in pairwise(levels)):
+        raise GenotypeError(f"{stem.name}.levels: {short(levels)} must ascend, finest first")
+    yield from map(StemMap, levels, widths)

@@ -10,6 +10,7 @@ from search_spaces.fpn import FpnSpace
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
 from search_spaces.msfm import MsfmSpace
+from search_spaces.nas_fpn import NasFpnSpace
 from search_spaces.spinenet import SCALE_PERMUTED, SpineNetSpace
 
 _ALL: tuple[SearchSpace[Genotype], ...] = (
@@ -20,5 +21,6 @@ _ALL: tuple[SearchSpace[Genotype], ...] = (
     MsfmSpace(),
     DsaSpace(),
     FpnSpace(),
+    NasFpnSpace(),
 )
 SPACES: Mapping[str, SearchSpace[Genotype]] = MappingProxyType({space.name: space for space in _ALL})

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from search_spaces.fields import Attribute
 from search_spaces.genotype import Edge, Genotype, Node
-from search_spaces.ops import Attribute, Op
+from search_spaces.ops import Op
 
 
 def with_padding(genotype: Genotype, padding: str) -> Genotype:

@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from search_spaces.bifpn import bifpn
 from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import PUBLISHED
 from search_spaces.naming import unknown
+from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op
 from search_spaces.retinanet import DSA, DSA_CONF, PLAIN, retinanet_r50
 from search_spaces.spinenet import Block, connect
+from search_spaces.trunk import resnet
 from search_spaces.yolov3 import yolov3, yolov3_mobilenetv2
 
 _B, _R = "bottleneck", "residual"
@@ -103,6 +106,8 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(DSA_CONF, "DSA with confidence, arXiv 2012.07630"),
         "fpn-r50": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
         "pafpn-r50": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
+        "bifpn-r50": lambda: _r50(bifpn(resnet(50)), "EfficientDet, arXiv 1911.09070"),
+        "nas-fpn-r50": lambda: _r50(merge(resnet(50)), "NAS-FPN, arXiv 1904.07392"),
         "fpn-r50-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
         "fpn-r50-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), "MSFM, OpenReview 6IVdytR2W90"),
         "yolov3": lambda: _asff(yolov3(), 608),

@@ -9,6 +9,7 @@ BLOCKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "bottleneck": ("#a9c8ec", "#2f5d8c"),
         "residual": ("#fbc98e", "#a8641a"),
         "conv": ("#b7dfb9", "#3c7a43"),
+        "separable": ("#d3e8d4", "#3c7a43"),
         "darknet": ("#e3d2b0", "#7a5c1e"),
         "inverted": ("#c9d9a3", "#5f7a1e"),
         "spp": ("#f3b9c6", "#9c3a52"),
@@ -24,6 +25,7 @@ FUSES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "sum": ("+", "#ffffff", INK),
         "fast": ("w", "#ffd43b", INK),
         "asff": ("α", "#0b7285", "#ffffff"),
+        "attention": ("σ", "#862e9c", "#ffffff"),
         "concat": ("‖", INK, "#ffffff"),
     }
 )

@@ -52,12 +52,17 @@ def conv_norm(
     stride: int = 1,
     act: str = "none",
     padding: str = "symmetric",
+    bias: bool = False,
 ) -> nn.Sequential:
-    """Unbiased convolution, norm, activation; `padding` "same" pads as TensorFlow does, which differs at a stride."""
+    """Convolution, norm, activation.
+
+    `padding` "same" pads as TensorFlow does, which differs at a stride. A norm cancels a `bias`; some released weights
+    have one.
+    """
     conv = (
-        SameConv2d(channels_in, channels_out, kernel, stride, bias=False)
+        SameConv2d(channels_in, channels_out, kernel, stride, bias=bias)
         if padding == "same" and stride > 1
-        else nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+        else nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=bias)
     )
     layers: list[nn.Module] = [conv, build.norm(channels_out)]
     if act != "none":

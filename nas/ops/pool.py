@@ -1,4 +1,4 @@
-"""Padding and max pooling as TensorFlow's 'same' does it, which both official SpineNet codes use for pools."""
+"""Padding and max pooling as TensorFlow's 'same' does it, which both official SpineNet codes pool by; and in tiles."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,6 +30,11 @@ def max_pool(x: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:
     height, width = x.shape[-2:]
     before = same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
     return functional.max_pool2d(x, kernel, stride, padding=before, ceil_mode=True)
+
+
+def tile_pool(x: Tensor, levels: int) -> Tensor:
+    """One max pool of kernel and stride 2**levels, padded at the end: sizes rounded up."""
+    return functional.max_pool2d(x, 2**levels, 2**levels, ceil_mode=True)
 
 
 def move(x: Tensor, from_level: int, to_level: int, size: tuple[int, int]) -> Tensor:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nas.data.cache import open_images
 from nas.data.detection_set import DetectionSet
 from nas.ops.block.dropblock import set_epoch
+from nas.pretrained import backbone_of, load_resnet, read_weights
 from nas.training.batches import Batches
 from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
 from nas.training.evaluation import evaluate
@@ -29,6 +30,7 @@ class FitConfig(BaseModel):
         recipe: how each step is made.
         seed: of weights, order and augmentation.
         cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
+        backbone_weights: a state dict of torchvision's ResNet to begin with, for a genotype with nodes c2 .. c5.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +39,7 @@ class FitConfig(BaseModel):
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0)
     cache_gib: float = Field(4.0, ge=0)
+    backbone_weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,16 @@ def fit(
     Raises:
         CheckpointError: `out` holds a training of something else.
         Diverged: the loss is no longer finite; the last checkpoint stays.
+        WeightsError: the backbone's weights cannot be read or do not fit.
     """
     train, val = data
     limit = int(config.cache_gib * 2**30)
     batches = Batches(train, open_images(train, blueprint.image_size, limit=limit), config.recipe.batch_size)
     torch.manual_seed(config.seed)
-    model = blueprint.build().to(device)
+    model = blueprint.build()
+    if config.backbone_weights and not (out / LAST).exists():
+        load_resnet(backbone_of(model), read_weights(config.backbone_weights))
+    model.to(device)
     trainer = Trainer(model, config.recipe, config.epochs * batches.steps_per_epoch)
     out.mkdir(parents=True, exist_ok=True)
     for epoch in range(_resume(out / LAST, blueprint, config, trainer), config.epochs):

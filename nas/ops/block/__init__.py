@@ -12,6 +12,7 @@ from nas.ops.block.inverted import inverted
 from nas.ops.block.none import nothing
 from nas.ops.block.residual import residual
 from nas.ops.block.rfb import rfb
+from nas.ops.block.separable import separable
 from nas.ops.block.spp import Spp
 from nas.ops.common import Build, MapSpec
 from search_spaces.ops import Op
@@ -21,6 +22,7 @@ BLOCKS: dict[str, Callable[[Op, MapSpec, MapSpec, Build], nn.Module]] = {
     "residual": residual,
     "bottleneck": bottleneck,
     "conv": Conv,
+    "separable": separable,
     "darknet": darknet,
     "inverted": inverted,
     "spp": Spp,

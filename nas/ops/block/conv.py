@@ -13,7 +13,9 @@ class Conv(nn.Module):
         super().__init__()
         kernel, stride, normed = op["kernel"], 2 ** (target.level - entry.level), op["norm"] == "batch"
         self.before = nn.ReLU() if op["act_first"] else nn.Identity()
-        self.conv = nn.Conv2d(entry.channels, target.channels, kernel, stride, kernel // 2, bias=not normed)
+        self.conv = nn.Conv2d(
+            entry.channels, target.channels, kernel, stride, kernel // 2, bias=op["bias"] or not normed
+        )
         self.norm = build.norm(target.channels) if normed else nn.Identity()
         self.act = activation(op["act"])
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from nas.ops.common import Build, MapSpec
 from nas.ops.fuse.asff import Asff
+from nas.ops.fuse.attention import Attention
 from nas.ops.fuse.concat import Concat
 from nas.ops.fuse.fast import FastNormalised
 from nas.ops.fuse.sum import Sum
@@ -15,5 +16,6 @@ FUSES: dict[str, Callable[[Op, Sequence[MapSpec], Build], nn.Module]] = {
     "sum": Sum,
     "fast": FastNormalised,
     "asff": Asff,
+    "attention": Attention,
     "concat": Concat,
 }

@@ -16,7 +16,8 @@ class Msfm(nn.Module):
     """x + U(C[F_1(S x), ..., F_n(S x)]), (N, C, H, W) -> (N, C, H, W).
 
     S reduces C to h = C / ratio channels. F_i resizes by scale i, runs `convs` 3x3 convolutions with GroupNorm and
-    ReLU, and resizes back, both bilinearly. C adds or concatenates. U restores C channels; the gain of its norm starts
+    ReLU, and resizes back, both bilinearly; under `deepen` 'enlarging' only
+    branches that enlarge run more than one. C adds or concatenates. U restores C channels; the gain of its norm starts
     at zero, so that the module starts as the identity. Convolutions are biased, and S and U are followed by a norm:
     the form whose parameters agree with the paper's figures.
     """
@@ -28,7 +29,7 @@ class Msfm(nn.Module):
         self.scales = tuple(op["scales"])
         self.fusion = op["fusion"]
         self.reduce = nn.Sequential(nn.Conv2d(channels, hidden, 1), _norm(groups, hidden))
-        self.branches = nn.ModuleList(_branch(hidden, groups, op["convs"]) for _ in self.scales)
+        self.branches = nn.ModuleList(_branch(hidden, groups, _depth(op, scale)) for scale in self.scales)
         merged = hidden * (len(self.scales) if self.fusion == "cat" else 1)
         last = _norm(groups, channels)
         nn.init.zeros_(last.weight)
@@ -48,6 +49,11 @@ def _resized(branch: nn.Module, x: Tensor, scale: float) -> Tensor:
     inner = [max(1, round(side * scale)) for side in size]
     x = branch(functional.interpolate(x, size=inner, mode="bilinear", align_corners=False))
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def _depth(op: Op, scale: float) -> int:
+    """Convolutions of a branch; `enlarging` is the 2* of the paper's Table 2."""
+    return 1 if op["deepen"] == "enlarging" and scale <= 1 else op["convs"]
 
 
 def _branch(hidden: int, groups: int, convs: int) -> nn.Sequential:

@@ -8,14 +8,14 @@ from search_spaces.ops import Op
 
 
 class Lateral(nn.Module):
-    """1x1 convolution to the target's channels, biased unless a norm follows; then to its level without weights."""
+    """1x1 convolution to the target's channels, biased where no norm follows; then to its level without weights."""
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()
         self.levels = source.level, target.level
         normed = op["norm"] == "batch"
         self.conv = (
-            conv_norm(source.channels, target.channels, build)
+            conv_norm(source.channels, target.channels, build, bias=op["bias"])
             if normed
             else nn.Conv2d(source.channels, target.channels, 1)
         )

@@ -7,13 +7,24 @@ from nas.ops.pool import max_pool
 from search_spaces.ops import Op
 
 
+class SamePool(nn.Module):
+    """3x3 max pool of stride 2 under TensorFlow's padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return max_pool(x)
+
+
 class ResnetStem(nn.Module):
-    """(N, 3, H, W) -> [(N, width, H/4, W/4)], sizes rounded up."""
+    """(N, 3, H, W) -> [(N, width, H/4, W/4)], sizes rounded up.
+
+    The pool pads as TensorFlow does (SpineNet), or evenly as torchvision's ResNet does; only even sides differ.
+    """
 
     def __init__(self, op: Op, build: Build) -> None:
         super().__init__()
         width = max(1, int(op["width"] * build.scale.stem))
         self.conv = conv_norm(3, width, build, kernel=7, stride=2, act=op["act"], padding=op["padding"])
+        self.pool = nn.MaxPool2d(3, 2, 1) if op["pool"] == "symmetric" else SamePool()
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        return [max_pool(self.conv(x))]
+        return [self.pool(self.conv(x))]

@@ -18,11 +18,13 @@ CONV, CONCAT = op("conv"), op("concat")
 
 GOLDEN_KEYS = {
     "spinenet-49": "31c2ff4e8d8059ef9647a2a65230348f",
-    "fpn-r50": "e6b843d7cee511e78e8684269c5b6b2a",
-    "pafpn-r50": "60ad706e40445b80aafc1671935192cb",
-    "fpn-r50-asff": "f1037a647c07ff5e5a0b6aa215cd36e4",
-    "fpn-r50-msfm": "49d65184102abb2bcb79d0744cf65c77",
-    "fpn-r50-dsa": "48416a9f5b56d1e2e77d6c8d2d15cc26",
+    "fpn-r50": "212c357b4f57437ed053d6f8bfdc0c89",
+    "pafpn-r50": "707af7182d2e8dcf80797c4e925a7b9d",
+    "bifpn-r50": "4a99a8d3099e96bd9ceb481ca7696201",
+    "nas-fpn-r50": "7f499a467d6bd7c645a55e7c0913c9d9",
+    "fpn-r50-asff": "4cf59de69ccd1d47d89ee92df5cebd60",
+    "fpn-r50-msfm": "53ebd9f8213a514cdb0fb669af6c4427",
+    "fpn-r50-dsa": "f233ab4422a00e9374f709482ac97c39",
     "yolov3": "adf13d4c411a445f0599e213f68c37d2",
     "yolov3-rfb": "64706293de41bccc995c9dcca7409e33",
     "yolov3-asff": "dc7d8b00bbc1fd7bc69db0906e46c147",

@@ -67,7 +67,7 @@ def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
         waiting.remove(node)
         there.add(node.name)
         edges = [replace(edge, source=names.get(edge.source, edge.source)) for edge in node.inputs]
-        if node.fuse.name != "concat":
+        if not node.fuse.spec.ordered:
             rng.shuffle(edges)
         built.append(replace(node, name=names[node.name], inputs=tuple(edges)))
         if rng.random() < 0.3:
@@ -96,7 +96,7 @@ def same_network(first: Genotype, second: Genotype) -> bool:
         for node in genotype.live:
             graph.nodes[node.name]["node"] = replace(node, name="", inputs=())
             for i, edge in enumerate(node.inputs):
-                graph.edges[edge.source, node.name]["place"] = i if node.fuse.name == "concat" else None
+                graph.edges[edge.source, node.name]["place"] = node.fuse.spec.ordered and min(i, node.fuse.spec.ordered)
         graphs.append(graph)
     return (first.stem, first.head) == (second.stem, second.head) and nx.is_isomorphic(
         *graphs, lambda a, b: a == b, lambda a, b: a == b
@@ -136,9 +136,22 @@ def _two(fuse: str, *sources: str) -> str:
     return Genotype(STEM, (a, b, c), ("c",), HEAD).key()
 
 
-@pytest.mark.parametrize("fuse", ["sum", "fast", "asff", "concat"])
-def test_the_order_of_inputs_counts_for_a_concatenation_only(fuse: str) -> None:
-    assert (_two(fuse, "a", "b") == _two(fuse, "b", "a")) == (fuse != "concat")
+@pytest.mark.parametrize("fuse", ["sum", "fast", "asff", "attention", "concat"])
+def test_the_order_of_inputs_counts_where_the_fusion_says_so(fuse: str) -> None:
+    assert (_two(fuse, "a", "b") == _two(fuse, "b", "a")) == (not op(fuse).spec.ordered)
+
+
+def test_the_order_of_what_an_attention_only_adds_does_not_count() -> None:
+    sources = [
+        Node(name, 2, 8, (Edge("stem2", LATERAL),), block=op("conv", kernel=k)) for k, name in ((1, "a"), (3, "b"))
+    ]
+    more = [Node(name, 2, 8, (Edge("stem2", LATERAL),), block=op("conv", kernel=k)) for k, name in ((5, "c"), (7, "d"))]
+
+    def key(*names: str) -> str:
+        end = Node("end", 2, 8, tuple(Edge(name, LATERAL) for name in names), op("attention"))
+        return Genotype(STEM, (*sources, *more, end), ("end",), HEAD).key()
+
+    assert key("a", "b", "c", "d") == key("a", "b", "d", "c") != key("b", "a", "c", "d")
 
 
 @pytest.mark.parametrize(

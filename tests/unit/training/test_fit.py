@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.models import resnet50
 
 from nas.data.cache import letterbox
 from nas.data.detection_set import DetectionSet
@@ -117,3 +118,14 @@ def test_a_mirrored_image_mirrors_its_boxes(data: Data) -> None:
         for old, new in zip(targets[i]["boxes"].int(), moved[i]["boxes"].int(), strict=True):
             inside = plain[i][:, old[1] : old[3], old[0] : old[2]]
             assert torch.equal(mirrored[i][:, new[1] : new[3], new[0] : new[2]], inside.flip(-1))
+
+
+def test_a_training_begins_with_the_weights_it_is_given(data: Data, tmp_path: Path) -> None:
+    torch.save(resnet50(weights=None).state_dict(), tmp_path / "resnet50.pth")
+    scale = Scale(output_width=32, head_depth=1)
+    blueprint = Blueprint(zoo("fpn-r50").genotype, scale, DetectorConfig(), 64, data[0].categories)
+    recipe = Recipe(batch_size=8, learning_rate=1e-12, weight_decay=0)
+    config = FitConfig(epochs=1, recipe=recipe, backbone_weights=tmp_path / "resnet50.pth")
+    fit(blueprint, config, data, tmp_path / "out", device="cpu", watch=lambda news: None)
+    made = Checkpoint.load(tmp_path / "out" / LAST).state["model"]["backbone.stem.conv.0.weight"]
+    torch.testing.assert_close(made, torch.load(tmp_path / "resnet50.pth", weights_only=True)["conv1.weight"])

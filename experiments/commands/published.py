@@ -1,0 +1,46 @@
+"""`nas published`: every published figure beside ours."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.arguments import parse
+from experiments.published import FIGURES
+from experiments.published.figure import Compared
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Compare every published figure with ours; exits with 1 where one leaves its tolerance."""
+
+    json: bool = False
+    """One JSON document on standard output and nothing else."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = parse(Arguments, "published", arguments)
+    rows = [figure.compare() for figure in FIGURES]
+    failed = [row for row in rows if not row.holds]
+    if asked.json:
+        document = [{**asdict(row), "difference": row.difference, "holds": row.holds} for row in rows]
+        print(json.dumps({"figures": document, "failed": len(failed)}))
+        return 1 if failed else 0
+    console = Console()
+    console.print(_table(rows))
+    slips = [row for row in rows if row.holds and row.difference]
+    console.print(f"{len(rows) - len(failed) - len(slips)} of {len(rows)} figures equal")
+    for row in (*slips, *failed):
+        what = "within its tolerance" if row.holds else "OUTSIDE its tolerance"
+        console.print(f"{row.system} {row.name}: {what}. {row.note}", markup=False)
+    return 1 if failed else 0
+
+
+def _table(rows: Sequence[Compared]) -> Table:
+    table = Table("system", "figure", "published", "ours", "difference", "source")
+    for row in rows:
+        difference = f"{row.difference:+,}" if row.difference else "0"
+        table.add_row(row.system, row.name, f"{row.published:,}", f"{row.ours:,}", difference, row.note or "paper")
+    return table

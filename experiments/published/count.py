@@ -1,0 +1,28 @@
+"""Counts of decoded backbones on the meta device, where nothing is allocated."""
+
+from functools import cache
+
+import torch
+
+from nas.decode import decode
+from search_spaces.fpn import resnet_fpn
+from search_spaces.genotype import Genotype, Scale
+from search_spaces.msfm import MsfmSettings
+from search_spaces.ops import Op
+
+
+@cache
+def parameters(genotype: Genotype, scale: Scale = Scale()) -> int:  # noqa: B008 - a frozen value
+    """Trainable parameters of stem and nodes, without the head."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in decode(genotype, scale).parameters() if p.requires_grad)
+
+
+@cache
+def added_by_msfm(settings: MsfmSettings, depth: int = 50) -> int:
+    """Parameters that modules in every bottleneck of levels 3 to 5 add to a ResNet."""
+
+    def msfm(level: int) -> tuple[Op, ...]:
+        return settings.at(level) if level > 2 else ()
+
+    return parameters(resnet_fpn(depth, msfm=msfm)) - parameters(resnet_fpn(depth))

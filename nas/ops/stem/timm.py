@@ -1,0 +1,79 @@
+"""A whole backbone of the `timm` library as a stem of several maps; an extra: `pip install 'fusion-nas[timm]'`."""
+
+import difflib
+import importlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.ops.common import Build
+from search_spaces.ops import GenotypeError, Op, op, short, stem_maps
+
+
+class TimmStem(nn.Module):
+    """(N, 3, H, W) -> the maps of the operator's levels, sizes rounded up.
+
+    Images are padded at their end to whole multiples of the coarsest stride, so that any backbone rounds alike.
+
+    Raises:
+        GenotypeError: on construction: timm is absent, knows no such backbone, or the maps are not those it makes.
+    """
+
+    def __init__(self, op: Op, build: Build) -> None:
+        super().__init__()
+        if build.scale.stem != 1:
+            raise GenotypeError(f"scale.stem: {build.scale.stem:g}: a timm backbone has its own widths: leave it 1")
+        maps = stem_maps(op)
+        self.strides = [2**m.level for m in maps]
+        found = _maps(op["name"])
+        for m in maps:
+            if found.get(m.level, (0, 0))[1] != m.width:
+                have = ", ".join(f"{level}: {width}" for level, (_, width) in found.items())
+                raise GenotypeError(f"timm: {op['name']} has no level {m.level} of width {m.width}; it has {have}")
+        self.body = _create(op["name"], tuple(found[m.level][0] for m in maps))
+        # some families, all of them channels first, do not say
+        self.channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        height, width = x.shape[-2:]
+        stride = self.strides[-1]
+        maps = self.body(functional.pad(x, (0, -width % stride, 0, -height % stride)))
+        if self.channels_last:
+            maps = [m.permute(0, 3, 1, 2) for m in maps]
+        return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, self.strides, strict=True)]
+
+
+def timm_stem(name: str) -> Op:
+    """The stem of a timm backbone with all maps it has.
+
+    Raises:
+        GenotypeError: timm is absent or knows no such backbone.
+    """
+    found = _maps(name)
+    return op("timm", name=name, levels=tuple(found), widths=tuple(width for _, width in found.values()))
+
+
+def _maps(name: str) -> dict[int, tuple[int, int]]:
+    """Level -> (index of the last map of that level, its width)."""
+    with torch.device("meta"):
+        info = _create(name, None).feature_info
+    reductions = zip(info.out_indices, info.reduction(), info.channels(), strict=True)
+    return {int(reduction).bit_length() - 1: (index, width) for index, reduction, width in reductions}
+
+
+def _create(name: str, indices: tuple[int, ...] | None) -> Any:
+    try:
+        timm = importlib.import_module("timm")
+    except ImportError:
+        raise GenotypeError("timm: the package is not installed: pip install 'fusion-nas[timm]'") from None
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise GenotypeError(f"timm.name: no model {short(name)}{hint}")
+    chosen = {} if indices is None else {"out_indices": indices}
+    try:
+        return timm.create_model(name, features_only=True, pretrained=False, **chosen)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise GenotypeError(f"timm.name: {name} gives no maps: {error}") from None

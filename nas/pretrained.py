@@ -1,0 +1,90 @@
+"""Weights of torchvision's ResNets for the stem and the stages c2 to c5 of a decoded backbone."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor, nn
+
+from nas.decode import Backbone
+from nas.ops.block.residual import ResidualUnit
+
+STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
+
+
+class WeightsError(ValueError):
+    """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a file; nothing in it is executed.
+
+    Raises:
+        WeightsError: no such file, or not a state dict.
+    """
+    try:
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise WeightsError(f"{path}: not a state dict: {(str(error).splitlines() or ['?'])[0]}") from None
+    if not isinstance(raw, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items()):
+        raise WeightsError(f"{path}: not a state dict: expected names with tensors, as torchvision saves them")
+    return raw
+
+
+def backbone_of(detector: nn.Module) -> Backbone:
+    """The decoded backbone inside a detector."""
+    return next(m for m in detector.modules() if isinstance(m, Backbone))
+
+
+def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
+    """Copy a torchvision ResNet's state dict into the stem and the nodes c2 .. c5; a classifier is left out.
+
+    Modules inside bottlenecks (MSFM) and the neck keep their weights.
+
+    Raises:
+        WeightsError: the backbone is no such ResNet or the weights do not fit; nothing was changed.
+    """
+    places = dict(_places(backbone))
+    given = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    counters = {name for name in places if name.endswith("num_batches_tracked")}  # old files lack them
+    faults = [
+        _first("missing", [name for name in places if name not in given and name not in counters]),
+        _first("unexpected", [name for name in given if name not in places]),
+        _first("of another shape", [n for n, t in places.items() if n in given and given[n].shape != t.shape]),
+    ]
+    if any(faults):
+        raise WeightsError("weights do not fit the backbone: " + "; ".join(filter(None, faults)))
+    with torch.no_grad():
+        for name in places.keys() & given.keys():
+            places[name].copy_(given[name])
+
+
+def _first(what: str, names: list[str]) -> str:
+    return f"{what}: {names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else ""
+
+
+def _places(backbone: Backbone) -> Iterator[tuple[str, Tensor]]:
+    """Our tensors under torchvision's names."""
+    if absent := [name for name in STAGES if name not in backbone.nodes]:
+        raise WeightsError(
+            f"the genotype is no ResNet with nodes c2 .. c5: it has no {absent[0].removeprefix('node_')}"
+        )
+    yield from _conv_norm(backbone.stem.get_submodule("conv"), "conv1", "bn1")
+    for ours, theirs in STAGES.items():
+        units = [m for m in backbone.nodes[ours].modules() if isinstance(m, ResidualUnit)]
+        for i, unit in enumerate(units):
+            convs = [m for m in unit.body.children() if isinstance(m, nn.Sequential)]
+            for j, conv in enumerate(convs, 1):
+                yield from _conv_norm(conv, f"{theirs}.{i}.conv{j}", f"{theirs}.{i}.bn{j}")
+            if isinstance(unit.shortcut, nn.Sequential):
+                yield from _conv_norm(unit.shortcut, f"{theirs}.{i}.downsample.0", f"{theirs}.{i}.downsample.1")
+
+
+def _conv_norm(module: nn.Module, conv: str, norm: str) -> Iterator[tuple[str, Tensor]]:
+    """Entries of a convolution and its norm."""
+    for index, prefix in (("0", conv), ("1", norm)):
+        for name, value in module.get_submodule(index).state_dict(keep_vars=True).items():
+            yield f"{prefix}.{name}", value

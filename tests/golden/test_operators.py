@@ -1,0 +1,82 @@
+"""What every operator computes at a fixed seed: numbers that a refactor may not move.
+
+After a change that is meant to move them: `python tests/golden/test_operators.py` writes them anew.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
+
+from test_ops import CASES, Case, open_gates
+
+from search_spaces.ops import Kind
+
+FILE = Path(__file__).with_name("operators.json")
+Numbers = list[list[float]]
+"""For each map: mean, standard deviation, and a sum weighted by place, which a transposed or shifted map changes."""
+
+
+def golden_cases() -> Iterator[tuple[str, Case]]:
+    """Each operator with each attribute in the first surroundings that its contract lists; edges for each move."""
+    for name, cases in CASES.items():
+        seen = set()
+        for case in cases:
+            move = case.where.split("-")[0] if case.op.kind is Kind.resample else ""
+            if (case.op, move) not in seen:
+                seen.add((case.op, move))
+                attributes = [f"{key}={_text(value)}" for key, value in case.op.attributes]
+                yield " ".join([name, *attributes, *([move] if move else [])]), case
+
+
+def _text(value: object) -> str:
+    parts = value if isinstance(value, tuple) else (value,)
+    return ",".join(str(getattr(part, "attributes", part)) for part in parts)
+
+
+CASE_BY_NAME = dict(golden_cases())
+
+
+def fill(module: nn.Module) -> None:
+    """Weights and statistics that depend on their place alone, not on how or in which order they are initialised."""
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in sorted(module.state_dict().items()):
+        if tensor.is_floating_point():
+            values = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
+            tensor.copy_(values + 0.5 if name.endswith("running_var") else (values - 0.5))
+
+
+def statistics(x: Tensor) -> list[float]:
+    places = torch.arange(x.numel(), dtype=torch.float64).mul(0.7).cos().reshape(x.shape)
+    return [x.mean().item(), x.std().item(), (x * places).mean().item()]
+
+
+def numbers(case: Case) -> Numbers:
+    module = case.build().double().eval()
+    fill(module)
+    open_gates(module)
+    with torch.inference_mode():
+        return [statistics(x) for x in case.run(module, case.inputs(dtype=torch.float64))]
+
+
+def test_every_case_is_recorded_and_no_other() -> None:
+    assert set(json.loads(FILE.read_text())) == set(CASE_BY_NAME)
+
+
+@pytest.mark.parametrize("name", CASE_BY_NAME)
+def test_operators_compute_what_they_did(name: str) -> None:
+    recorded: Numbers = json.loads(FILE.read_text())[name]
+    for made, expected in zip(numbers(CASE_BY_NAME[name]), recorded, strict=True):
+        assert made == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(numbers(case))}" for name, case in CASE_BY_NAME.items())
+    FILE.write_text(f"{{\n{rows}\n}}\n")

@@ -1,0 +1,103 @@
+"""Decoded ResNets against torchvision's own, weight by weight and map by map."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet50, resnet101
+
+from nas.decode import Backbone, decode
+from nas.pretrained import WeightsError, load_resnet, read_weights
+from search_spaces.fpn import resnet_fpn
+from search_spaces.genotype import Scale
+from search_spaces.zoo import zoo
+
+NARROW_NECK = Scale(output_width=8)
+BUILDERS = {50: resnet50, 101: resnet101}
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """Statistics and gains away from their first values, so that a norm in the wrong place shows."""
+    generator = torch.Generator().manual_seed(0)
+    for m in module.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            for tensor, low in (
+                (m.running_var, 0.5),
+                (m.weight.data, 0.5),
+                (m.running_mean, -0.1),
+                (m.bias.data, -0.1),
+            ):
+                assert tensor is not None
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) * (1 if low > 0 else 0.2) + low)
+    return module.eval()
+
+
+def stages(backbone: Backbone, image: Tensor) -> list[Tensor]:
+    maps: dict[int, Tensor] = {}
+    for level in (2, 3, 4, 5):
+        backbone.nodes[f"node_c{level}"].register_forward_hook(lambda m, a, out, lv=level: maps.update({lv: out}))
+    with torch.inference_mode():
+        backbone(image)
+    return [maps[level] for level in (2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize(("depth", "size"), [(50, (128, 128)), (50, (75, 90)), (101, (64, 64))])
+def test_maps_are_torchvision_s(depth: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    theirs = shaken(BUILDERS[depth](weights=None))
+    ours = decode(resnet_fpn(depth), NARROW_NECK).eval()
+    load_resnet(ours, theirs.state_dict())
+    x = image = torch.randn(1, 3, *size)
+    expected = []
+    with torch.inference_mode():
+        for name, layer in theirs.named_children():
+            if name.startswith(("conv1", "bn1", "relu", "maxpool", "layer")):
+                x = layer(x)
+                expected += [x] if name.startswith("layer") else []
+    for made, wanted in zip(stages(ours, image), expected, strict=True):
+        torch.testing.assert_close(made, wanted, rtol=1e-5, atol=1e-5 * wanted.abs().max().item())
+
+
+def test_modules_inside_bottlenecks_are_left_alone() -> None:
+    """MSFM starts as the identity, so the maps stay those of the loaded weights."""
+    theirs = shaken(resnet50(weights=None))
+    plain, modular = (decode(zoo(name).genotype, NARROW_NECK).eval() for name in ("fpn-r50", "fpn-r50-msfm"))
+    for backbone in (plain, modular):
+        load_resnet(backbone, theirs.state_dict())
+    image = torch.randn(1, 3, 64, 64)
+    for x, y in zip(stages(plain, image), stages(modular, image), strict=True):
+        assert torch.equal(x, y)
+
+
+def test_old_files_without_counters_fit() -> None:
+    state = resnet50(weights=None).state_dict()
+    load_resnet(decode(resnet_fpn(), NARROW_NECK), {k: v for k, v in state.items() if "num_batches" not in k})
+
+
+def test_weights_that_do_not_fit_change_nothing() -> None:
+    state = dict(resnet50(weights=None).state_dict())
+    del state["layer2.0.conv2.weight"], state["bn1.bias"]
+    state["layer9.weight"] = torch.zeros(1)
+    state["layer1.0.conv1.weight"] = torch.zeros(3, 3)
+    backbone = decode(resnet_fpn(), NARROW_NECK)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    expected = "missing: 'bn1.bias' and 1 more; unexpected: 'layer9.weight'; of another shape: 'layer1.0.conv1.weight'"
+    with pytest.raises(WeightsError, match=expected):
+        load_resnet(backbone, state)
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+
+
+def test_a_backbone_without_stages_says_so() -> None:
+    with torch.device("meta"), pytest.raises(WeightsError, match="no c2"):
+        load_resnet(decode(zoo("spinenet-49").genotype, Scale()), {})
+
+
+def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no such file"):
+        read_weights(tmp_path / "none.pt")
+    (tmp_path / "text.pt").write_text("no weights")
+    torch.save({"a": 1}, tmp_path / "other.pt")
+    for name in ("text.pt", "other.pt"):
+        with pytest.raises(WeightsError, match="not a state dict"):
+            read_weights(tmp_path / name)
