@@ -104,6 +104,8 @@ class Spec:
     """Fuse: channels add up instead of having to agree, and the order of inputs counts."""
     one_width: bool = True
     """Heads: all maps read have the same channels."""
+    masks: bool = False
+    """Heads: finds masks, and is trained on them."""
 
 
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
@@ -116,7 +118,7 @@ OPS: Mapping[str, Spec] = {
     "darknet_stem": Spec(Kind.stem, {"width": Field(32, high=1024)}),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
-    "nearest": Spec(Kind.resample, widens=False),
+    "nearest": Spec(Kind.resample, {"down": Field("pool", choices=("pool", "skip"))}, widens=False),
     "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch"))}),
     "spinenet": Spec(Kind.resample, {"act": _ACT}),
     # fuse: N to 1
@@ -157,6 +159,9 @@ OPS: Mapping[str, Spec] = {
     "dsa": Spec(Kind.part, {"min_level": Field(4, high=10), "reduction": Field(8, high=256)}),
     # heads
     "fcos": Spec(Kind.head, {"attention": Field((), part="dsa", differ="min_level", many=1)}),
+    "faster_rcnn": Spec(Kind.head),
+    "mask_rcnn": Spec(Kind.head, masks=True),
+    "cascade_rcnn": Spec(Kind.head),
 }
 
 _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0}

@@ -12,6 +12,8 @@ class DetectorConfig(BaseModel):
         score_threshold: detections below it are dropped.
         nms_threshold: IoU above which the weaker of two boxes of a class is dropped.
         max_detections: per image.
+        proposals: regions of an image that a two-stage detector looks at; twice as many in training.
+        samples: of them, how many are trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,3 +22,5 @@ class DetectorConfig(BaseModel):
     score_threshold: float = Field(0.05, ge=0, lt=1)
     nms_threshold: float = Field(0.6, gt=0, le=1)
     max_detections: int = Field(100, ge=1)
+    proposals: int = Field(1000, ge=1)
+    samples: int = Field(512, ge=4)
