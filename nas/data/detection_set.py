@@ -47,6 +47,8 @@ class DetectionSet:
     """Position -> (H, W, 3) uint8 RGB. Raises `DataError` for an image that does not decode."""
     skipped: Mapping[str, int]
     """Reason -> how many annotations it struck while reading."""
+    segments: tuple[tuple[Any, ...], ...] | None = None
+    """COCO's `segmentation` of each target, in the order of `boxes`; None unless every annotation has a mask."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -84,5 +86,6 @@ class DetectionSet:
             sizes=self.sizes[:n],
             boxes=self.boxes[:n],
             labels=self.labels[:n],
+            segments=self.segments and self.segments[:n],
             ground_truth=truth,
         )
