@@ -8,7 +8,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse, split_positional
-from experiments.genotypes import find_genotype
+from experiments.genotypes import find_genotype, with_head
 from nas.cost import cost
 from search_spaces.genotype import Scale
 
@@ -25,6 +25,8 @@ class Arguments:
     """Side of the image, px."""
     classes: int = 80
     """Foreground classes."""
+    detector: str | None = None
+    """Another head than the genotype's own, e.g. faster_rcnn."""
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
@@ -38,9 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         image_size=(named and named.image_size) or 640,
     )
     asked = parse(Arguments, "cost", arguments, default)
-    counted = cost(
-        find_genotype(asked.genotype).genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes
-    )
+    genotype = with_head(find_genotype(asked.genotype), asked.detector).genotype
+    counted = cost(genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes)
     if asked.json:
         print(json.dumps(asdict(counted)))
         return 0
