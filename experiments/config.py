@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nas.data.digits import DigitsConfig
 from nas.search.scheduler import AshaConfig
 from nas.search.strategies import StrategyConfig
 from proxies.short_train import ShortTrainConfig
-
-Space = Literal["joint", "spinenet", "asff", "msfm", "dsa", "fpn"]
+from search_spaces.naming import unknown
+from search_spaces.registry import SPACES
 
 
 class SearchConfig(BaseModel):
@@ -20,8 +20,8 @@ class SearchConfig(BaseModel):
 
     data: str = "digits"
     """A directory in COCO's format, or "digits"."""
-    space: Space = "joint"
-    """What may be built."""
+    space: str = "joint"
+    """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, or one of SpineNet's partly permuted ones."""
     trials: int = Field(24, ge=1)
     """How many candidates to evaluate."""
     seed: int = Field(0, ge=0)
@@ -46,3 +46,10 @@ class SearchConfig(BaseModel):
     strategy: StrategyConfig = StrategyConfig()
     proxy: ShortTrainConfig = ShortTrainConfig()
     digits: DigitsConfig = DigitsConfig()
+
+    @field_validator("space")
+    @classmethod
+    def _known(cls, space: str) -> str:
+        if space not in SPACES:
+            raise ValueError(unknown("space", space, SPACES))
+        return space

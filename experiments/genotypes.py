@@ -1,13 +1,14 @@
 """GENOTYPE on the command line: a JSON file, `zoo:NAME`, a run (its best), or `RUN#N`."""
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.errors import UsageError
 from experiments.run_directory import RunDirectory
 from nas.search.ranking import best
 from search_spaces.genotype import Genotype, Scale
-from search_spaces.ops import GenotypeError
+from search_spaces.ops import OPS, GenotypeError, Kind, op
 from search_spaces.serial import MAX_BYTES
 from search_spaces.zoo import zoo
 
@@ -58,6 +59,23 @@ def find_genotype(name: str) -> Named:
     if Path(name).is_file():
         return Named(_read(Path(name)), Path(name).stem)
     raise UsageError(f"no genotype {name!r}: give a JSON file, zoo:NAME, a run's directory, or RUN#N")
+
+
+def with_head(named: Named, head: str | None) -> Named:
+    """The same under another head, at that head's defaults; unchanged for None.
+
+    Raises:
+        UsageError: no such head; the message suggests the nearest.
+        GenotypeError: the head cannot read what the genotype puts out.
+    """
+    if head is None:
+        return named
+    heads = [name for name, spec in OPS.items() if spec.kind is Kind.head]
+    if head not in heads:
+        near = difflib.get_close_matches(head, heads, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(heads)}"
+        raise UsageError(f"--detector: no detector {head!r}; {hint}")
+    return replace(named, genotype=replace(named.genotype, head=op(head)), label=f"{named.label}-{head}")
 
 
 def _read(path: Path) -> Genotype:

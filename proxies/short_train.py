@@ -94,7 +94,7 @@ class ShortTrain:
         model = build_detector(genotype, config.scale, self.train.num_classes, config.detector).to(device)
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.train.num_classes)
         trainer = Trainer(model, config.recipe, config.steps)
-        batches = Batches(self.train, self.train_cache, config.recipe.batch_size)
+        batches = Batches(self.train, self.train_cache, config.recipe.batch_size, genotype.head.spec.masks)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
         for rung in range(1, config.rungs + 1):
             model.train()

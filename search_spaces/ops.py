@@ -48,6 +48,8 @@ class Spec:
     """Fuse: the order of so many of its first inputs counts."""
     one_width: bool = True
     """Heads: all maps read have the same channels."""
+    masks: bool = False
+    """Heads: finds masks, and is trained on them."""
 
 
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
@@ -81,7 +83,7 @@ OPS: Mapping[str, Spec] = {
     ),
     # resample: one edge
     "identity": Spec(Kind.resample, moves=False, widens=False),
-    "nearest": Spec(Kind.resample, {"down": Field("pool", choices=("pool", "tiles"))}, widens=False),
+    "nearest": Spec(Kind.resample, {"down": Field("pool", choices=("pool", "tiles", "skip"))}, widens=False),
     "lateral": Spec(Kind.resample, {"norm": Field("none", choices=("none", "batch")), "bias": Field(False)}),
     "spinenet": Spec(Kind.resample, {"act": _ACT, "padding": _PADDING}),
     "asff_resample": Spec(Kind.resample, {"act": Field("leaky_relu", choices=_ACTIVATIONS)}),
@@ -174,6 +176,9 @@ OPS: Mapping[str, Spec] = {
         },
         one_width=False,
     ),
+    "faster_rcnn": Spec(Kind.head),
+    "mask_rcnn": Spec(Kind.head, masks=True),
+    "cascade_rcnn": Spec(Kind.head),
 }
 
 _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0, "mobilenet_stem": 1}

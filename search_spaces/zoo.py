@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from search_spaces.bifpn import bifpn
@@ -11,6 +12,7 @@ from search_spaces.msfm import PUBLISHED
 from search_spaces.naming import unknown
 from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op
+from search_spaces.rcnn import resnet_rcnn
 from search_spaces.retinanet import DSA, DSA_CONF, PLAIN, retinanet_r50
 from search_spaces.spinenet import Block, connect
 from search_spaces.trunk import resnet
@@ -93,6 +95,25 @@ def _msfm(level: int) -> tuple[Op, ...]:
     return PUBLISHED.at(level) if level > 2 else ()
 
 
+_RCNNS = {
+    "faster-rcnn-r50-fpn": (50, "faster_rcnn", "Faster R-CNN with FPN, arXiv 1612.03144"),
+    "faster-rcnn-r101-fpn": (101, "faster_rcnn", "Faster R-CNN with FPN, arXiv 1612.03144"),
+    "cascade-rcnn-r50-fpn": (50, "cascade_rcnn", "Cascade R-CNN, arXiv 1712.00726"),
+    "cascade-rcnn-r101-fpn": (101, "cascade_rcnn", "Cascade R-CNN, arXiv 1712.00726"),
+    "mask-rcnn-r50-fpn": (50, "mask_rcnn", "Mask R-CNN, arXiv 1703.06870"),
+}
+
+
+def _rcnn(name: str) -> ZooEntry:
+    depth, head, source = _RCNNS[name]
+    return ZooEntry(resnet_rcnn(depth, op(head)), Scale(), 800, source)
+
+
+def _rcnn_msfm(name: str) -> ZooEntry:
+    depth, head, _ = _RCNNS[name]
+    return ZooEntry(resnet_rcnn(depth, op(head), msfm=_msfm), Scale(), 800, "MSFM, OpenReview 6IVdytR2W90")
+
+
 ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
     {
         "spinenet-49s": lambda: _spinenet("49s", 640),
@@ -117,6 +138,8 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "yolov3-mobilenetv2": lambda: _asff(yolov3_mobilenetv2(), 416),
         "yolov3-mobilenetv2-asff": lambda: _asff(yolov3_mobilenetv2(asff=True), 416),
         "fpn-r50-dsa": lambda: _r50(resnet_fpn(head=op("fcos", attention=(op("dsa"),))), "DSA, arXiv 2012.07630"),
+        **{name: partial(_rcnn, name) for name in _RCNNS},
+        **{f"{name}-msfm": partial(_rcnn_msfm, name) for name in _RCNNS},
     }
 )
 """Every entry by name. Those with an FCOS head stand for their neck or module, not for their paper's detector."""

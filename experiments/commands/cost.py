@@ -8,7 +8,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse, split_positional
-from experiments.genotypes import find_genotype
+from experiments.genotypes import find_genotype, with_head
 from nas.cost import cost
 from search_spaces.genotype import Scale
 
@@ -25,6 +25,8 @@ class Arguments:
     """Side of the image, px."""
     classes: int = 80
     """Outputs of the classifier; of a zoo entry as published."""
+    detector: str | None = None
+    """Another head than the genotype's own, e.g. faster_rcnn."""
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         classes=(named and named.num_classes) or 80,
     )
     asked = parse(Arguments, "cost", arguments, default)
-    chosen = find_genotype(asked.genotype)
+    chosen = with_head(find_genotype(asked.genotype), asked.detector)
     counted = cost(
         chosen.genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes, frozen=chosen.frozen
     )

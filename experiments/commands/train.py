@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tyro.conf import arg
 
 from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
-from experiments.genotypes import Named, find_genotype
+from experiments.genotypes import Named, find_genotype, with_head
 from experiments.searching import report_skipped
 from nas.data.digits import DigitsConfig
 from nas.data.open import open_data
@@ -38,6 +40,8 @@ class TrainConfig(FitConfig):
     image_size: int = Field(640, ge=32)
     """Side of the letterboxed images, px."""
     scale: Scale = Scale()
+    head: Annotated[str | None, arg(name="detector")] = None
+    """Another head than the genotype's own, e.g. faster_rcnn."""
     detector: DetectorConfig = DetectorConfig()
     digits: DigitsConfig = DigitsConfig()
 
@@ -51,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     config = parse(TrainConfig, "train GENOTYPE", flags, _defaults(named))
     if config.data is None:
         raise UsageError("--data: give a directory in COCO's format, or 'digits'")
+    named = with_head(named, config.head)
     console = Console()
     data = open_data(config.data, config.digits)
     for split in data:

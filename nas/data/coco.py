@@ -1,14 +1,15 @@
 """Directories in COCO's format, COCO itself among them."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.coco_document import Document, read_document
+from nas.data.coco_document import Document, Record, read_document
 from nas.data.detection_set import Category, DataError, DetectionSet, FloatArray
 from nas.data.images import HEADERS_UP_TO, ImageFolder, check_images
+from nas.data.masks import is_mask
 from nas.data.problems import Problems
 
 
@@ -72,7 +73,8 @@ def read_split(annotation_file: Path, image_dir: Path, *, name: str | None = Non
     Left out and counted in `skipped`: boxes without a finite, positive width and height ("empty"), and boxes
     that share no area with their image ("outside"). Boxes partly outside are "clipped" in the training targets,
     counted, and stay as they are in the ground truth. Crowds are in the ground truth alone. Images without
-    annotations stay, as negatives.
+    annotations stay, as negatives. The set has masks if every annotation that is left has one; where some do not,
+    they are counted ("unmasked").
 
     Raises:
         DataError: what `read_document` refuses; missing, broken or resized images; not one usable annotation.
@@ -112,6 +114,9 @@ def _assemble(document: Document, image_dir: Path, name: str) -> DetectionSet:
     skipped = {reason: int(struck.sum()) for reason, struck in reasons.items() if struck.any()}
     target = target[np.argsort(where[target], kind="stable")]
     ends = np.bincount(where[target], minlength=len(images)).cumsum()[:-1]
+    masked = np.array([is_mask(a.get("segmentation"), sizes[i]) for a, i in zip(annotations, where, strict=True)], bool)
+    if masked[kept].any() and not masked[kept].all():
+        skipped["unmasked"] = int((kept & ~masked).sum())
     return DetectionSet(
         name=name,
         categories=categories,
@@ -123,7 +128,12 @@ def _assemble(document: Document, image_dir: Path, name: str) -> DetectionSet:
         # absolute, as it may be loaded from by processes that run elsewhere
         load=ImageFolder(image_dir.absolute(), tuple(image["file_name"] for image in images)),
         skipped=skipped,
+        segments=_segments(annotations, np.split(target, ends)) if masked[kept].all() else None,
     )
+
+
+def _segments(annotations: list[Record], targets: list[NDArray[np.int64]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(annotations[i]["segmentation"] for i in of_image) for of_image in targets)
 
 
 def _clip(xywh: NDArray[np.float64], limits: NDArray[np.float64]) -> tuple[FloatArray, BoolArray, BoolArray, BoolArray]:

@@ -1,6 +1,6 @@
 """DetectionSet: what every source of data is read into, and all that training and evaluation know of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,8 @@ class DetectionSet:
     """Position -> (H, W, 3) uint8 RGB. Raises `DataError` for an image that does not decode."""
     skipped: Mapping[str, int]
     """Reason -> how many annotations it struck while reading."""
+    segments: tuple[tuple[Any, ...], ...] | None = None
+    """COCO's `segmentation` of each target, in the order of `boxes`; None unless every annotation has a mask."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -71,7 +73,12 @@ class DetectionSet:
             raise ValueError(f"a subset of {self.name} needs at least one image, not {n}")
         if n >= len(self):
             return self
-        kept = set(self.image_ids[:n])
+        return replace(self.select(range(n)), name=f"{self.name}[:{n}]")
+
+    def select(self, positions: Sequence[int]) -> "DetectionSet":
+        """Keep the images at these positions, in this order; the ground truth shrinks along."""
+        image_ids = tuple(self.image_ids[i] for i in positions)
+        kept = set(image_ids)
         truth = {
             **self.ground_truth,
             "images": [i for i in self.ground_truth["images"] if i["id"] in kept],
@@ -79,10 +86,22 @@ class DetectionSet:
         }
         return replace(
             self,
-            name=f"{self.name}[:{n}]",
-            image_ids=self.image_ids[:n],
-            sizes=self.sizes[:n],
-            boxes=self.boxes[:n],
-            labels=self.labels[:n],
+            image_ids=image_ids,
+            sizes=tuple(self.sizes[i] for i in positions),
+            boxes=tuple(self.boxes[i] for i in positions),
+            labels=tuple(self.labels[i] for i in positions),
+            segments=self.segments and tuple(self.segments[i] for i in positions),
             ground_truth=truth,
+            load=_Selection(self.load, tuple(positions)),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Selection:
+    """Loads some of the images that another loader knows."""
+
+    load: Callable[[int], UInt8Array]
+    positions: tuple[int, ...]
+
+    def __call__(self, position: int) -> UInt8Array:
+        return self.load(self.positions[position])

@@ -17,6 +17,8 @@ class DetectorConfig(BaseModel):
         norm_epsilon: of every batch norm. SpineNet was published with 1e-3 (tf-models) and 1e-4 (TPU release).
         norm_momentum: weight of a step's statistics in the running ones of every batch norm, torch's convention.
         label_smoothing: train classes of K towards 1 - 1/K and 1/K; YOLOv3 only.
+        proposals: regions of an image that a two-stage detector looks at; twice as many in training.
+        samples: of them, how many are trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +27,8 @@ class DetectorConfig(BaseModel):
     score_threshold: float = Field(0.05, ge=0, lt=1)
     nms_threshold: float = Field(0.6, gt=0, le=1)
     max_detections: int = Field(100, ge=1)
+    proposals: int = Field(1000, ge=1)
+    samples: int = Field(512, ge=4)
     norm_epsilon: float = Field(1e-5, gt=0, lt=1)
     norm_momentum: float = Field(0.1, gt=0, le=1)
     label_smoothing: bool = False

@@ -25,7 +25,7 @@ class BatchTransform(GeneralizedRCNNTransform):
     def postprocess(
         self, result: Targets, image_shapes: list[tuple[int, int]], original_image_sizes: list[tuple[int, int]]
     ) -> Targets:
-        """Boxes back in the pixels of the images that were given."""
-        if image_shapes == original_image_sizes:
+        """Boxes and masks back in the pixels of the images that were given."""
+        if image_shapes == original_image_sizes and not any("masks" in found for found in result):
             return result
         return super().postprocess(result, image_shapes, original_image_sizes)

@@ -10,20 +10,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data.cache import Images
-from nas.data.detection_set import DetectionSet, IntArray
+from nas.data.detection_set import DataError, DetectionSet, IntArray
+from nas.data.masks import draw
 
 Target = dict[str, Tensor]
 Batch = tuple[Tensor, list[Target]]
-"""Images (N, 3, S, S) float in 0..1, and a dict of boxes (M, 4) and labels (M,) for each."""
+"""Images (N, 3, S, S) float in 0..1, and a dict of boxes (M, 4), labels (M,) and, where asked for, masks (M, S, S)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Batches of one set. The order and flips of an epoch depend on nothing but the seed and the epoch."""
+    """Batches of one set. The order and flips of an epoch depend on nothing but the seed and the epoch.
+
+    Raises:
+        DataError: masks are asked for, and the set has none.
+    """
 
     data: DetectionSet
     images: Images
     batch_size: int
+    masks: bool = False
+
+    def __post_init__(self) -> None:
+        if self.masks and self.data.segments is None:
+            raise DataError(
+                f"{self.data.name} has annotations without a mask: give each a 'segmentation', or train another head"
+            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -45,16 +57,28 @@ class Batches:
 
     def _batch(self, chosen: IntArray, mirrored: NDArray[np.bool_], device: str) -> Batch:
         images = torch.from_numpy(self.images.take(chosen)).to(device, torch.float32).div_(255)
-        targets = [self._target(i, device) for i in chosen]
+        targets = [self._target(i, images.shape[-1], device) for i in chosen]
         for position in np.flatnonzero(mirrored):
             images[position] = images[position].flip(-1)
             boxes = targets[position]["boxes"]
             targets[position]["boxes"] = torch.stack(
                 (images.shape[-1] - boxes[:, 2], boxes[:, 1], images.shape[-1] - boxes[:, 0], boxes[:, 3]), 1
             )
+            if self.masks:
+                targets[position]["masks"] = targets[position]["masks"].flip(-1)
         return images, targets
 
-    def _target(self, position: int, device: str) -> Target:
+    def _target(self, position: int, size: int, device: str) -> Target:
         boxes = torch.from_numpy(self.data.boxes[position] * self.images.scales[position])
         labels = torch.from_numpy(self.data.labels[position])
-        return {"boxes": boxes.to(device), "labels": labels.to(device)}
+        target = {"boxes": boxes.to(device), "labels": labels.to(device)}
+        if self.masks:
+            target["masks"] = self._drawn(position, size).to(device)
+        return target
+
+    def _drawn(self, position: int, size: int) -> Tensor:
+        """The masks of an image (M, S, S), uint8."""
+        shape, scale = self.data.sizes[position], float(self.images.scales[position])
+        segments = self.data.segments[position] if self.data.segments else ()
+        masks = [draw(segment, shape, scale, size) for segment in segments]
+        return torch.from_numpy(np.stack(masks) if masks else np.zeros((0, size, size), np.uint8))

@@ -3,21 +3,32 @@
 import contextlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from nas.data.cache import Images
 from nas.data.detection_set import DetectionSet, IntArray
+from nas.data.masks import encode
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 """COCO's 12 numbers in the order of `COCOeval.stats`; -1 where no object is of the kind."""
 
 
-def coco_metrics(ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Score detections in COCO's result format against a COCO document.
+MASK_METRICS = tuple(f"mask_{name}" for name in METRICS)
+"""The same numbers of masks."""
+
+
+def coco_metrics(
+    ground_truth: Mapping[str, Any],
+    detections: Sequence[Mapping[str, Any]],
+    *,
+    kind: Literal["bbox", "segm"] = "bbox",
+) -> dict[str, float]:
+    """Score detections in COCO's result format against a COCO document, by their boxes or their masks.
 
     Returns:
         The 12 COCO numbers by name, 0 all of them if nothing was detected.
@@ -27,11 +38,13 @@ def coco_metrics(ground_truth: Mapping[str, Any], detections: Sequence[Mapping[s
 
     if not detections:
         return dict.fromkeys(METRICS, 0.0)
+    if kind == "segm":  # beside a box, pycocotools would take the box's area for the mask's
+        detections = [{key: value for key, value in found.items() if key != "bbox"} for found in detections]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = dict(ground_truth)
         truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(list(detections)), "bbox")
+        evaluation = COCOeval(truth, truth.loadRes(list(detections)), kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -39,10 +52,13 @@ def coco_metrics(ground_truth: Mapping[str, Any], detections: Sequence[Mapping[s
 
 
 def to_coco(data: DetectionSet, position: int, scale: float, detected: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Detections of one image in COCO's result format: original pixels, original category ids."""
+    """Detections of one image in COCO's result format: original pixels, original category ids.
+
+    Masks (M, 1, m, m) in the frames of their boxes become run lengths of the stored image.
+    """
     boxes = detected["boxes"].double().cpu().numpy() / scale
     boxes[:, 2:] -= boxes[:, :2]
-    return [
+    found = [
         {
             "image_id": data.image_ids[position],
             "category_id": data.categories[label].id,
@@ -53,20 +69,42 @@ def to_coco(data: DetectionSet, position: int, scale: float, detected: Mapping[s
             boxes.tolist(), detected["scores"].tolist(), detected["labels"].tolist(), strict=True
         )
     ]
+    if "masks" not in detected:
+        return found
+    return [
+        {**one, "segmentation": runs} for one, runs in zip(found, _runs(data, position, scale, detected), strict=True)
+    ]
+
+
+def _runs(data: DetectionSet, position: int, scale: float, detected: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    masks, boxes = detected["masks"].float().cpu(), detected["boxes"].float().cpu() / scale
+    # a hundred masks of a large image at once would take gigabytes
+    parts = zip(torch.split(masks, 16), torch.split(boxes, 16), strict=True)
+    pasted = [paste_masks_in_image(*part, data.sizes[position])[:, 0] > 0.5 for part in parts]
+    return [runs for part in pasted if len(part) for runs in encode(part.numpy())]
 
 
 @torch.inference_mode()
 def evaluate(
     model: nn.Module, data: DetectionSet, images: Images, *, device: str, batch_size: int = 32
 ) -> dict[str, float]:
-    """The 12 COCO numbers of a detector on a whole set. Leaves the model in evaluation mode."""
+    """The 12 COCO numbers of a detector on a whole set. Leaves the model in evaluation mode.
+
+    Where the detector finds masks and the set has them, 12 more follow, named `mask_AP` and so on.
+    """
     model.eval()
+    masks = data.segments is not None
     found: list[dict[str, Any]] = []
     for chosen in _chunks(len(data), batch_size):
         batch = torch.from_numpy(images.take(chosen)).to(device, torch.float32).div_(255)
         for position, detected in zip(chosen.tolist(), model(batch), strict=True):
             found += to_coco(data, position, float(images.scales[position]), detected)
-    return coco_metrics(data.ground_truth, found)
+            masks = masks and "masks" in detected
+    scores = coco_metrics(data.ground_truth, found)
+    if not masks:
+        return scores
+    of_masks = coco_metrics(data.ground_truth, found, kind="segm")
+    return {**scores, **dict(zip(MASK_METRICS, of_masks.values(), strict=True))}
 
 
 def _chunks(count: int, size: int) -> Iterable[IntArray]:

@@ -73,16 +73,22 @@ def fit(
         watch: called after every step.
 
     Returns:
-        The 12 COCO numbers on the validation set.
+        The 12 COCO numbers on the validation set, and 12 of masks where head and data have them.
 
     Raises:
+        DataError: the head is trained on masks, and the training set has none.
         CheckpointError: `out` holds a training of something else.
         Diverged: the loss is no longer finite; the last checkpoint stays.
         WeightsError: the backbone's weights cannot be read or do not fit.
     """
     train, val = data
     limit = int(config.cache_gib * 2**30)
-    batches = Batches(train, open_images(train, blueprint.image_size, limit=limit), config.recipe.batch_size)
+    batches = Batches(
+        train,
+        open_images(train, blueprint.image_size, limit=limit),
+        config.recipe.batch_size,
+        blueprint.genotype.head.spec.masks,
+    )
     torch.manual_seed(config.seed)
     model = blueprint.build()
     if config.backbone_weights and not (out / LAST).exists():

@@ -20,6 +20,7 @@ TINY = [
     *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
     *("--digits.train-images", "16", "--digits.val-images", "8"),
 ]
+TINY_DIGITS = ("--digits.train-images", "16", "--digits.val-images", "8")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,19 @@ def test_every_form_of_genotype_is_drawn_and_counted(run: Path, genotype: str, t
     assert counted["macs"] > 0
 
 
+def test_any_head_is_counted_and_trained(run: Path) -> None:
+    """A checkpoint knows its head."""
+    own, other = (
+        json.loads(nas("cost", "run", *flags, "--json", cwd=run.parent).stdout)["parameters"]
+        for flags in ((), ("--detector", "faster_rcnn"))
+    )
+    assert own != other
+    flags = ("--epochs", "1", "--image-size", "96", "--recipe.batch-size", "4", "--detector.proposals", "20")
+    nas("train", "run", "--detector", "cascade_rcnn", "--out", "cascade", *flags, cwd=run.parent)
+    scored = nas("eval", "cascade/last.pt", "--data", "digits", "--json", *TINY_DIGITS, cwd=run.parent)
+    assert json.loads(scored.stdout) == json.loads((run.parent / "cascade" / "metrics.json").read_text())
+
+
 def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
     command = [sys.executable, "-m", "experiments.cli", "inspect", "run", "--json"]
     done = subprocess.run(command, cwd=run.parent, capture_output=True, text=True, check=True)
@@ -130,6 +144,8 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["train", "run", "--backbone-weights", "none.pt"], "none.pt: no such file"),
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
         (["cost", "zoo:fpn-r50", "--scale.output-width", "40"], "multiple of 32"),
+        (["cost", "zoo:spinenet-49", "--detector", "fster_rcnn"], "did you mean 'faster_rcnn'"),
+        (["train", "zoo:fpn-r50", "--data", "digits", "--detector", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
     ],
 )
 def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments: list[str], says: str) -> None:

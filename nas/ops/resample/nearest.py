@@ -8,17 +8,21 @@ from search_spaces.ops import Op
 
 
 class Nearest(nn.Module):
-    """Repeat pixels to a finer level or max-pool to a coarser one; channels stay.
+    """Repeat pixels to a finer level, or go to a coarser one in one of three ways; channels stay.
 
-    Pools overlap, 3x3 of stride 2, once a level; or tile the map in one step (NAS-FPN, arXiv 1904.07392).
+    `pool`: 3x3 max pools of stride 2, one a level. `tiles`: one max pool over tiles (NAS-FPN, arXiv 1904.07392).
+    `skip`: pixels left out, a max pool with a kernel of one, as FPN does above its top (arXiv 1612.03144, section 4.1).
     """
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()
         self.levels = source.level, target.level
-        self.tiles = op["down"] == "tiles"
+        self.down = op["down"] if target.level > source.level else "pool"
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
-        if self.tiles and self.levels[1] > self.levels[0]:
-            return tile_pool(x, self.levels[1] - self.levels[0])
+        steps = self.levels[1] - self.levels[0]
+        if self.down == "tiles":
+            return tile_pool(x, steps)
+        if self.down == "skip":
+            return x[..., :: 2**steps, :: 2**steps]
         return move(x, *self.levels, size)

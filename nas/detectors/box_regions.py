@@ -1,0 +1,103 @@
+"""The closer look at a region: its class and its box (Fast R-CNN, arXiv 1504.08083; FPN, 1612.03144, section 4.2)."""
+
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.roi_heads import RoIHeads
+
+from nas.decode import Backbone
+from nas.detectors.config import DetectorConfig
+from nas.detectors.two_stage import blank_regions, region_pool
+from search_spaces.genotype import Scale
+
+BOX_SIZE = 7
+"""Side of the regions that boxes are found in, px of their level."""
+
+
+class BoxPredictor(nn.Module):
+    """Scores (R, K + 1), background first, and box changes (R, 4 (K + 1)) of regions (R, C).
+
+    The background has no box of its own, as in mmdetection: its changes are zero. (torchvision learns 4 there that
+    nothing ever reads.)
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.cls_score = nn.Linear(channels, classes + 1)
+        self.bbox_pred = nn.Linear(channels, 4 * classes)
+        start_small(self)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.cls_score(x), pad(self.bbox_pred(x), (4, 0))
+
+
+class AgnosticBoxPredictor(nn.Module):
+    """Like `BoxPredictor`, but one box whatever the class, repeated for each."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.cls_score = nn.Linear(channels, classes + 1)
+        self.bbox_pred = nn.Linear(channels, 4)
+        start_small(self)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.cls_score(x), self.bbox_pred(x).repeat(1, self.cls_score.out_features)
+
+
+def start_small(predictor: BoxPredictor | AgnosticBoxPredictor) -> None:
+    """Begin undecided, with boxes that stay where they are (arXiv 1504.08083, section 3.1)."""
+    for layer, deviation in ((predictor.cls_score, 0.01), (predictor.bbox_pred, 0.001)):
+        nn.init.normal_(layer.weight, std=deviation)
+        nn.init.zeros_(layer.bias)
+
+
+class BoxRegions(RoIHeads):
+    """torchvision's second stage for boxes."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        scale: Scale,
+        config: DetectorConfig,
+        predictor: type[BoxPredictor] | type[AgnosticBoxPredictor],
+        classes: int,
+        *,
+        iou: float = 0.5,
+        box_weights: tuple[float, float, float, float] = (10.0, 10.0, 5.0, 5.0),
+    ) -> None:
+        """Two fully connected layers, four times as wide as the scale's head (1,024 for 256), and a predictor.
+
+        Args:
+            backbone: what regions are cut from.
+            scale: `head_width`, or the output width where it is unset.
+            config: thresholds and numbers of regions.
+            predictor: with a box for each class or one for all.
+            classes: foreground classes.
+            iou: with an object, from which a region is one.
+            box_weights: of the four box changes, x, y, width and height, in the loss.
+        """
+        channels, hidden = backbone.out_channels, 4 * (scale.head_width or backbone.out_channels)
+        super().__init__(  # type: ignore[no-untyped-call]
+            region_pool(backbone, config, BOX_SIZE),
+            TwoMLPHead(channels * BOX_SIZE**2, hidden),
+            predictor(hidden, classes),
+            iou,
+            iou,
+            config.samples,
+            0.25,
+            box_weights,
+            config.score_threshold,
+            config.nms_threshold,
+            config.max_detections,
+        )
+        self.counted = config.proposals
+
+    def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The part with weights on blank regions, for maps (N, C, H, W) by level."""
+        regions = blank_regions(features, self.counted, BOX_SIZE)
+        logits, deltas = self.box_predictor(self.box_head(regions))
+        return {"class_logits": logits, "box_deltas": deltas}
+
+    def look(self, features: dict[str, Tensor], regions: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:
+        """Maps by level, regions (R_i, 4) and (height, width) of each image -> [logits, box changes] of them all."""
+        return list(self.box_predictor(self.box_head(self.box_roi_pool(features, regions, sizes))))

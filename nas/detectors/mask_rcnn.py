@@ -1,0 +1,55 @@
+"""Mask R-CNN (arXiv 1703.06870): Faster R-CNN with a mask for every box."""
+
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+
+from nas.decode import Backbone
+from nas.detectors.box_regions import BoxPredictor, BoxRegions
+from nas.detectors.config import DetectorConfig
+from nas.detectors.two_stage import blank_regions, build_two_stage, region_pool
+from search_spaces.genotype import Scale
+from search_spaces.ops import GenotypeError, Op
+
+MASK_SIZE = 14
+"""Side of the regions that masks are found in, px of their level; the masks have twice it."""
+
+
+class MaskPredictor(MaskRCNNPredictor):
+    """Mask logits (R, K + 1, 28, 28) of regions (R, C, 14, 14); the background, which comes first, has none: zero."""
+
+    def __init__(self, channels: int, hidden: int, classes: int) -> None:
+        super().__init__(channels, hidden, classes)  # type: ignore[no-untyped-call]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pad(super().forward(x), (0, 0, 0, 0, 1, 0))  # type: ignore[no-untyped-call]
+
+
+class MaskRegions(BoxRegions):
+    """torchvision's second stage for boxes and masks.
+
+    `head_depth` 3x3 convolutions (4 as published) of the scale's head width precede the masks.
+    """
+
+    def __init__(self, backbone: Backbone, scale: Scale, config: DetectorConfig, classes: int) -> None:
+        if not scale.head_depth:
+            raise GenotypeError("scale.head_depth: mask_rcnn needs at least one convolution: use 1 or more")
+        super().__init__(backbone, scale, config, BoxPredictor, classes)
+        width = scale.head_width or backbone.out_channels
+        self.mask_roi_pool = region_pool(backbone, config, MASK_SIZE)
+        self.mask_head = MaskRCNNHeads(backbone.out_channels, (width,) * scale.head_depth, 1)
+        self.mask_predictor = MaskPredictor(width, width, classes)
+
+    def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The part with weights on blank regions, for maps (N, C, H, W) by level; masks for as many as are kept."""
+        regions = blank_regions(features, self.detections_per_img, MASK_SIZE)
+        return {**super().network(features), "masks": self.mask_predictor(self.mask_head(regions))}
+
+
+def build_mask_rcnn(backbone: Backbone, head: Op, scale: Scale, num_classes: int, config: DetectorConfig) -> nn.Module:
+    """Mask R-CNN with `num_classes` foreground classes, labelled from 0; targets have `masks` (M, H, W) of 0 and 1.
+
+    Raises:
+        GenotypeError: the scale leaves no convolution for the masks.
+    """
+    return build_two_stage(backbone, config, MaskRegions(backbone, scale, config, num_classes))

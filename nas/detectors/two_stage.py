@@ -1,0 +1,122 @@
+"""Detectors in two stages: regions worth a look, then a closer look at each (Faster R-CNN, arXiv 1506.01497).
+
+The parts are torchvision's. A detector counts labels from 0; its parts count from 1, with 0 for the background.
+
+Given a list of images, detections are torchvision's, masks among them: (M, 1, H, W), pasted into their image. Given a
+batch of one size, boxes are in its pixels and masks (M, 1, 28, 28) in the frame of their box: pasting a whole batch
+takes gigabytes, and the one who knows the stored image can paste at its resolution.
+"""
+
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops.poolers import initLevelMapper
+
+from nas.decode import Backbone
+from nas.detectors.config import DetectorConfig
+from nas.detectors.transform import BatchTransform
+
+Targets = list[dict[str, Tensor]]
+
+COARSEST = 5
+"""The coarsest level regions are cut from; levels above serve large proposals (arXiv 1612.03144, section 4.2)."""
+RATIOS = (0.5, 1.0, 2.0)
+_MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+class SecondStage(Protocol):
+    """The closer look, under the contract of torchvision's `RoIHeads`."""
+
+    def __call__(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: Targets | None,
+        /,
+    ) -> Any:
+        """Detections of each image, and a dict of losses; in training the former are empty, else the latter."""
+        ...
+
+    def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The part with weights on blank regions."""
+        ...
+
+
+class TwoStage(nn.Module):
+    """torchvision's `GeneralizedRCNN`, with labels counted from 0, which takes a batch as it is."""
+
+    roi_heads: SecondStage
+
+    def __init__(self, backbone: Backbone, rpn: RegionProposalNetwork, roi_heads: SecondStage) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.rpn = rpn
+        self.roi_heads = roi_heads
+        self.transform = BatchTransform(800, 1333, _MEAN, _STD)
+
+    def network(self, images: Tensor) -> dict[str, Tensor]:
+        """All that has weights, (N, 3, H, W) -> outputs: what is counted and timed.
+
+        Backbone, proposal head, and the heads of the second stage on blank regions: as many an image as the detector
+        keeps proposals (1,000 unless configured), and for masks as many as it keeps detections (100). Cutting regions
+        out and suppressing duplicates have no weights and are left out.
+        """
+        features = self.backbone(images)
+        objectness, deltas = self.rpn.head(list(features.values()))
+        proposed = {f"{level}.objectness": x for level, x in zip(features, objectness, strict=True)}
+        moves = {f"{level}.deltas": x for level, x in zip(features, deltas, strict=True)}
+        return {**proposed, **moves, **self.roi_heads.network(features)}
+
+    def forward(
+        self, images: list[Tensor] | Tensor, targets: Targets | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
+        """In training a dict of losses, in evaluation one of detections for each image."""
+        shifted = None if targets is None else [{**t, "labels": t["labels"] + 1} for t in targets]
+        batch, moved = self.transform(images, shifted)
+        features = self.backbone(batch.tensors)
+        proposals, proposal_losses = self.rpn(batch, features, moved)
+        found, losses = self.roi_heads(features, proposals, batch.image_sizes, moved)
+        if self.training:
+            return {**proposal_losses, **losses}
+        if not isinstance(images, Tensor):
+            sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+            found = self.transform.postprocess(found, batch.image_sizes, sizes)
+        return [{**one, "labels": one["labels"] - 1} for one in found]
+
+
+def build_two_stage(backbone: Backbone, config: DetectorConfig, second: SecondStage) -> TwoStage:
+    """A proposal network of 3 anchors a place, 8 strides wide, and a `second` stage, on all levels of a backbone."""
+    sides = tuple((8 * config.box_unit * 2**level,) for level in backbone.levels)
+    proposals = RegionProposalNetwork(
+        AnchorGenerator(sides, (RATIOS,) * len(sides)),
+        RPNHead(backbone.out_channels, len(RATIOS)),
+        fg_iou_thresh=0.7,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=256,
+        positive_fraction=0.5,
+        pre_nms_top_n={"training": 2 * config.proposals, "testing": config.proposals},
+        post_nms_top_n={"training": 2 * config.proposals, "testing": config.proposals},
+        nms_thresh=0.7,
+    )
+    return TwoStage(backbone, proposals, second)
+
+
+def region_pool(backbone: Backbone, config: DetectorConfig, size: int) -> MultiScaleRoIAlign:
+    """Cuts regions out as (R, C, `size`, `size`), each from the level that suits its area: 224 px, from level 4."""
+    levels = [level for level in backbone.levels if level <= COARSEST] or [backbone.levels[0]]
+    canonical = max(1, round(224 * config.box_unit))
+    pool = MultiScaleRoIAlign([f"p{level}" for level in levels], size, 2, canonical_scale=canonical)
+    # torchvision would guess them from the first batch, and guess wrong where sizes are rounded
+    pool.scales = [2.0**-level for level in levels]  # type: ignore[assignment]  # its default is None
+    pool.map_levels = initLevelMapper(levels[0], levels[-1], canonical_scale=canonical)
+    return pool
+
+
+def blank_regions(features: dict[str, Tensor], count: int, size: int) -> Tensor:
+    """`count` empty regions for each image of maps (N, C, H, W): (N * count, C, `size`, `size`)."""
+    finest = next(iter(features.values()))
+    return finest.new_zeros(finest.shape[0] * count, finest.shape[1], size, size)
