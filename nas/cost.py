@@ -58,6 +58,8 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int,
         image = torch.empty(1, 3, image_size, image_size)
     for name in frozen:
         model.get_submodule("backbone.stem" if name == "stem" else f"backbone.nodes.node_{name}").requires_grad_(False)
+    parameters = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    _drop_norms(model)
     activations = 0
 
     def add(module: nn.Module, args: object, output: Tensor) -> None:
@@ -70,9 +72,17 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int,
     for hook in hooks:
         hook.remove()
     return Cost(
-        parameters=sum(p.numel() for p in model.parameters()),
-        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        parameters=sum(count for count, _ in parameters),
+        trainable_parameters=sum(count for count, trained in parameters if trained),
         macs=counter.get_total_flops() // 2,
         activations=activations,
         image_size=image_size,
     )
+
+
+def _drop_norms(model: nn.Module) -> None:
+    """Batch norms count for nothing here, and take most of the time on the meta device."""
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, nn.Identity())

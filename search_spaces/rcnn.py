@@ -11,4 +11,4 @@ def resnet_rcnn(depth: int, head: Op, *, msfm: Callable[[int], tuple[Op, ...]] =
     """A bottleneck ResNet of that depth and the pyramid; `msfm` gives the modules of a level's bottlenecks."""
     top = Node("p6", 6, None, (Edge("p5", op("nearest", down="skip")),))
     nodes = (*resnet_nodes(depth, msfm), *fpn_nodes(STAGE_LEVELS, fuse=op("sum"), bottom_up=False), top)
-    return Genotype(op("resnet_stem"), nodes, ("p2", "p3", "p4", "p5", "p6"), head)
+    return Genotype(op("resnet_stem", pool="symmetric"), nodes, ("p2", "p3", "p4", "p5", "p6"), head)

@@ -73,6 +73,9 @@ class ZooEntry:
     frozen: tuple[str, ...] = ()
 
 
+_FROZEN = ("stem", "c2")
+
+
 def _spinenet(scale: str, image_size: int) -> ZooEntry:
     head = op("retinanet", norm="batch", anchor_base=3.0)
     genotype = connect(SPINENET_49, head=head)
@@ -84,7 +87,7 @@ def _r50(genotype: Genotype, source: str) -> ZooEntry:
 
 
 def _retinanet(head: Op, source: str) -> ZooEntry:
-    return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=("stem", "c2"))
+    return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=_FROZEN)
 
 
 def _asff(genotype: Genotype, image_size: int) -> ZooEntry:
@@ -106,12 +109,13 @@ _RCNNS = {
 
 def _rcnn(name: str) -> ZooEntry:
     depth, head, source = _RCNNS[name]
-    return ZooEntry(resnet_rcnn(depth, op(head)), Scale(), 800, source)
+    return ZooEntry(resnet_rcnn(depth, op(head)), Scale(), 800, source, frozen=_FROZEN)
 
 
 def _rcnn_msfm(name: str) -> ZooEntry:
     depth, head, _ = _RCNNS[name]
-    return ZooEntry(resnet_rcnn(depth, op(head), msfm=_msfm), Scale(), 800, "MSFM, OpenReview 6IVdytR2W90")
+    genotype = resnet_rcnn(depth, op(head), msfm=_msfm)
+    return ZooEntry(genotype, Scale(), 800, "MSFM, OpenReview 6IVdytR2W90", frozen=_FROZEN)
 
 
 ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(

@@ -115,6 +115,26 @@ def test_zoo_prints_one_json_document(folder: Path) -> None:
     assert "spinenet-49" in {row["name"] for row in rows}
 
 
+def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
+    """With its own head and class count; what its authors froze does not count as trainable."""
+    counted = json.loads(nas("cost", "zoo:spinenet-49", "--image-size", "640", "--json", cwd=folder).stdout)
+    assert (counted["trainable_parameters"], counted["macs"]) == (28_543_383, 85_281_555_200)
+    counted = json.loads(nas("cost", "zoo:retinanet-r50-fpn", "--json", cwd=folder).stdout)
+    assert (counted["trainable_parameters"], counted["parameters"]) == (37_743_348, 37_968_692)
+    fewer = json.loads(nas("cost", "zoo:spinenet-49", "--classes", "90", "--json", cwd=folder).stdout)
+    assert fewer["parameters"] == 28_522_638
+
+
+def test_a_retinanet_is_trained_and_scored(folder: Path, tmp_path: Path) -> None:
+    digits = ("--data", "digits", "--digits.train-images", "8", "--digits.val-images", "4")
+    scale = ("--scale.width", "0.0625", "--scale.output-width", "16", "--scale.head-depth", "1")
+    common = ["train", "zoo:retinanet-r50-fpn-dsa-conf", *digits, *scale, "--image-size", "64", "--out", "trained"]
+    nas(*common, "--epochs", "1", "--recipe.batch-size", "4", cwd=tmp_path)
+    numbers = json.loads((tmp_path / "trained" / "metrics.json").read_text())
+    scored = nas("eval", "trained/last.pt", *digits, "--json", cwd=tmp_path)
+    assert json.loads(scored.stdout) == pytest.approx(numbers)
+
+
 def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
     common = ["train", "run", "--out", "trained", "--image-size", "96", "--recipe.batch-size", "4"]
     nas(*common, "--epochs", "2", cwd=run.parent)

@@ -42,9 +42,10 @@ def confidence_loss(
     logits, targets = [], []
     for i, index in enumerate(matched):
         positive = torch.where(index >= 0)[0]
-        predicted = boxes.box_coder.decode_single(outputs["bbox_regression"][i, positive], anchors[i][positive])
+        codes = outputs["bbox_regression"][i, positive].to(anchors[i].dtype)  # half precision would round the anchors
+        predicted = boxes.box_coder.decode_single(codes, anchors[i][positive])
         targets.append(paired_iou(predicted, objects[i][index[positive]]))
-        logits.append(outputs["confidence"][i, positive, 0])
+        logits.append(outputs["confidence"][i, positive, 0].to(codes.dtype))
     target = torch.cat(targets)
     loss = _cross_entropy(torch.cat(logits), target if attached else target.detach())
     return loss.sum() / max(1, len(target))
