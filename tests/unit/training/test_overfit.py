@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageDraw
 from support import shared_data
 
-from experiments.overfit import CASES, MEDIUM, Arguments, choose_images, main, overfit
+from experiments.overfit import MEDIUM, Arguments, choose_images, main, overfit
+from experiments.overfit_cases import CASES
 from nas.data.coco import read_split
 from nas.data.detection_set import DetectionSet
 from nas.detectors import HEADS
