@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        print(f"nas {verb}: {error}", file=sys.stderr)
+        return 1
 
 
 def _usage_errors() -> tuple[type[Exception], ...]:
@@ -59,10 +62,12 @@ def _usage_errors() -> tuple[type[Exception], ...]:
     from nas.data.detection_set import DataError
     from nas.pretrained import WeightsError
     from nas.search.store import StoreError
+    from nas.search.types import CannotRun
     from nas.training.checkpoint import CheckpointError
+    from nas.training.device import DeviceError
     from search_spaces.ops import GenotypeError
 
-    return UsageError, DataError, StoreError, CheckpointError, GenotypeError, WeightsError
+    return UsageError, CannotRun, DeviceError, DataError, StoreError, CheckpointError, GenotypeError, WeightsError
 
 
 if __name__ == "__main__":

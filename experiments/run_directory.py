@@ -1,9 +1,12 @@
 """The directory of a run: its configuration, trials, winner and surroundings."""
 
+import fcntl
 import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from nas.search.store import Store
 from nas.search.types import Trial
 
 CONFIG, STUDY, BEST, ENVIRONMENT = "config.json", "study.db", "best.json", "environment.json"
+LOCK = "lock"
 _RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
 
 
@@ -40,8 +44,8 @@ class RunDirectory:
         if config.data != "digits":  # a run can be resumed from anywhere
             config = config.model_copy(update={"data": str(Path(config.data).expanduser().resolve())})
         path.mkdir(parents=True, exist_ok=True)
-        (path / ENVIRONMENT).write_text(json.dumps(_environment(config.seed), indent=2) + "\n")
-        (path / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+        _write(path / ENVIRONMENT, json.dumps(_environment(config.seed), indent=2))
+        _write(path / CONFIG, config.model_dump_json(indent=2))
         return RunDirectory(path)
 
     @staticmethod
@@ -67,15 +71,40 @@ class RunDirectory:
             faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
             raise UsageError(f"{self.path / CONFIG}: {faults}") from None
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Have the run to oneself: two drivers would evaluate each other's trials.
+
+        Raises:
+            UsageError: another process carries it on.
+        """
+        with (self.path / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"{self.path} is carried on by another process: wait for it, or stop it") from None
+            yield
+
+    def discard(self) -> None:
+        """Remove what `create` wrote, for a run that could not begin."""
+        for name in (CONFIG, ENVIRONMENT):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
     def store(self) -> Store:
         return Store(f"sqlite:///{self.path / STUDY}")
 
     def write_best(self, trial: Trial) -> None:
         """Keep the winner's genotype, indented for reading."""
-        document = json.dumps(json.loads(trial.genotype), indent=2) + "\n"
-        part = self.path / (BEST + ".part")
-        part.write_text(document)
-        part.replace(self.path / BEST)
+        _write(self.path / BEST, json.dumps(json.loads(trial.genotype), indent=2))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text + "\n")
+    part.replace(path)
 
 
 def _environment(seed: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ from rich.progress import Progress
 
 from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
+from nas.cost import require_memory
 from nas.data.detection_set import DetectionSet
 from nas.data.open import open_data
 from nas.inspect.leaderboard import leaderboard
@@ -14,18 +15,28 @@ from nas.inspect.live import LiveView
 from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.strategies import build_strategy
-from nas.search.types import Direction, Runner, Trial
+from nas.search.types import Direction, Proxy, Runner, Trial
 from nas.training.device import best_device
 from proxies.short_train import ShortTrain
+from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
 
 
-def carry_on(run: RunDirectory, proxy: ShortTrain, console: Console) -> int:
-    """Search until the run has its trials; a new run and an interrupted one differ only in what its store holds.
+def carry_on(run: RunDirectory, proxy: Proxy, console: Console) -> int:
+    """Search, alone, until the run has its trials; a new run and an interrupted one differ in what its store holds.
 
     Returns:
         0, or 1 if no trial came to scores.
+
+    Raises:
+        UsageError: another process carries the run on.
+        CannotRun: the runner has nowhere to run what is asked for.
     """
+    with run.lock():
+        return _search(run, proxy, console)
+
+
+def _search(run: RunDirectory, proxy: Proxy, console: Console) -> int:
     config = run.config()
     store = run.store()
     space = SPACES[config.space]
@@ -34,7 +45,9 @@ def carry_on(run: RunDirectory, proxy: ShortTrain, console: Console) -> int:
         strategy.tell(trial)
     known = store.trials()
     gpus = _gpus_per_trial(config)
-    console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {proxy.train.name}")
+    console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
+    if config.runner == "local" and config.early_stopping:
+        console.print("The local runner trains every trial in full: only Ray stops hopeless ones early.")
     try:
         with LiveView(
             console, trials=config.trials, steps=proxy.steps, objectives=proxy.objectives, resumed=known
@@ -61,8 +74,11 @@ def prepare(config: SearchConfig, console: Console) -> ShortTrain:
 
     Raises:
         DataError: the data cannot be used.
+        GenotypeError: the proxy's scale does not suit the space.
     """
     data = open_data(config.data, config.digits)
+    simplest = SPACES[config.space].build(first_choice)
+    require_memory(simplest, config.proxy.scale, data[0].num_classes)  # a scale the head cannot have shows here
     for split in data:
         report_skipped(split, console)
     with Progress(console=console, transient=True) as progress:
@@ -84,7 +100,7 @@ def _gpus_per_trial(config: SearchConfig) -> float:
     return 1.0 if best_device("auto") == "cuda" else 0.0
 
 
-def _runner(config: SearchConfig, gpus: float, proxy: ShortTrain, known: Sequence[Trial]) -> Runner:
+def _runner(config: SearchConfig, gpus: float, proxy: Proxy, known: Sequence[Trial]) -> Runner:
     if config.runner == "local":
         from nas.search.local_runner import LocalRunner
 

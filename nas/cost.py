@@ -1,6 +1,7 @@
 """What a genotype costs at a scale, counted on the meta device: no weights are allocated, nothing is computed."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torchvision.ops import DeformConv2d
 
 from nas.detectors import build_detector
 from search_spaces.genotype import Genotype, Scale
+from search_spaces.ops import GenotypeError
 
 
 def _deformable(images: list[int], weight: list[int], *others: object, out_shape: list[int], **_: object) -> int:
@@ -19,6 +21,10 @@ def _deformable(images: list[int], weight: list[int], *others: object, out_shape
 
 
 _MORE = {torch.ops.torchvision.deform_conv2d: _deformable}
+
+
+TRAINING_BYTES = 16
+"""A parameter's own, its gradient's, and its two moments' in the optimiser."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,23 @@ class Cost:
     macs: int
     activations: int
     image_size: int
+
+
+def require_memory(genotype: Genotype, scale: Scale, num_classes: int) -> None:
+    """Refuse a detector whose training cannot fit into this machine, before anything is allocated.
+
+    Raises:
+        GenotypeError: weights, gradients and optimiser would take more than the machine's memory.
+    """
+    with torch.device("meta"):
+        model = build_detector(genotype, scale, num_classes)
+    parameters = sum(p.numel() for p in model.parameters())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if (needed := parameters * TRAINING_BYTES) > memory:
+        raise GenotypeError(
+            f"{parameters:,} parameters take {needed / 2**30:,.0f} GiB to train, this machine has "
+            f"{memory / 2**30:,.0f} GiB: give a smaller scale"
+        )
 
 
 def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int, frozen: Sequence[str] = ()) -> Cost:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas.cost import cost
-from nas.data.cache import ImageCache, letterbox
+from nas.cost import cost, require_memory
+from nas.data.cache import Images, open_images
 from nas.data.detection_set import DetectionSet
 from nas.detectors import DetectorConfig, build_detector
 from nas.search.types import Direction, Scores
@@ -29,6 +30,7 @@ class ShortTrainConfig(BaseModel):
         steps: optimiser steps of a full evaluation.
         rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
         val_images: how many validation images score it.
+        cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
         recipe: how it is trained.
         detector: how it reads its outputs.
     """
@@ -40,8 +42,17 @@ class ShortTrainConfig(BaseModel):
     steps: int = Field(320, ge=1)
     rungs: int = Field(4, ge=1)
     val_images: int = Field(128, ge=1)
+    cache_gib: float = Field(4.0, ge=0)
     recipe: Recipe = Recipe()
     detector: DetectorConfig = DetectorConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.rungs > self.steps:
+            raise ValueError(
+                f"{self.steps} steps cannot be scored at {self.rungs} rungs: give more steps or fewer rungs"
+            )
+        return self
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
@@ -56,8 +67,8 @@ class ShortTrain:
     config: ShortTrainConfig
     train: DetectionSet
     val: DetectionSet
-    train_cache: ImageCache
-    val_cache: ImageCache
+    train_images: Images
+    val_images: Images
 
     @staticmethod
     def prepare(
@@ -67,10 +78,9 @@ class ShortTrain:
     ) -> "ShortTrain":
         """Decode the data at the proxy's size; `progress` hears of (images done, images in all) of each split."""
         train, val = data[0], data[1].subset(config.val_images)
-        size = config.image_size
-        return ShortTrain(
-            config, train, val, letterbox(train, size, progress=progress), letterbox(val, size, progress=progress)
-        )
+        limit = int(config.cache_gib * 2**30)
+        opened = (open_images(split, config.image_size, limit=limit, progress=progress) for split in (train, val))
+        return ShortTrain(config, train, val, *opened)
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
@@ -86,20 +96,21 @@ class ShortTrain:
         Every candidate sees the same images in the same order at a seed.
 
         Raises:
-            GenotypeError: the scale does not suit the genotype.
+            GenotypeError: the scale does not suit the genotype, or this machine's memory.
             Diverged: the loss is no longer finite.
         """
         config = self.config
         torch.manual_seed(seed)
-        model = build_detector(genotype, config.scale, self.train.num_classes, config.detector).to(device)
+        require_memory(genotype, config.scale, self.train.num_classes)
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.train.num_classes)
+        model = build_detector(genotype, config.scale, self.train.num_classes, config.detector).to(device)
         trainer = Trainer(model, config.recipe, config.steps)
-        batches = Batches(self.train, self.train_cache, config.recipe.batch_size, genotype.head.spec.masks)
+        batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
         for rung in range(1, config.rungs + 1):
             model.train()
             losses = [trainer.step(*next(stream)) for _ in range(trainer.steps, config.steps * rung // config.rungs)]
-            metrics = evaluate(model, self.val, self.val_cache, device=device)
+            metrics = evaluate(model, self.val, self.val_images, device=device)
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],

@@ -29,4 +29,6 @@ def retinanet_r50(head: Op = PLAIN, *, depth: int = 50) -> Genotype:
         Node("p6", 6, None, (Edge("c5", _IDENTITY),), block=_STRIDING),
         Node("p7", 7, None, (Edge("p6", _IDENTITY),), block=_STRIDING),
     ]
-    return Genotype(op("resnet_stem", pool="symmetric"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head)
+    return Genotype(
+        op("resnet_stem", pool="symmetric"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head
+    )

@@ -8,6 +8,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse, split_positional
+from experiments.errors import UsageError
 from experiments.genotypes import find_genotype, with_head
 from nas.cost import cost
 from search_spaces.genotype import Scale
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         classes=(named and named.num_classes) or 80,
     )
     asked = parse(Arguments, "cost", arguments, default)
+    if asked.image_size < 1 or asked.classes < 1:
+        raise UsageError(f"--image-size {asked.image_size} --classes {asked.classes}: both must be at least 1")
     chosen = with_head(find_genotype(asked.genotype), asked.detector)
     counted = cost(
         chosen.genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes, frozen=chosen.frozen

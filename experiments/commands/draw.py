@@ -31,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     out = asked.out or Path(f"{named.label}.svg")
     if out.suffix not in SUFFIXES:
         raise UsageError(f"--out {out}: end it in one of {', '.join(SUFFIXES)}")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no directory {out.parent}")
     draw(named.genotype, out, title=named.label)
     console = Console()
     console.print(describe(named.genotype), markup=False, highlight=False)

@@ -10,9 +10,10 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.errors import UsageError
+from experiments.searching import report_skipped
 from nas.data.cache import open_images
 from nas.data.digits import DigitsConfig
-from nas.data.open import open_data
+from nas.data.open import open_val
 from nas.training.checkpoint import Checkpoint
 from nas.training.device import best_device
 from nas.training.evaluation import evaluate
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "eval", arguments)
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
-    _, val = open_data(asked.data, asked.digits)
+    val = open_val(asked.data, asked.digits)
+    report_skipped(val, Console(stderr=True))
     if val.categories != blueprint.categories:
         raise UsageError(
             f"{asked.checkpoint} knows other categories than {asked.data}: evaluate it on data like its own"

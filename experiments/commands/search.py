@@ -9,6 +9,8 @@ from experiments.config import SearchConfig
 from experiments.presets import preset
 from experiments.run_directory import RunDirectory
 from experiments.searching import carry_on, prepare
+from nas.data.detection_set import DataError
+from search_spaces.ops import GenotypeError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,5 +20,10 @@ def main(arguments: Sequence[str]) -> int:
         name = "boxes" if own_data else "digits"
     config = parse(SearchConfig, "search [PRESET]", flags, preset(name))
     console = Console()
-    proxy = prepare(config, console)  # before there is a directory: what cannot be searched leaves nothing behind
-    return carry_on(RunDirectory.create(config, name), proxy, console)
+    run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
+    try:
+        proxy = prepare(run.config(), console)
+    except (DataError, GenotypeError):
+        run.discard()
+        raise
+    return carry_on(run, proxy, console)

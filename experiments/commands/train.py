@@ -72,7 +72,11 @@ def main(arguments: Sequence[str]) -> int:
             if news.step == news.steps and not console.is_terminal:
                 console.print(standing)
 
-        metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch)
+        try:
+            metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch)
+        except KeyboardInterrupt:
+            console.print(f"interrupted: the same command goes on from {out / LAST}", markup=False)
+            raise
     for metric, value in metrics.items():
         console.print(f"{metric:6} {value:.4f}")
     console.print(f"checkpoint {out / LAST}, numbers {out / METRICS}", markup=False)

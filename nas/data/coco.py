@@ -42,10 +42,9 @@ def read_coco(root: Path) -> tuple[DetectionSet, DetectionSet]:
         DataError: neither layout, a split that `read_split` refuses, or splits of different categories.
     """
     train_split, val_split = _layout(root)
-    # validation first: it is the smaller, so its errors show sooner
-    name = root.resolve().name
-    val = read_split(root / val_split.annotations, root / val_split.images, name=f"{name}/val")
-    train = read_split(root / train_split.annotations, root / train_split.images, name=f"{name}/train")
+    val = read_val(root)  # first: it is the smaller, so its errors show sooner
+    name = f"{root.resolve().name}/train"
+    train = read_split(root / train_split.annotations, root / train_split.images, name=name)
     if train.categories != val.categories:
         odd = sorted({*train.categories} ^ {*val.categories}, key=lambda c: c.id)
         named = ", ".join(f"{c.name!r} (id {c.id})" for c in odd[:5])
@@ -54,6 +53,16 @@ def read_coco(root: Path) -> tuple[DetectionSet, DetectionSet]:
             "list the same ids and names in both"
         )
     return train, val
+
+
+def read_val(root: Path) -> DetectionSet:
+    """Read the validation set of such a directory, whether or not there is a training set.
+
+    Raises:
+        DataError: neither layout, or a split that `read_split` refuses.
+    """
+    split = _layout(root)[1]
+    return read_split(root / split.annotations, root / split.images, name=f"{root.resolve().name}/val")
 
 
 def _layout(root: Path) -> tuple[_Split, _Split]:

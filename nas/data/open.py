@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nas.data.coco import read_coco
+from nas.data.coco import read_coco, read_val
 from nas.data.detection_set import DataError, DetectionSet
 from nas.data.digits import DigitsConfig
 from nas.data.digits import digits as compose_digits
@@ -14,9 +14,20 @@ def open_data(source: str, digits: DigitsConfig) -> tuple[DetectionSet, Detectio
     Raises:
         DataError: no such directory, or one that `read_coco` refuses.
     """
-    if source == "digits":
-        return compose_digits(digits)
+    return compose_digits(digits) if source == "digits" else read_coco(_root(source))
+
+
+def open_val(source: str, digits: DigitsConfig) -> DetectionSet:
+    """Open the validation set alone; a directory need not hold another.
+
+    Raises:
+        DataError: no such directory, or one that `read_val` refuses.
+    """
+    return compose_digits(digits)[1] if source == "digits" else read_val(_root(source))
+
+
+def _root(source: str) -> Path:
     root = Path(source).expanduser()
     if not root.is_dir():
         raise DataError(f"data {source!r} is neither 'digits' nor a directory; give one that holds train.json or COCO")
-    return read_coco(root)
+    return root

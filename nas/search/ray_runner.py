@@ -4,6 +4,7 @@ Tune places trials, keeps their processes alive from one to the next and stops t
 of a run is thrown away: the store is the truth, and a scheduler's rungs are rebuilt from it.
 """
 
+import faulthandler
 import logging
 import os
 import sys
@@ -30,7 +31,10 @@ from ray.tune.search import Searcher
 
 from nas.search.attempt import attempt, one_line
 from nas.search.scheduler import AshaConfig
-from nas.search.types import Direction, Job, Report, State, Trial, Work
+from nas.search.types import CannotRun, Direction, Job, Report, State, Trial, Work
+
+GRACE_S = 10.0
+"""Seconds past its time limit after which a trial that does not let itself be interrupted loses its process."""
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner however quiet it is asked to be
@@ -73,8 +77,8 @@ class RayRunner:
         """Carry out jobs until `ask` returns None.
 
         Raises:
-            RuntimeError: a trial asks for more than the cluster has, or workers cannot load the work.
-            ConnectionError: there is no cluster at the address.
+            CannotRun: there is no cluster at the address, or a trial asks for more than it has.
+            RuntimeError: workers cannot load the work.
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
@@ -107,7 +111,7 @@ class RayRunner:
         there = ray.cluster_resources()  # type: ignore[no-untyped-call]
         room = min(int(there.get(kind, 0) / need + 1e-6) for kind, need in needs.items() if need)
         if not room:
-            raise RuntimeError(f"a trial asks for {needs}, the cluster has {there}: ask for less")
+            raise CannotRun(f"a trial asks for {needs}, the cluster has {there}: ask for less")
         return room
 
     def _scheduler(self) -> TrialScheduler | None:
@@ -151,7 +155,8 @@ class _Worker(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        first = next(self._reports)
+        with _doomed(self._settings.time_limit):
+            first = next(self._reports)
         last = not first.state.ended and self.iteration + 1 == self._settings.steps
         news = [first, next(self._reports)] if last else [first]  # the end of its own would cost a round trip
         result = {_NEWS: news, DONE: news[-1].state.ended}
@@ -162,6 +167,19 @@ class _Worker(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> Generator[Report, None, None]:
         return attempt(self._work, config["job"], time_limit=self._settings.time_limit)
+
+
+@contextmanager
+def _doomed(time_limit: float | None) -> Iterator[None]:
+    """End this process if what runs inside outlives the limit within native code, where no signal handler can run."""
+    if time_limit is None:
+        yield
+        return
+    faulthandler.dump_traceback_later(time_limit + GRACE_S, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class _Carrier(BaseException):
@@ -267,13 +285,16 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
     if not address:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import what we can
     try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            runtime_env={"env_vars": variables},
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-        )
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                runtime_env={"env_vars": variables},
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+            )
+        except ConnectionError as error:
+            raise CannotRun(f"no Ray cluster at {address!r}: start one, or leave the address out") from error
         yield
     finally:
         ray.shutdown()

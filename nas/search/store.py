@@ -186,7 +186,12 @@ class Store:
 
 def _trial(row: Row[Any]) -> Trial:
     number, state, key, trace, genotype, seed, reports, seconds, error = tuple(row)
-    return Trial(number, State(state), key, _trace(trace), genotype, seed, tuple(json.loads(reports)), seconds, error)
+    try:
+        return Trial(
+            number, State(state), key, _trace(trace), genotype, seed, tuple(json.loads(reports)), seconds, error
+        )
+    except (TypeError, ValueError) as fault:
+        raise StoreError(f"the row of trial {number} is damaged ({fault}): restore the store from a copy") from fault
 
 
 def _trace(text: str) -> Trace:

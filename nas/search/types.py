@@ -13,6 +13,10 @@ Scores = Mapping[str, float]
 Direction = Literal["max", "min"]
 
 
+class CannotRun(RuntimeError):
+    """A runner has nowhere to run what is asked for; the message says what to ask for instead."""
+
+
 class State(StrEnum):
     """Where a trial stands."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nas.cost import require_memory
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig, build_detector
 from search_spaces.genotype import Genotype, Scale
@@ -40,7 +41,12 @@ class Blueprint:
     categories: tuple[Category, ...]
 
     def build(self) -> nn.Module:
-        """The detector with fresh weights."""
+        """The detector with fresh weights.
+
+        Raises:
+            GenotypeError: the scale does not suit the genotype, or this machine's memory.
+        """
+        require_memory(self.genotype, self.scale, len(self.categories))
         return build_detector(self.genotype, self.scale, len(self.categories), self.detector)
 
     def to_json(self) -> str:

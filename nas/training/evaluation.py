@@ -31,24 +31,31 @@ def coco_metrics(
     """Score detections in COCO's result format against a COCO document, by their boxes or their masks.
 
     Returns:
-        The 12 COCO numbers by name, 0 all of them if nothing was detected.
+        The 12 COCO numbers by name.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    if not detections:
-        return dict.fromkeys(METRICS, 0.0)
     if kind == "segm":  # beside a box, pycocotools would take the box's area for the mask's
         detections = [{key: value for key, value in found.items() if key != "bbox"} for found in detections]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = dict(ground_truth)
         truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(list(detections)), kind)
+        found = truth.loadRes(list(detections)) if detections else _nothing_found(truth)
+        evaluation = COCOeval(truth, found, kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return dict(zip(METRICS, map(float, evaluation.stats), strict=True))
+
+
+def _nothing_found(truth: Any) -> Any:
+    """A COCO of the same images without annotations: `loadRes` takes no empty list."""
+    found = type(truth)()
+    found.dataset = {**truth.dataset, "annotations": []}
+    found.createIndex()
+    return found
 
 
 def to_coco(data: DetectionSet, position: int, scale: float, detected: Mapping[str, Tensor]) -> list[dict[str, Any]]:

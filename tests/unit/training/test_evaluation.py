@@ -45,9 +45,11 @@ def test_masks_are_scored_as_masks_where_boxes_stand_beside_them() -> None:
     assert coco_metrics(truth, boxed, kind="segm") == coco_metrics(truth, results, kind="segm")
 
 
-def test_no_detections_score_nothing() -> None:
-    truth = {"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1}]}
-    assert coco_metrics(truth, []) == dict.fromkeys(METRICS, 0.0)
+def test_no_detections_score_nothing_where_there_is_something_to_find() -> None:
+    large = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 200, 200], "area": 40000, "iscrowd": 0}
+    truth = {"images": [{"id": 1}], "annotations": [large], "categories": [{"id": 1}]}
+    scores = coco_metrics(truth, [])
+    assert (scores["AP"], scores["APl"], scores["APs"]) == (0.0, 0.0, -1.0)
 
 
 class _Oracle(nn.Module):
