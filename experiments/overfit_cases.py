@@ -40,6 +40,8 @@ _P3, _P2 = (3, 4, 5, 6), (2, 3, 4, 5, 6)
 CASES: Mapping[str, Case] = MappingProxyType(
     {
         "fcos": Case(pyramid(_P3, op("fcos")), epochs=75),
+        "retinanet": Case(pyramid(_P3, op("retinanet")), epochs=125),
+        "yolov3": Case(pyramid((3, 4, 5), op("yolov3")), epochs=150, learning_rate=2e-3),
         "faster_rcnn": Case(pyramid(_P2, op("faster_rcnn")), epochs=125),
         "mask_rcnn": Case(pyramid(_P2, op("mask_rcnn")), epochs=125, floors={"AP": 0.8, "mask_AP": 0.6}),
         "cascade_rcnn": Case(pyramid(_P2, op("cascade_rcnn")), epochs=125),
