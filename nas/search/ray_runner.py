@@ -33,7 +33,7 @@ from nas.search.attempt import attempt, one_line
 from nas.search.scheduler import AshaConfig
 from nas.search.types import CannotRun, Direction, Job, Report, State, Trial, Work
 
-GRACE_S = 10.0
+GRACE_S = 5.0
 """Seconds past its time limit after which a trial that does not let itself be interrupted loses its process."""
 
 _ENVIRONMENT = {

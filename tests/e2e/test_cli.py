@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
+from experiments.run_directory import RunDirectory
 from nas.training.evaluation import METRICS
+from search_spaces.zoo import zoo
 
 TINY = [
     *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
@@ -175,6 +177,21 @@ def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments:
 def test_what_cannot_be_searched_leaves_no_run_behind(folder: Path) -> None:
     nas("search", "--data", "nowhere", "--out", "never", cwd=folder, code=2)
     assert not (folder / "never").exists()
+
+
+def test_a_run_is_carried_on_by_one_process_at_a_time(run: Path) -> None:
+    with RunDirectory.open(run).lock():
+        assert "another process" in nas("resume", "run", cwd=run.parent, code=2).stderr
+
+
+def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:
+    """Legal field by field, half a million times too large together."""
+    document = json.loads(zoo("fpn-r50").genotype.to_json())
+    for node in document["nodes"]:
+        node["width"] = node["width"] and 8192
+    (folder / "huge.json").write_text(json.dumps(document))
+    command = ["train", "huge.json", "--data", "digits", "--scale.width", "16", *TINY_DIGITS]
+    assert "give a smaller scale" in nas(*command, cwd=folder, code=2).stderr
 
 
 @pytest.mark.parametrize("document", ["{", "[]", "[" * 100_000, '{"format": "fusion-nas/genotype", "version": 99}'])

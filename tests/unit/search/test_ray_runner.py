@@ -77,6 +77,12 @@ def test_a_fault_costs_its_trial_only(make: MakeRunner, capfd: pytest.CaptureFix
     assert capfd.readouterr() == ("", ""), "what a person sees is the caller's business"
 
 
+def test_a_hang_where_no_signal_reaches_costs_its_process(make: MakeRunner) -> None:
+    ends = Journal(["hang in native code", ""]).run(make(time_limit=0.3), misbehave)
+    assert (ends[0].error or "").startswith("worker died: ")
+    assert ends[1].state is State.finished
+
+
 @pytest.mark.parametrize("where", ["ask", "tell"])
 def test_errors_of_the_loop_itself_are_raised(make: MakeRunner, where: str) -> None:
     journal = Journal([""] * 9)

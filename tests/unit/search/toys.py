@@ -1,5 +1,6 @@
 """A space of digit strings and proxies that judge, hang, fail and die: what the tests of a search run on."""
 
+import itertools
 import json
 import os
 import signal
@@ -78,6 +79,8 @@ def misbehave(job: Job) -> Iterator[Scores]:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
         case "hang":
             time.sleep(60)
+        case "hang in native code":
+            sum(itertools.repeat(0))
         case "swallow":
             try:
                 time.sleep(60)
