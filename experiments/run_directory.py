@@ -93,7 +93,7 @@ class RunDirectory:
             self.path.rmdir()
 
     def store(self) -> Store:
-        return Store(f"sqlite:///{self.path / STUDY}")
+        return Store(f"sqlite:///{self.path / STUDY}", report_every=1.0)
 
     def write_best(self, trial: Trial) -> None:
         """Keep the winner's genotype, indented for reading."""

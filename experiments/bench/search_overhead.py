@@ -89,9 +89,9 @@ def measure(trials: int, stored: int) -> dict[str, float]:
     """Every figure, by name and unit."""
     with tempfile.TemporaryDirectory() as folder:
         local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
-        store = Store(local)
+        store = Store(local, report_every=1.0)
         local_ms, _ = overhead(LocalRunner(), store, trials)
-        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), STEPS), Store(ray), trials)
+        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), STEPS), Store(ray, report_every=1.0), trials)
         sample = store.trials()[-1]
         write_ms = writing(Store(local, "few"), sample, trials)
         open_s = reopening(local, sample, stored)

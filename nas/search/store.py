@@ -5,7 +5,8 @@ rungs) is rebuilt from it, so a driver may die at any moment and lose nothing bu
 """
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -34,13 +35,18 @@ class Store:
     Args:
         url: any SQLAlchemy URL; without `://`, the path of an SQLite file, made if there is none.
         study: which of the database's studies; made if there is none.
+        report_every: seconds between writes of a running trial's reports, for those who look on. All are written when
+            it ends; a trial cut short starts anew, so that none is missed.
 
     Raises:
         StoreError: the URL makes no sense, the file is no store, or another release wrote it.
     """
 
-    def __init__(self, url: str, study: str = "default") -> None:
+    def __init__(self, url: str, study: str = "default", *, report_every: float = 0.0) -> None:
         self.study = study
+        self._report_every = report_every
+        self._running: dict[int, Trial] = {}
+        self._written: dict[int, float] = {}
         self._select = select(*_ROW).where(trials.c.study == study)
         self._database = open_database(url)
         self._enter_study()
@@ -72,7 +78,7 @@ class Store:
                 connection.execute(trials.insert().values(row | text))
         except IntegrityError as error:
             raise KeyClaimed(f"study {self.study!r} has a trial of key {key} already") from error
-        return Trial(number, State.running, key, trace, genotype, seed)
+        return self._keep(Trial(number, State.running, key, trace, genotype, seed))
 
     def report(self, number: int, scores: Scores) -> Trial:
         """Append a fidelity step's scores to a running trial.
@@ -80,10 +86,13 @@ class Store:
         Raises:
             StoreError: there is no such trial, or it has ended.
         """
+        known = self._running.get(number)
+        if known and time.monotonic() - self._written[number] < self._report_every:
+            self._running[number] = replace(known, reports=(*known.reports, scores))
+            return self._running[number]
         with self._database.writing.begin() as connection:
-            trial = self._get(connection, number)
-            reports = json.dumps([*map(dict, trial.reports), dict(scores)])
-            return self._change(connection, number, {"reports": reports})
+            trial = known or self._get(connection, number)
+            return self._keep(self._change(connection, number, _reports((*trial.reports, scores))))
 
     def end(self, number: int, state: State, *, seconds: float, error: str | None = None) -> Trial:
         """End a running trial; it takes the next place in the order of what a strategy is told.
@@ -97,7 +106,11 @@ class Store:
             raise StoreError(f"trial {number} cannot end as {state}: give finished, stopped or failed")
         with self._database.lasting.begin() as connection:
             end = {"state": state.value, "seconds": seconds, "error": error, "told": self._next(connection, "told")}
-            return self._change(connection, number, end)
+            reports = _reports(self._running[number].reports) if number in self._running else {}
+            ended = self._change(connection, number, end | reports)
+        self._running.pop(number, None)
+        self._written.pop(number, None)
+        return ended
 
     def restart(self, number: int) -> Trial:
         """Begin a trial anew that was running when its driver died: same number, no reports.
@@ -106,7 +119,7 @@ class Store:
             StoreError: there is no such trial, or it has ended.
         """
         with self._database.writing.begin() as connection:
-            return self._change(connection, number, {"reports": "[]"})
+            return self._keep(self._change(connection, number, _reports(())))
 
     def repeat(self, number: int, trace: Trace) -> Trial:
         """Record that a strategy proposed the key of trial `number` again, by way of `trace`.
@@ -154,6 +167,12 @@ class Store:
         """Let go of the database; the next call opens it again."""
         self._database.reading.dispose()
 
+    def _keep(self, trial: Trial) -> Trial:
+        """Remember a running trial as it has just been written."""
+        self._running[trial.number] = trial
+        self._written[trial.number] = time.monotonic()
+        return trial
+
     def _enter_study(self) -> None:
         with self._database.reading.connect() as connection:
             known = connection.execute(select(studies.c.name).where(studies.c.name == self.study)).first()
@@ -192,6 +211,10 @@ def _trial(row: Row[Any]) -> Trial:
         )
     except (TypeError, ValueError) as fault:
         raise StoreError(f"the row of trial {number} is damaged ({fault}): restore the store from a copy") from fault
+
+
+def _reports(reports: Iterable[Scores]) -> dict[str, str]:
+    return {"reports": json.dumps([dict(scores) for scores in reports])}
 
 
 def _trace(text: str) -> Trace:

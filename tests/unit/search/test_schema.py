@@ -7,6 +7,7 @@ import pytest
 
 from nas.search.schema import open_database
 from nas.search.store import Store, StoreError
+from nas.search.types import State
 
 
 def test_a_path_is_an_sqlite_file(tmp_path: Path) -> None:
@@ -60,3 +61,14 @@ def test_refuses_another_version(tmp_path: Path) -> None:
 def test_refuses_an_unusable_url(url: str) -> None:
     with pytest.raises(StoreError):
         Store(url)
+
+
+def test_reports_may_wait_but_are_all_there_when_their_trial_ends(tmp_path: Path) -> None:
+    store, onlooker = Store(str(tmp_path / "a.db"), report_every=3600), Store(str(tmp_path / "a.db"))
+    number = store.create(key="k", trace={}, genotype="{}", seed=0).number
+    for ap in (0.1, 0.2):
+        last = store.report(number, {"ap": ap})
+    assert [scores["ap"] for scores in last.reports] == [0.1, 0.2]
+    assert onlooker.trials()[0].reports == ()
+    store.end(number, State.finished, seconds=1.0)
+    assert [scores["ap"] for scores in onlooker.trials()[0].reports] == [0.1, 0.2]
