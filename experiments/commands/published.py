@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments.arguments import parse
 from experiments.published import FIGURES
@@ -39,8 +39,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _table(rows: Sequence[Compared]) -> Table:
-    table = Table("system", "figure", "published", "ours", "difference", "source")
+    figure, source = (Column(title, overflow="fold") for title in ("figure", "source"))
+    numbers = (Column(title, justify="right", no_wrap=True) for title in ("published", "ours", "difference"))
+    table = Table(figure, *numbers, source, box=None, pad_edge=False)
     for row in rows:
         difference = f"{row.difference:+,}" if row.difference else "0"
-        table.add_row(row.system, row.name, f"{row.published:,}", f"{row.ours:,}", difference, row.note or "paper")
+        name = f"{row.system} {row.name}"
+        table.add_row(name, f"{row.published:,}", f"{row.ours:,}", difference, row.note or "paper")
     return table

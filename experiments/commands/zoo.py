@@ -1,4 +1,4 @@
-"""`nas zoo`: the published systems."""
+"""`nas zoo`: the published systems and what each costs."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments.arguments import parse
 from nas.cost import cost
@@ -15,7 +15,10 @@ from search_spaces.zoo import ZOO, zoo
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the published systems with their cost, at the class count they were published with."""
+    """List the published systems, each under its own head at its published scale, image size and class count.
+
+    An fcos head stands for a neck or module alone. Parameters are all that there are, frozen ones included.
+    """
 
     json: bool = False
     """One JSON document on standard output and nothing else."""
@@ -27,12 +30,12 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps({"zoo": rows}))
         return 0
-    table = Table("name", "image", "parameters", "multiply-adds", "source")
+    name, head = (Column(title, no_wrap=True) for title in ("name", "head"))
+    source = Column("source", overflow="fold")
+    table = Table(name, head, "px", "parameters", "multiply-\nadds", source, box=None, pad_edge=False)
     for row in rows:
-        size = f"{row['image_size']} px"
-        table.add_row(
-            row["name"], size, f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G", row["source"]
-        )
+        parameters, macs = f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G"
+        table.add_row(row["name"], row["head"], str(row["image_size"]), parameters, macs, row["source"])
     Console().print(table)
     return 0
 
@@ -46,4 +49,4 @@ def _row(name: str) -> dict[str, Any]:
         num_classes=entry.num_classes,
         frozen=entry.frozen,
     )
-    return {"name": name, "source": entry.source, **asdict(counted)}
+    return {"name": name, "source": entry.source, "head": entry.genotype.head.name, **asdict(counted)}

@@ -1,14 +1,16 @@
-"""Counts of decoded backbones on the meta device, where nothing is allocated."""
+"""Counts of decoded backbones and of the zoo's detectors on the meta device, where nothing is allocated."""
 
 from functools import cache
 
 import torch
 
+from nas.cost import Cost, cost
 from nas.decode import decode
 from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import MsfmSettings
 from search_spaces.ops import Op
+from search_spaces.zoo import zoo
 
 
 @cache
@@ -16,6 +18,19 @@ def parameters(genotype: Genotype, scale: Scale = Scale()) -> int:  # noqa: B008
     """Trainable parameters of stem and nodes, without the head."""
     with torch.device("meta"):
         return sum(p.numel() for p in decode(genotype, scale).parameters() if p.requires_grad)
+
+
+@cache
+def of_zoo(name: str, image_size: int | None = None) -> Cost:
+    """A zoo entry's whole detector, at its own image size or another."""
+    entry = zoo(name)
+    return cost(
+        entry.genotype,
+        entry.scale,
+        image_size=image_size or entry.image_size,
+        num_classes=entry.num_classes,
+        frozen=entry.frozen,
+    )
 
 
 @cache

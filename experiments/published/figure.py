@@ -16,8 +16,17 @@ def exact(value: float) -> float:
 def millions(*digits: int) -> Rounding:
     """In millions, rounded half up to each number of decimals in turn: mmdet prints two, of which papers print one."""
 
+    return _in_units(10**6, digits)
+
+
+def billions(*digits: int) -> Rounding:
+    """In billions, rounded likewise."""
+    return _in_units(10**9, digits)
+
+
+def _in_units(unit: int, digits: tuple[int, ...]) -> Rounding:
     def rounded(value: float) -> float:
-        text = Decimal(value) / 10**6
+        text = Decimal(value) / unit
         for places in digits:
             text = text.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
         return float(text)

@@ -114,7 +114,8 @@ def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
 
 def test_zoo_prints_one_json_document(folder: Path) -> None:
     rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
-    assert "spinenet-49" in {row["name"] for row in rows}
+    heads = {row["name"]: row["head"] for row in rows}
+    assert (heads["spinenet-49"], heads["yolov3"], heads["fpn-r50"]) == ("retinanet", "yolov3", "fcos")
 
 
 def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:

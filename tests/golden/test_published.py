@@ -6,9 +6,9 @@ import pytest
 from support import shared_data
 
 from experiments.cli import main
-from experiments.published import FIGURES
+from experiments.published import FIGURES, asff, spinenet
 from experiments.published.figure import Figure, millions
-from experiments.published.msfm import BASELINES, INCONSISTENT
+from experiments.published.msfm import FOREIGN_BASELINES, INCONSISTENT, ZOO_BASELINES, baseline
 
 
 def test_every_figure_is_within_its_tolerance(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +45,44 @@ def test_rounding_is_half_up_step_by_step(value: int, digits: tuple[int, ...], p
 def test_msfm_s_rows_are_the_paper_s_and_raw_counts_the_facts_() -> None:
     facts = json.loads((shared_data() / "facts" / "msfm.json").read_text())
     ours = {f.name.removesuffix(", M parameters"): f for f in FIGURES if f.system == "MSFM"}
-    assert facts["baselines"] == BASELINES
+    assert facts["baselines"] == {name: baseline(name) for name in (*ZOO_BASELINES, *FOREIGN_BASELINES)}
     assert list(ours) == [row["row"] for row in facts["table_recommended_D"]]
     for row in facts["table_recommended_D"]:
         assert (ours[row["row"]].published, ours[row["row"]].ours()) == (row["published_M"], row["computed"])
+
+
+OFFICIAL_ASFF = {
+    "yolov3": "yolov3_baseline",
+    "yolov3-rfb": "yolov3_baseline+rfb",
+    "yolov3-asff": "yolov3_asff",
+    "yolov3-asff-rfb": "yolov3_asff+rfb",
+    "yolov3-mobilenetv2": "mobilev2_baseline",
+    "yolov3-mobilenetv2-asff": "mobilev2_asff",
+}
+
+
+def test_asff_s_rows_are_the_facts_() -> None:
+    counts = json.loads((shared_data() / "facts" / "asff.json").read_text())["counts"]
+    for name, (parameters, by_size) in asff.NETWORKS.items():
+        official = counts[OFFICIAL_ASFF[name]]
+        sizes = {int(key[6:]): row["total"] for key, row in official.items() if key.startswith("gmacs_")}
+        assert (parameters, by_size) == (official["params"], sizes)
+    assert asff.NETWORKS.keys() == OFFICIAL_ASFF.keys()
+
+
+def test_spinenet_s_rows_are_the_facts_() -> None:
+    variants = json.loads((shared_data() / "facts" / "spinenet.json").read_text())["variants"]
+    named = {"49s": "49S", "49s-256": "49S_endpoints256"}
+
+    def official(variant: str, image_size: int = 0) -> dict[str, float]:
+        row: dict[str, float] = variants["49@896" if image_size == 896 else named.get(variant, variant)]
+        return row
+
+    for (variant, image_size), counted in spinenet.DETECTORS.items():
+        row = official(variant, image_size)
+        assert counted == (row["params_trainable"], row["flops_macs_with_retinanet_head"])
+    for variant, whose, printed, *_ in spinenet.MILLIONS:
+        row = variants["49S"] if variant == "49s-256" else official(variant)
+        assert printed == row["model_zoo_params_M" if whose else "published_params_M"]
+    for variant, image_size, whose, printed, *_ in spinenet.BILLIONS:
+        assert printed == official(variant, image_size)["model_zoo_flops_B" if whose else "published_flops_B"]
