@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from nas.data.detection_set import DetectionSet, FloatArray, IntArray, UInt8Array
+from nas.data.detection_set import DataError, DetectionSet, FloatArray, IntArray, UInt8Array
 
 PADDING = 114
 """Gray level around letterboxed images."""
@@ -56,7 +56,7 @@ class ImageFiles:
         return ThreadPoolExecutor()
 
     def take(self, positions: IntArray) -> UInt8Array:
-        images = self._pool.map(lambda p: letterbox_image(self.data.load(p), self.size)[0], positions.tolist())
+        images = self._pool.map(lambda p: _letterboxed(self.data, p, self.size)[0], positions.tolist())
         return np.stack(list(images))
 
 
@@ -86,13 +86,20 @@ def letterbox(data: DetectionSet, size: int, *, progress: Callable[[int, int], N
     scales = np.empty(len(data), np.float32)
 
     def fill(position: int) -> None:
-        images[position], scales[position] = letterbox_image(data.load(position), size)
+        images[position], scales[position] = _letterboxed(data, position, size)
 
     with ThreadPoolExecutor() as pool:
         for done, _ in enumerate(pool.map(fill, range(len(data))), start=1):
             if progress is not None:
                 progress(done, len(data))
     return ImageCache(images, scales)
+
+
+def _letterboxed(data: DetectionSet, position: int, size: int) -> tuple[UInt8Array, float]:
+    try:
+        return letterbox_image(data.load(position), size)
+    except DataError as error:
+        raise DataError(f"{data.name}, image {data.image_ids[position]}: {error}") from error
 
 
 def letterbox_image(image: UInt8Array, size: int) -> tuple[UInt8Array, float]:

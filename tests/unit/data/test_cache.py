@@ -76,7 +76,7 @@ def test_an_image_that_does_not_decode_ends_it(scenes: DetectionSet) -> None:
             raise DataError("c.jpg does not decode")
         return scenes.load(position)
 
-    with pytest.raises(DataError, match=r"c\.jpg"):
+    with pytest.raises(DataError, match=r"image 4: c\.jpg"):
         letterbox(replace(scenes, load=load), 48)
 
 
