@@ -14,6 +14,7 @@ def ray_address() -> Iterator[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # alike in the cluster and in drivers that reach it by address
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         yield from _cluster()
 
