@@ -1,0 +1,47 @@
+"""The hand-written networks of the benchmark are the decoded ones: equal outputs from equal weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from experiments.bench.asff_overhead import summed
+from experiments.bench.plain_spinenet import copy_state
+from experiments.bench.train_step import PLAIN, outputs, pair, stepper
+from search_spaces.zoo import zoo
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("training", [False, True])
+def test_the_plain_network_computes_what_the_decoded_one_does(name: str, training: bool) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 128, 128)
+    decoded, plain = (network.train(training) for network in pair(name, 0.125))
+    for ours, theirs in zip(outputs(decoded, images), outputs(plain, images), strict=True):
+        assert ours.std() > 0
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_step_changes_both_networks_alike(name: str) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 128, 128)
+    decoded, plain = pair(name, 0.125)
+    before = [p.detach().clone() for p in decoded.parameters()]
+    for network in (decoded, plain):
+        stepper(network.train(), images)()
+    assert any(not p.equal(was) for p, was in zip(decoded.parameters(), before, strict=True))
+    for ours, theirs in zip(decoded.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    with pytest.raises(ValueError, match="same entries"):
+        copy_state(nn.Linear(2, 3), nn.Linear(2, 2))
+
+
+def test_sums_take_the_place_of_asff_and_of_nothing_else() -> None:
+    genotype = zoo("yolov3-asff").genotype
+    plain = summed(genotype)
+    changed = [a.name for a, b in zip(genotype.nodes, plain.nodes, strict=True) if a != b]
+    assert changed == ["f3", "f4", "f5"]
+    assert not any(node.fuse.name == "asff" for node in plain.nodes)
