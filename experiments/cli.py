@@ -1,6 +1,7 @@
 """`nas`: launch searches, look at what they found, retrain it."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"nas: {unknown('verb', verb, VERBS)}", USAGE, sep="\n", file=sys.stderr)
         return 2
+    # a shell that starts a command in the background has interrupts ignored: a search must hear them all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return int(importlib.import_module(f"experiments.commands.{verb.replace('-', '_')}").main(rest))
     except KeyboardInterrupt:
