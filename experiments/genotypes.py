@@ -1,6 +1,5 @@
 """GENOTYPE on the command line: a JSON file, `zoo:NAME`, a run (its best), or `RUN#N`."""
 
-import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from experiments.errors import UsageError
 from experiments.run_directory import RunDirectory
 from nas.search.ranking import best
 from search_spaces.genotype import Genotype, Scale
+from search_spaces.naming import unknown
 from search_spaces.ops import OPS, GenotypeError, Kind, op
 from search_spaces.serial import MAX_BYTES
 from search_spaces.zoo import zoo
@@ -72,9 +72,7 @@ def with_head(named: Named, head: str | None) -> Named:
         return named
     heads = [name for name, spec in OPS.items() if spec.kind is Kind.head]
     if head not in heads:
-        near = difflib.get_close_matches(head, heads, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(heads)}"
-        raise UsageError(f"--detector: no detector {head!r}; {hint}")
+        raise UsageError(f"--detector: {unknown('detector', head, heads)}")
     return replace(named, genotype=replace(named.genotype, head=op(head)), label=f"{named.label}-{head}")
 
 

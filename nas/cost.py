@@ -50,11 +50,19 @@ def require_memory(genotype: Genotype, scale: Scale, num_classes: int) -> None:
     """Refuse a detector whose training cannot fit into this machine, before anything is allocated.
 
     Raises:
-        GenotypeError: weights, gradients and optimiser would take more than the machine's memory.
+        GenotypeError: see `require_memory_for`; or the scale does not suit the genotype.
     """
     with torch.device("meta"):
         model = build_detector(genotype, scale, num_classes)
-    parameters = sum(p.numel() for p in model.parameters())
+    require_memory_for(sum(p.numel() for p in model.parameters()))
+
+
+def require_memory_for(parameters: int) -> None:
+    """Refuse to train so many parameters where they cannot fit.
+
+    Raises:
+        GenotypeError: weights, gradients and optimiser would take more than the machine's memory.
+    """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if (needed := parameters * TRAINING_BYTES) > memory:
         raise GenotypeError(

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas.cost import cost, require_memory
+from nas.cost import cost, require_memory_for
 from nas.data.cache import Images, open_images
 from nas.data.detection_set import DetectionSet
 from nas.detectors import DetectorConfig, build_detector
@@ -101,8 +101,8 @@ class ShortTrain:
         """
         config = self.config
         torch.manual_seed(seed)
-        require_memory(genotype, config.scale, self.train.num_classes)
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.train.num_classes)
+        require_memory_for(price.parameters)
         model = build_detector(genotype, config.scale, self.train.num_classes, config.detector).to(device)
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)

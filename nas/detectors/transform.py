@@ -11,6 +11,16 @@ Targets = list[dict[str, Tensor]]
 class BatchTransform(GeneralizedRCNNTransform):
     """torchvision's transform, which also takes a batch (N, 3, H, W) as it is: normalised at once, not resized."""
 
+    @classmethod
+    def standard(cls) -> "BatchTransform":
+        """With the sizes and ImageNet's statistics that torchvision's detectors begin with."""
+        return cls(800, 1333, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+    @classmethod
+    def like(cls, given: GeneralizedRCNNTransform) -> "BatchTransform":
+        """With the sizes and statistics of a transform that torchvision made."""
+        return cls(given.min_size, given.max_size, given.image_mean, given.image_std)
+
     def forward(
         self, images: list[Tensor] | Tensor, targets: Targets | None = None
     ) -> tuple[ImageList, Targets | None]:

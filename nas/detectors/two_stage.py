@@ -24,7 +24,6 @@ Targets = list[dict[str, Tensor]]
 COARSEST = 5
 """The coarsest level regions are cut from; levels above serve large proposals (arXiv 1612.03144, section 4.2)."""
 RATIOS = (0.5, 1.0, 2.0)
-_MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 class SecondStage(Protocol):
@@ -56,7 +55,7 @@ class TwoStage(nn.Module):
         self.backbone = backbone
         self.rpn = rpn
         self.roi_heads = roi_heads
-        self.transform = BatchTransform(800, 1333, _MEAN, _STD)
+        self.transform = BatchTransform.standard()
 
     def network(self, images: Tensor) -> dict[str, Tensor]:
         """All that has weights, (N, 3, H, W) -> outputs: what is counted and timed.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import shared_data
+from support import OFFICIAL_ASFF, shared_data
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,14 +21,6 @@ from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import op
 from search_spaces.zoo import zoo
 
-OFFICIAL = {
-    "yolov3": "yolov3_baseline",
-    "yolov3-rfb": "yolov3_baseline+rfb",
-    "yolov3-asff": "yolov3_asff",
-    "yolov3-asff-rfb": "yolov3_asff+rfb",
-    "yolov3-mobilenetv2": "mobilev2_baseline",
-    "yolov3-mobilenetv2-asff": "mobilev2_asff",
-}
 HEADS_OF_MODULE_LIST = {3: "37", 4: "28", 5: "19"}
 """Where the plain darknet model keeps the head of each level."""
 
@@ -47,33 +39,33 @@ def network(name: str) -> Any:
         return build_detector(zoo(name).genotype, zoo(name).scale, zoo(name).num_classes)
 
 
-@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("name", OFFICIAL_ASFF)
 def test_a_network_has_the_official_parameters(name: str) -> None:
-    assert parameters(network(name)) == facts()[OFFICIAL[name]]["params"]
+    assert parameters(network(name)) == facts()[OFFICIAL_ASFF[name]]["params"]
 
 
-@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("name", OFFICIAL_ASFF)
 def test_a_network_has_the_official_multiply_adds(name: str) -> None:
     """Of convolutions and deformable convolutions, to the three decimals given."""
-    entry, official = zoo(name), facts()[OFFICIAL[name]]
+    entry, official = zoo(name), facts()[OFFICIAL_ASFF[name]]
     for size in (size for size in (320, 416, 608, 800) if f"gmacs_{size}" in official):
         counted = cost(entry.genotype, entry.scale, image_size=size, num_classes=80)
         assert f"{counted.macs / 1e9:.3f}" == f"{official[f'gmacs_{size}']['total']:.3f}"
 
 
-@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("name", OFFICIAL_ASFF)
 def test_every_head_has_the_official_parameters(name: str) -> None:
-    official = facts()[OFFICIAL[name]]
+    official = facts()[OFFICIAL_ASFF[name]]
     for level, head in zip((3, 4, 5), network(name).head.levels, strict=True):
         by_child = official["children"].get(f"level_{5 - level}_header")
         expected = by_child if by_child is not None else official["heads"][HEADS_OF_MODULE_LIST[level]]
         assert parameters(head) == expected
 
 
-@pytest.mark.parametrize("name", [name for name in OFFICIAL if "asff" in name])
+@pytest.mark.parametrize("name", [name for name in OFFICIAL_ASFF if "asff" in name])
 def test_every_fusion_has_the_official_parameters(name: str) -> None:
     """Fusing and expanding are two nodes here and one module there."""
-    nodes, children = network(name).backbone.nodes, facts()[OFFICIAL[name]]["children"]
+    nodes, children = network(name).backbone.nodes, facts()[OFFICIAL_ASFF[name]]["children"]
     for level in (3, 4, 5):
         kind = "conv" if "mobilenet" in name else "fusion"
         fused = parameters(nodes[f"node_f{level}"], nodes[f"node_p{level}"])

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support import shared_data
+from support import OFFICIAL_ASFF, shared_data
 
 from experiments.cli import main
 from experiments.published import FIGURES, asff, spinenet
@@ -49,16 +49,6 @@ def test_msfm_s_rows_are_the_paper_s_and_raw_counts_the_facts_() -> None:
     assert list(ours) == [row["row"] for row in facts["table_recommended_D"]]
     for row in facts["table_recommended_D"]:
         assert (ours[row["row"]].published, ours[row["row"]].ours()) == (row["published_M"], row["computed"])
-
-
-OFFICIAL_ASFF = {
-    "yolov3": "yolov3_baseline",
-    "yolov3-rfb": "yolov3_baseline+rfb",
-    "yolov3-asff": "yolov3_asff",
-    "yolov3-asff-rfb": "yolov3_asff+rfb",
-    "yolov3-mobilenetv2": "mobilev2_baseline",
-    "yolov3-mobilenetv2-asff": "mobilev2_asff",
-}
 
 
 def test_asff_s_rows_are_the_facts_() -> None:

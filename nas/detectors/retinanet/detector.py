@@ -59,6 +59,5 @@ def build_retinanet(backbone: Backbone, head: Op, scale: Scale, num_classes: int
         nms_thresh=config.nms_threshold,
         detections_per_img=config.max_detections,
     )
-    given = detector.transform
-    detector.transform = BatchTransform(given.min_size, given.max_size, given.image_mean, given.image_std)
+    detector.transform = BatchTransform.like(detector.transform)
     return detector

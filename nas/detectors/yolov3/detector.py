@@ -14,14 +14,12 @@ from search_spaces.ops import GenotypeError, Op
 
 CANDIDATES = 3000
 """Outputs of an image that reach NMS, strongest first; the released code takes all above the threshold."""
-MIN_SIZE, MAX_SIZE = 800, 1333
-"""Images given as a list are resized as torchvision's detectors do; batches stay as they are."""
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 class Yolov3(nn.Module):
     """In training `(images, targets)` -> dict of losses, in evaluation `images` -> list of detections.
 
+    Images given as a list are resized as torchvision's detectors do; batches stay as they are.
     Targets may carry `mixup` (M,): the share of each object's image in the blend.
     """
 
@@ -29,7 +27,7 @@ class Yolov3(nn.Module):
         super().__init__()
         self.backbone, self.head = backbone, head
         self.anchors, self.config = anchors, config
-        self.transform = BatchTransform(MIN_SIZE, MAX_SIZE, MEAN, STD)
+        self.transform = BatchTransform.standard()
 
     def network(self, images: Tensor) -> Raw:
         """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
