@@ -1,7 +1,7 @@
-"""What ASFF costs over plain sums in the same detector: `python -m experiments.bench.asff_overhead`.
+"""What ASFF costs over plain sums in the same network: `python -m experiments.bench.asff_overhead [--train]`.
 
-Inference of yolov3-asff up to its outputs, on CPU, against the genotype with each ASFF node fused by a sum; resampling
-and head stay.
+yolov3-asff up to the maps its head reads, against the genotype with each ASFF node fused by a sum; resampling stays.
+The fusions are timed alone too, on the maps that reach them: what they cost drowns in the noise of the rest.
 """
 
 import argparse
@@ -9,13 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from experiments.bench.interleaved import interleaved
-from nas.detectors import build_detector
+from experiments.bench.interleaved import DEVICE, autocast, interleaved, place
+from experiments.bench.train_step import stepper
+from nas.decode import decode
+from nas.training.device import best_device
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import op
 from search_spaces.zoo import zoo
+
+Fusion = tuple[nn.Module, list[Tensor]]
+"""A node's fusion and the maps that reach it."""
 
 
 def summed(genotype: Genotype) -> Genotype:
@@ -27,28 +32,71 @@ def summed(genotype: Genotype) -> Genotype:
     return replace(genotype, nodes=tuple(nodes))
 
 
-def inference(genotype: Genotype, scale: Scale, images: Tensor) -> Callable[[], object]:
-    """One pass at a call."""
-    detector = build_detector(genotype, scale, zoo("yolov3-asff").num_classes).eval()
+def fusions(network: nn.Module, images: Tensor, names: list[str]) -> list[Fusion]:
+    """The fusions of the named nodes, in a pass over the images."""
+    found: list[Fusion] = []
 
-    def run() -> object:
-        with torch.inference_mode():
-            return detector.network(images)  # type: ignore[operator]
+    def keep(fuse: nn.Module, given: tuple[list[Tensor]]) -> None:
+        found.append((fuse, [x.clone().requires_grad_() for x in given[0]]))
+
+    hooks = [network.get_submodule(f"nodes.node_{name}.fuse").register_forward_pre_hook(keep) for name in names]
+    with torch.no_grad(), autocast(images):
+        network(images)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def inference(network: nn.Module, images: Tensor) -> Callable[[], None]:
+    """One pass at a call."""
+
+    def run() -> None:
+        with torch.inference_mode(), autocast(images):
+            network(images)
+
+    return run
+
+
+def alone(found: list[Fusion], images: Tensor, *, train: bool) -> Callable[[], None]:
+    """Nothing but the fusions at a call: forward, and in training backward."""
+
+    def run() -> None:
+        for fuse, maps in found:
+            with torch.inference_mode(not train), autocast(images):
+                made = fuse(maps)
+            if train:
+                torch.autograd.grad(made, [*maps, *fuse.parameters()], torch.ones_like(made))
 
     return run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image-size", type=int, default=256, help="px")
+    parser.add_argument("--train", action="store_true", help="forward, backward and SGD, not inference")
+    parser.add_argument("--compile", action="store_true", help="the fusions by torch.compile")
+    parser.add_argument("--image-size", type=int, default=256, help="px, a multiple of 32")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--width", type=float, default=0.25, help="multiplier of the widths")
+    parser.add_argument("--device", default="cpu", help=DEVICE)
     options = parser.parse_args()
     genotype, scale = zoo("yolov3-asff").genotype, Scale(width=options.width, stem=options.width)
     images = torch.rand(options.batch, 3, options.image_size, options.image_size)
-    asff, plain = (inference(g, scale, images) for g in (genotype, summed(genotype)))
-    print(f"asff over sum: {interleaved(asff, plain, options.rounds)}, {torch.get_num_threads()} threads")
+    whole, parts = [], []
+    for each in (genotype, summed(genotype)):
+        network, given = place(decode(each, scale).train(options.train), images, best_device(options.device))
+        found = fusions(network, given, [node.name for node in genotype.nodes if node.fuse.name == "asff"])
+        if options.compile:
+            for fuse, _ in found:
+                fuse.compile()
+        whole.append(stepper(network, given) if options.train else inference(network, given))
+        parts.append(alone(found, given, train=options.train))
+    passes = interleaved(whole[0], whole[1], options.rounds)
+    fused = interleaved(parts[0], parts[1], options.rounds)
+    cost_ms, sum_ms = fused.first * 1e3, fused.second * 1e3
+    print(f"asff over sum: {passes}, {torch.get_num_threads()} threads")
+    share = (fused.first - fused.second) / passes.second
+    print(f"fusions alone: {cost_ms:.2f} ms against {sum_ms:.2f} ms, {share:.2%} of the pass by sums")
 
 
 if __name__ == "__main__":

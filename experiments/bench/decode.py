@@ -1,17 +1,19 @@
-"""Milliseconds to decode SpineNet-49 on the meta device and to count its cost: `python -m experiments.bench.decode`.
+"""Milliseconds to decode SpineNet-49 and to count its cost: `python -m experiments.bench.decode`.
 
-Counting decodes anew, head included, so the sum counts the decoding twice.
+On the meta device, where no weights are drawn, unless another is given. Counting decodes anew, there, head included, so
+the sum counts the decoding twice.
 """
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 
+from experiments.bench.interleaved import clock
 from nas.cost import cost
 from nas.decode import decode
+from nas.training.device import best_device
 from search_spaces.zoo import zoo
 
 
@@ -20,9 +22,9 @@ def milliseconds(run: Callable[[], object], rounds: int) -> float:
     run()
     taken = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = clock()
         run()
-        taken.append(time.perf_counter() - start)
+        taken.append(clock() - start)
     return statistics.median(taken) * 1e3
 
 
@@ -30,18 +32,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", default="spinenet-49", help="a zoo entry")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--device", default="meta", help="to decode on: meta, cpu or cuda")
     options = parser.parse_args()
     entry = zoo(options.name)
+    device = options.device if options.device == "meta" else best_device(options.device)
 
     def decoded() -> None:
-        with torch.device("meta"):
+        with torch.device(device):
             decode(entry.genotype, entry.scale)
 
     def costed() -> None:
         cost(entry.genotype, entry.scale, image_size=entry.image_size, num_classes=entry.num_classes)
 
     decode_ms, cost_ms = milliseconds(decoded, options.rounds), milliseconds(costed, options.rounds)
-    print(f"{options.name}: decode {decode_ms:.1f} ms + cost {cost_ms:.1f} ms = {decode_ms + cost_ms:.1f} ms")
+    print(
+        f"{options.name}: decode on {device} {decode_ms:.1f} ms + cost {cost_ms:.1f} ms = {decode_ms + cost_ms:.1f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,15 @@
-"""Two ways to do the same, timed in turns, so that a busy machine slows both alike."""
+"""Two ways to do the same, timed in turns, so that a busy machine slows both alike; on CPU or GPU."""
 
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+DEVICE = "cuda: channels-last and bfloat16, as a training there"
+"""What `--device` of a benchmark says."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,29 @@ def interleaved(first: Callable[[], object], second: Callable[[], object], round
     ways = list(zip((first, second), times, strict=True))
     for _ in range(rounds):
         for run, taken in ways:
-            start = time.perf_counter()
+            start = clock()
             run()
-            taken.append(time.perf_counter() - start)
+            taken.append(clock() - start)
         ways.reverse()
     pairs = zip(*times, strict=True)
     return Ratio(statistics.median(times[0]), statistics.median(times[1]), tuple(a / b for a, b in pairs))
+
+
+def clock() -> float:
+    """Seconds, once a GPU that is in use has done all it was given."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def place(network: nn.Module, images: Tensor, device: str) -> tuple[nn.Module, Tensor]:
+    """Both on a device; channels-last on a GPU."""
+    if device == "cpu":
+        return network, images
+    layout = torch.channels_last
+    return network.to(device).to(memory_format=layout), images.to(device, memory_format=layout)
+
+
+def autocast(images: Tensor) -> torch.autocast:
+    """bfloat16 where the images are on a GPU, nothing elsewhere."""
+    return torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda)

@@ -1,6 +1,6 @@
 """A training step of decoded backbones against the same by hand: `python -m experiments.bench.train_step`.
 
-Forward, backward and SGD on CPU, equal weights, in turns; the loss is the mean square of the outputs.
+Forward, backward and SGD, equal weights, in turns; the loss is the mean square of the outputs.
 """
 
 import argparse
@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from experiments.bench.interleaved import interleaved
+from experiments.bench.interleaved import DEVICE, autocast, interleaved, place
 from experiments.bench.plain_spinenet import PlainSpineNet, copy_state
 from experiments.bench.plain_yolov3_asff import PlainYolov3Asff
 from nas.decode import decode
+from nas.training.device import best_device
 from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
@@ -48,7 +49,8 @@ def stepper(network: nn.Module, images: Tensor) -> Callable[[], None]:
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
 
     def step() -> None:
-        loss = torch.stack([x.square().mean() for x in outputs(network, images)]).sum()
+        with autocast(images):
+            loss = torch.stack([x.square().mean() for x in outputs(network, images)]).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -63,10 +65,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--width", type=float, default=1.0, help="multiplier of the widths")
+    parser.add_argument("--device", default="cpu", help=DEVICE)
     options = parser.parse_args()
+    device = best_device(options.device)
     images = torch.rand(options.batch, 3, options.image_size, options.image_size)
     for name in [options.only] if options.only else PLAIN:
-        decoded, plain = (stepper(network.train(), images) for network in pair(name, options.width))
+        decoded, plain = (stepper(*place(net.train(), images, device)) for net in pair(name, options.width))
         print(f"{name:12} {interleaved(decoded, plain, options.rounds)}, {torch.get_num_threads()} threads")
 
 

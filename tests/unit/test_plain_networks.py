@@ -1,12 +1,19 @@
-"""The hand-written networks of the benchmark are the decoded ones: equal outputs from equal weights."""
+"""What the benchmarks race: hand-written networks equal the decoded ones, sums take ASFF's place."""
+
+import re
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from experiments.bench.asff_overhead import summed
+from experiments.bench import asff_overhead
+from experiments.bench.asff_overhead import fusions, summed
 from experiments.bench.plain_spinenet import copy_state
 from experiments.bench.train_step import PLAIN, outputs, pair, stepper
+from nas.decode import decode
+from nas.ops.fuse.asff import Asff
+from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
 
@@ -45,3 +52,20 @@ def test_sums_take_the_place_of_asff_and_of_nothing_else() -> None:
     changed = [a.name for a, b in zip(genotype.nodes, plain.nodes, strict=True) if a != b]
     assert changed == ["f3", "f4", "f5"]
     assert not any(node.fuse.name == "asff" for node in plain.nodes)
+
+
+def test_fusions_come_with_the_maps_that_reach_them() -> None:
+    backbone = decode(zoo("yolov3-asff").genotype, Scale(width=0.0625, stem=0.0625))
+    found = fusions(backbone, torch.rand(2, 3, 64, 64), ["f4", "f3"])
+    assert all(isinstance(fuse, Asff) for fuse, _ in found)
+    assert {tuple(x.shape) for x in found[0][1]} == {(2, 16, 8, 8)}  # in the order of the pass
+    assert {tuple(x.shape) for x in found[1][1]} == {(2, 16, 4, 4)}
+    assert not any(module._forward_pre_hooks for module in backbone.modules())
+
+
+@pytest.mark.parametrize("way", ["", "--train"])
+def test_what_asff_costs_is_said(way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--image-size", "64", "--batch", "2", "--rounds", "2", "--width", "0.0625"]
+    monkeypatch.setattr(sys, "argv", ["asff_overhead", *flags, *way.split()])
+    asff_overhead.main()
+    assert re.search(r"fusions alone: [\d.]+ ms against [\d.]+ ms, -?[\d.]+% of the pass", capsys.readouterr().out)

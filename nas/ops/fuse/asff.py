@@ -35,8 +35,8 @@ class Asff(nn.Module):
         self.act = activation(op["act"])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        weights = self.weights(maps)
-        total = maps[0] * weights[:, :1]
-        for i, x in enumerate(maps[1:], 1):
-            total = torch.addcmul(total, x, weights[:, i : i + 1])
+        weights = self.weights(maps).split(1, 1)  # all at once: backward of slices would fill and add N maps of zeros
+        total = maps[0] * weights[0]
+        for x, weight in zip(maps[1:], weights[1:], strict=True):
+            total.addcmul_(x, weight)  # in place, as backward never reads the total
         return self.act(total)
