@@ -15,7 +15,8 @@ from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
 from nas.training.evaluation import evaluate
 from nas.training.recipe import Recipe
-from nas.training.trainer import Trainer
+from nas.training.trainer import Trainer, require_finite
+from proxies.resolution import require_resolution
 from search_spaces.genotype import Genotype, Scale
 
 _OBJECTIVES: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
@@ -96,10 +97,11 @@ class ShortTrain:
         Every candidate sees the same images in the same order at a seed.
 
         Raises:
-            GenotypeError: the scale does not suit the genotype, or this machine's memory.
+            GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
             Diverged: the loss is no longer finite.
         """
         config = self.config
+        require_resolution(genotype, config.image_size)
         torch.manual_seed(seed)
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.train.num_classes)
         require_memory_for(price.parameters)
@@ -110,10 +112,12 @@ class ShortTrain:
         for rung in range(1, config.rungs + 1):
             model.train()
             losses = [trainer.step(*next(stream)) for _ in range(trainer.steps, config.steps * rung // config.rungs)]
-            metrics = evaluate(model, self.val, self.val_images, device=device)
+            loss = torch.stack(losses).mean()
+            require_finite(loss, trainer.steps)
+            metrics = evaluate(trainer.scored, self.val, self.val_images, device=device, evaluator="faster-coco-eval")
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],
                 "gmacs": price.macs / 1e9,
-                "loss": float(torch.stack(losses).mean()),
+                "loss": float(loss),
             }

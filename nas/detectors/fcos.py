@@ -1,12 +1,18 @@
 """FCOS (arXiv 1904.01355) on a decoded backbone: torchvision's head, losses and NMS."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS, FCOSClassificationHead, FCOSHead, FCOSRegressionHead
+from torchvision.models.detection.image_list import ImageList
 
+from nas.data.targets import Target, Targets
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.fcos_loss import fcos_losses
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
 from nas.ops.part.dsa import PyramidAttention
@@ -18,27 +24,41 @@ HEAD_GROUPS = 32
 
 
 class Fcos(FCOS):
-    """torchvision's FCOS with its assignment done for the whole batch at once."""
+    """torchvision's FCOS, whose training takes a batch (N, 3, H, W) and its `Targets` with no step done per image."""
 
     head: FCOSHead
+    transform: BatchTransform
 
     def network(self, images: Tensor) -> dict[str, Tensor]:
         """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
         outputs: dict[str, Tensor] = self.head(list(self.backbone(images).values()))
         return outputs
 
+    def forward(self, images: Any, targets: Any = None) -> Any:
+        """As torchvision's: losses by name in training, else detections."""
+        if not (self.training and isinstance(images, Tensor) and isinstance(targets, Targets)):
+            return super().forward(images, targets)
+        batch, _ = self.transform(images)
+        features = list(self.backbone(batch.tensors).values())
+        first = ImageList(batch.tensors[:1], batch.image_sizes[:1])  # anchors are those of all
+        anchors = self.anchor_generator(first, features)[0]
+        return self._losses(targets, self.head(features), anchors, [x.shape[-2] * x.shape[-1] for x in features])
+
     def compute_loss(
         self,
-        targets: list[dict[str, Tensor]],
+        targets: Sequence[Target],
         head_outputs: dict[str, Tensor],
         anchors: list[Tensor],
         num_anchors_per_level: list[int],
     ) -> dict[str, Tensor]:
         """As torchvision's: classification, bbox_regression and bbox_ctrness, normalised by the positives."""
-        matched = match_points(
-            anchors[0], num_anchors_per_level, [t["boxes"] for t in targets], self.center_sampling_radius
-        )
-        return self.head.compute_loss(targets, head_outputs, anchors, list(matched))
+        return self._losses(Targets.of(targets), head_outputs, anchors[0], num_anchors_per_level)
+
+    def _losses(
+        self, targets: Targets, outputs: dict[str, Tensor], anchors: Tensor, points_per_level: list[int]
+    ) -> dict[str, Tensor]:
+        matched = match_points(anchors, points_per_level, targets.boxes, self.center_sampling_radius)
+        return fcos_losses(outputs, targets, anchors, matched, self.head.box_coder)
 
 
 class HeadNorm(nn.GroupNorm):

@@ -2,10 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 
-def match_points(anchors: Tensor, points_per_level: list[int], boxes: list[Tensor], radius: float) -> Tensor:
+def match_points(anchors: Tensor, points_per_level: list[int], boxes: Tensor, radius: float) -> Tensor:
     """The object of every point, as torchvision's FCOS assigns it, for a whole batch in one pass.
 
     A point answers for the smallest object that contains it, whose centre is within `radius` units of it, and whose
@@ -14,15 +13,13 @@ def match_points(anchors: Tensor, points_per_level: list[int], boxes: list[Tenso
     Args:
         anchors: (P, 4) squares around the points, their side the unit of the level; finest level first.
         points_per_level: how many points each level has.
-        boxes: (M_i, 4) objects of each image, xyxy pixels.
+        boxes: (N, M, 4) objects of each image, xyxy pixels; one without an area is none.
         radius: of centre sampling, in units.
 
     Returns:
         (N, P) index into the image's objects, -1 for none.
     """
-    if not any(len(b) for b in boxes):
-        return anchors.new_full((len(boxes), len(anchors)), -1, dtype=torch.int64)
-    x0, y0, x1, y1 = pad_sequence(boxes, batch_first=True).unsqueeze(1).unbind(-1)  # (N, 1, M); padding has no area
+    x0, y0, x1, y1 = boxes.unsqueeze(1).unbind(-1)  # (N, 1, M)
     unit = (anchors[:, 2] - anchors[:, 0])[:, None]
     x, y = ((anchors[:, :2] + anchors[:, 2:]) / 2).unsqueeze(1).unbind(-1)  # (P, 1)
     sides = torch.stack((x - x0, y - y0, x1 - x, y1 - y))  # (4, N, P, M)

@@ -1,15 +1,26 @@
 """Normalisation of whole batches, for pipelines that make all images one size."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-Targets = list[dict[str, Tensor]]
+from nas.data.targets import Target
 
 
 class BatchTransform(GeneralizedRCNNTransform):
     """torchvision's transform, which also takes a batch (N, 3, H, W) as it is: normalised at once, not resized."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, min_size: Any, max_size: int, image_mean: list[float], image_std: list[float]) -> None:
+        super().__init__(min_size, max_size, image_mean, image_std)
+        # they move with the model, so that no step carries them to the device
+        self.register_buffer("mean", torch.tensor(image_mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(image_std)[:, None, None], persistent=False)
 
     @classmethod
     def standard(cls) -> "BatchTransform":
@@ -22,19 +33,17 @@ class BatchTransform(GeneralizedRCNNTransform):
         return cls(given.min_size, given.max_size, given.image_mean, given.image_std)
 
     def forward(
-        self, images: list[Tensor] | Tensor, targets: Targets | None = None
-    ) -> tuple[ImageList, Targets | None]:
+        self, images: list[Tensor] | Tensor, targets: list[Target] | None = None
+    ) -> tuple[ImageList, list[Target] | None]:
         """Images in 0..1, as a list of any sizes or one batch -> normalised batch and its targets."""
         if not isinstance(images, Tensor):
             return super().forward(images, targets)
-        mean = torch.tensor(self.image_mean, device=images.device)[:, None, None]
-        std = torch.tensor(self.image_std, device=images.device)[:, None, None]
         size = (images.shape[-2], images.shape[-1])
-        return ImageList((images - mean) / std, [size] * len(images)), targets
+        return ImageList((images - self.mean) / self.std, [size] * len(images)), targets
 
     def postprocess(
-        self, result: Targets, image_shapes: list[tuple[int, int]], original_image_sizes: list[tuple[int, int]]
-    ) -> Targets:
+        self, result: list[Target], image_shapes: list[tuple[int, int]], original_image_sizes: list[tuple[int, int]]
+    ) -> list[Target]:
         """Boxes and masks back in the pixels of the images that were given."""
         if image_shapes == original_image_sizes and not any("masks" in found for found in result):
             return result

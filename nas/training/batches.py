@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 import numpy as np
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data.cache import Images
-from nas.data.detection_set import DataError, DetectionSet, IntArray
+from nas.data.detection_set import DataError, DetectionSet, FloatArray, IntArray
 from nas.data.masks import draw
+from nas.data.targets import Targets
 
-Target = dict[str, Tensor]
-Batch = tuple[Tensor, list[Target]]
-"""Images (N, 3, S, S) float in 0..1, and a dict of boxes (M, 4), labels (M,) and, where asked for, masks (M, S, S)."""
+Batch = tuple[Tensor, Targets]
+"""Images (N, 3, S, S) float in 0..1, and what is in them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +57,46 @@ class Batches:
             yield from self.training(seed=seed, epoch=epoch, flip=flip, device=device)
 
     def _batch(self, chosen: IntArray, mirrored: NDArray[np.bool_], device: str) -> Batch:
-        images = torch.from_numpy(self.images.take(chosen)).to(device, torch.float32).div_(255)
-        targets = [self._target(i, images.shape[-1], device) for i in chosen]
-        for position in np.flatnonzero(mirrored):
-            images[position] = images[position].flip(-1)
-            boxes = targets[position]["boxes"]
-            targets[position]["boxes"] = torch.stack(
-                (images.shape[-1] - boxes[:, 2], boxes[:, 1], images.shape[-1] - boxes[:, 0], boxes[:, 3]), 1
-            )
-            if self.masks:
-                targets[position]["masks"] = targets[position]["masks"].flip(-1)
-        return images, targets
+        pixels = self.images.take(chosen)
+        pixels[mirrored] = pixels[mirrored, ..., ::-1]
+        images = torch.from_numpy(pixels).to(device).float().div_(255)
+        masks = self._masks(chosen, mirrored, images.shape[-1], device) if self.masks else None
+        return images, self._targets(chosen, mirrored, images.shape[-1], device, masks)
 
-    def _target(self, position: int, size: int, device: str) -> Target:
-        boxes = torch.from_numpy(self.data.boxes[position] * self.images.scales[position])
-        labels = torch.from_numpy(self.data.labels[position])
-        target = {"boxes": boxes.to(device), "labels": labels.to(device)}
-        if self.masks:
-            target["masks"] = self._drawn(position, size).to(device)
-        return target
+    def _targets(
+        self,
+        chosen: IntArray,
+        mirrored: NDArray[np.bool_],
+        size: int,
+        device: str,
+        masks: tuple[Tensor, ...] | None,
+    ) -> Targets:
+        all_boxes, all_labels, starts = self._objects
+        counts = starts[chosen + 1] - starts[chosen]
+        place = np.arange(max(1, counts.max()))
+        there = place < counts[:, None]
+        rows = np.where(there, starts[chosen, None] + place, -1)  # the last row is empty
+        boxes = all_boxes[rows] * self.images.scales[chosen, None, None]
+        turned = boxes[mirrored]
+        turned[..., [0, 2]] = np.where(there[mirrored, :, None], size - turned[..., [2, 0]], 0)
+        boxes[mirrored] = turned
+        return Targets(
+            torch.from_numpy(boxes).to(device),
+            torch.from_numpy(all_labels[rows]).to(device),
+            tuple(counts.tolist()),
+            masks,
+        )
+
+    @cached_property
+    def _objects(self) -> tuple[FloatArray, IntArray, IntArray]:
+        """All boxes (T + 1, 4) and labels (T + 1,), one empty row at the end, and where each image's begin (N + 1,)."""
+        boxes = np.concatenate((*self.data.boxes, np.zeros((1, 4), np.float32)))
+        labels = np.concatenate((*self.data.labels, np.zeros(1, np.int64)))
+        return boxes, labels, np.cumsum([0, *map(len, self.data.labels)])
+
+    def _masks(self, chosen: IntArray, mirrored: NDArray[np.bool_], size: int, device: str) -> tuple[Tensor, ...]:
+        drawn = (self._drawn(i, size).to(device) for i in chosen)
+        return tuple(masks.flip(-1) if flip else masks for masks, flip in zip(drawn, mirrored, strict=True))
 
     def _drawn(self, position: int, size: int) -> Tensor:
         """The masks of an image (M, S, S), uint8."""

@@ -117,14 +117,14 @@ class Checkpoint:
             raise CheckpointError(f"{path}: damaged checkpoint: {error}") from None
 
     def restore(self) -> nn.Module:
-        """The trained detector, in evaluation mode.
+        """The trained detector, in evaluation mode, with averaged weights if it was trained so.
 
         Raises:
             CheckpointError: the weights do not fit the blueprint.
         """
         model = self.blueprint.build()
         try:
-            model.load_state_dict(self.state["model"])
+            model.load_state_dict(self.state.get("average") or self.state["model"])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"the weights do not fit the genotype: {error}") from None
         return model.eval()

@@ -16,7 +16,7 @@ from nas.training.batches import Batches
 from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
 from nas.training.evaluation import evaluate
 from nas.training.recipe import Recipe
-from nas.training.trainer import Trainer
+from nas.training.trainer import Trainer, require_finite
 
 LAST = "last.pt"
 METRICS = "metrics.json"
@@ -103,8 +103,9 @@ def fit(
         for step, (images, targets) in enumerate(stream, 1):
             loss = trainer.step(images, targets)
             watch(Progress(epoch, config.epochs, step, batches.steps_per_epoch, float(loss)))
+        require_finite(loss, trainer.steps)
         Checkpoint(blueprint, config.model_dump_json(), epoch + 1, trainer.state_dict()).save(out / LAST)
-    metrics = evaluate(model, val, open_images(val, blueprint.image_size, limit=limit), device=device)
+    metrics = evaluate(trainer.scored, val, open_images(val, blueprint.image_size, limit=limit), device=device)
     (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
 

@@ -7,13 +7,27 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from nas.training.batches import Target
+from nas.data.targets import Targets
 from nas.training.recipe import Recipe
+
+CHECK_EVERY = 16
+"""Steps between two looks at the loss on a GPU."""
 
 
 class Diverged(RuntimeError):
     """The loss is no longer a finite number."""
+
+
+def require_finite(loss: Tensor, step: int) -> None:
+    """Look at a loss, for which a GPU has to be waited for.
+
+    Raises:
+        Diverged: it is not finite.
+    """
+    if not math.isfinite(value := loss.item()):
+        raise Diverged(f"the loss is {value} at step {step}")
 
 
 class Trainer:
@@ -38,25 +52,34 @@ class Trainer:
         total = total_steps + 1
         warmup = max(recipe.warmup, 2 / total)
         self.schedule = OneCycleLR(self.optimizer, recipe.learning_rate, total_steps=total, pct_start=warmup)
+        self.average = _averaged(self.model, recipe.average) if recipe.average else None
         self.steps = 0
 
-    def step(self, images: Tensor, targets: list[Target]) -> Tensor:
+    @property
+    def scored(self) -> nn.Module:
+        """The model to be scored: with averaged weights, if the recipe has them."""
+        return self.average.module if self.average else self.model
+
+    def step(self, images: Tensor, targets: Targets) -> Tensor:
         """Take one step; returns the loss, detached.
 
         Raises:
-            Diverged: the loss is not finite; the weights are left as they were.
+            Diverged: the loss is not finite; the weights are left as they were. A GPU hears of it up to
+                `CHECK_EVERY` steps late, with its weights lost.
         """
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
             losses = self.model(images, targets)
         loss: Tensor = torch.stack(tuple(losses.values())).sum()
-        if not math.isfinite(loss.item()):
-            raise Diverged(f"the loss is {loss.item()} at step {self.steps}")
+        if not loss.is_cuda or self.steps % CHECK_EVERY == 0:  # what is lost stays lost
+            require_finite(loss, self.steps)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
+        if self.average:
+            self.average.update_parameters(self.model)
         self.steps += 1
         return loss.detach()
 
@@ -64,6 +87,7 @@ class Trainer:
         """All that a continued training needs: weights, optimiser, schedule, steps."""
         return {
             "model": self.model.state_dict(),
+            **({"average": self.average.module.state_dict()} if self.average else {}),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "steps": self.steps,
@@ -75,3 +99,11 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.steps = state["steps"]
+        if self.average:
+            self.average.module.load_state_dict(state["average"])
+            self.average.n_averaged.fill_(self.steps)
+
+
+def _averaged(model: nn.Module, horizon: int) -> AveragedModel:
+    average = get_ema_multi_avg_fn(1 - 1 / horizon)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

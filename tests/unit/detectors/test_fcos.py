@@ -8,6 +8,7 @@ from torchvision.models.detection.fcos import FCOS
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from nas.data.targets import Targets
 from nas.detectors import DetectorConfig, build_detector
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
@@ -48,9 +49,50 @@ def test_assignment_equals_torchvision(seed: int) -> None:
     for count in (5, 0, 12):
         corner = torch.rand(count, 2, generator=rng) * 100
         boxes.append(torch.cat((corner, corner + 4 + torch.rand(count, 2, generator=rng) * 120), 1))
-    ours = match_points(anchors, [s * s for s in sides], boxes, 1.5)
+    padded = Targets.of([{"boxes": b, "labels": b.new_zeros(len(b))} for b in boxes]).boxes
+    ours = match_points(anchors, [s * s for s in sides], padded, 1.5)
     assert torch.equal(ours, _official_match(anchors, [s * s for s in sides], boxes))
     assert (ours >= 0).any()
+
+
+@pytest.mark.parametrize("counts", [(5, 0, 12), (0, 0, 0), (1, 1, 1)])
+def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> None:
+    """Through the batched path, against torchvision's own losses behind its own assignment."""
+    rng = torch.Generator().manual_seed(sum(counts))
+    torch.manual_seed(0)
+    model = build_detector(zoo("fpn-r50").genotype, SMALL, 5)
+    torch.nn.init.normal_(model.head.regression_head.bbox_reg.weight, std=0.1)
+    images = torch.rand(3, 3, 128, 128, generator=rng)
+    objects = []
+    for count in counts:
+        corner = torch.rand(count, 2, generator=rng) * 100
+        size = 4 + torch.rand(count, 2, generator=rng) * 100
+        labels = torch.randint(5, (count,), generator=rng)
+        objects.append({"boxes": torch.cat((corner, corner + size), 1), "labels": labels})
+
+    def gradients(losses: dict[str, Tensor]) -> list[Tensor]:
+        model.zero_grad()
+        sum(losses.values()).backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    ours = model(images, Targets.of(objects))
+    our_gradients = gradients(ours)
+    model.transform.min_size = (128,)  # a list is resized
+    model.compute_loss = lambda *args: FCOS.compute_loss(model, *args)
+    official = model(list(images), objects)
+    torch.testing.assert_close(ours, official)
+    torch.testing.assert_close(our_gradients, gradients(official), rtol=1e-3, atol=1e-5)
+
+
+def test_targets_read_as_torchvisions_list() -> None:
+    given = [
+        {"boxes": torch.rand(count, 4), "labels": torch.arange(count), "extra": torch.zeros(1)} for count in (2, 0, 3)
+    ]
+    read = list(Targets.of(given))
+    assert len(read) == 3
+    for before, after in zip(given, read, strict=True):
+        assert torch.equal(before["boxes"], after["boxes"])
+        assert torch.equal(before["labels"], after["labels"])
 
 
 def test_a_batch_is_normalised_as_a_list_is() -> None:

@@ -4,8 +4,9 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from support import shared_data
@@ -15,8 +16,9 @@ from torchvision.ops import roi_align
 from nas.data.cache import Images, letterbox
 from nas.data.coco import read_split
 from nas.data.detection_set import DetectionSet
-from nas.training.batches import Batches, Target
-from nas.training.evaluation import MASK_METRICS, METRICS, coco_metrics, evaluate, to_coco
+from nas.data.targets import Target
+from nas.training.batches import Batches
+from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
 
 CASES = {
     "val2014_100/bbox": ("instances_val2014_100.json", "instances_val2014_fakebbox100_results.json"),
@@ -29,11 +31,12 @@ def _read(path: Path) -> Any:
     return json.loads(gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes())
 
 
+@pytest.mark.parametrize("evaluator", get_args(Evaluator))
 @pytest.mark.parametrize("case", CASES)
-def test_the_reference_numbers_are_reproduced(case: str) -> None:
+def test_the_reference_numbers_are_reproduced(case: str, evaluator: Evaluator) -> None:
     folder = shared_data() / "data" / "cocoeval_ref"
     truth, results = (_read(folder / name) for name in CASES[case])
-    ours = coco_metrics(truth, results, kind="segm" if case.endswith("segm") else "bbox")
+    ours = coco_metrics(truth, results, kind="segm" if case.endswith("segm") else "bbox", evaluator=evaluator)
     assert tuple(ours) == METRICS
     assert list(ours.values()) == pytest.approx(_read(folder / "expected.json")[case]["stats"], rel=0, abs=1e-12)
 
@@ -58,7 +61,7 @@ class _Oracle(nn.Module):
     def __init__(self, data: DetectionSet, images: Images, *, masks: bool) -> None:
         super().__init__()
         batch = Batches(data, images, len(data), masks)
-        self.truth = [batch._target(i, SIZE, "cpu") for i in range(len(data))]
+        self.truth = list(batch._batch(np.arange(len(data)), np.zeros(len(data), bool), "cpu")[1])
         self.masks = masks
 
     def forward(self, images: Tensor) -> list[dict[str, Tensor]]:

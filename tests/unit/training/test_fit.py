@@ -1,6 +1,7 @@
 """Training in earnest: it can be cut anywhere between epochs, and its files can be trusted."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
 Data = tuple[DetectionSet, DetectionSet]
-CONFIG = FitConfig(epochs=2, recipe=Recipe(batch_size=4))
+CONFIG = FitConfig(epochs=2, recipe=Recipe(batch_size=4, average=2))
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +56,10 @@ def test_a_training_cut_short_and_resumed_ends_as_if_it_never_was(
         _train(blueprint, data, tmp_path / "cut", cut)
     assert not (tmp_path / "cut" / METRICS).exists()
     assert _train(blueprint, data, tmp_path / "cut") == whole
-    first, second = (Checkpoint.load(tmp_path / name / LAST).state["model"] for name in ("whole", "cut"))
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    states = [Checkpoint.load(tmp_path / name / LAST).state for name in ("whole", "cut")]
+    for part in ("model", "average"):
+        first, second = (state[part] for state in states)
+        assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_directory_is_not_reused_for_another_training(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
@@ -91,6 +94,21 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(blueprint: Bl
     with pytest.raises(Diverged, match="nan at step 0"):
         trainer.step(images * torch.nan, targets)
     assert all(torch.equal(before[name], value) for name, value in trainer.model.named_parameters())
+
+
+def test_the_average_of_the_weights_is_what_is_scored_and_kept(blueprint: Blueprint, data: Data) -> None:
+    """Against the sum written out: a first step's weights, then a half of the average and a half of the new ones."""
+    torch.manual_seed(0)
+    trainer = Trainer(blueprint.build(), Recipe(average=2), 10)
+    stream = Batches(data[0], letterbox(data[0], 64), 4).forever(seed=0, flip=False, device="cpu")
+    expected = None
+    for images, targets in islice(stream, 3):
+        trainer.step(images, targets)
+        now = trainer.model.head.regression_head.bbox_reg.weight.detach().clone()
+        expected = now if expected is None else (expected + now) / 2
+    torch.testing.assert_close(trainer.scored.head.regression_head.bbox_reg.weight, expected)
+    kept = Checkpoint(blueprint, "", 1, trainer.state_dict()).restore()
+    assert torch.equal(kept.head.regression_head.bbox_reg.weight, trainer.scored.head.regression_head.bbox_reg.weight)
 
 
 def test_an_epoch_sees_each_image_once_in_an_order_of_its_own(data: Data) -> None:
