@@ -1,14 +1,13 @@
 """GENOTYPE on the command line: a JSON file, `zoo:NAME`, a run (its best), or `RUN#N`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import UsageError
 from experiments.run_directory import RunDirectory
 from nas.search.ranking import best
 from search_spaces.genotype import Genotype, Scale
-from search_spaces.naming import unknown
-from search_spaces.ops import OPS, GenotypeError, Kind, op
+from search_spaces.ops import GenotypeError
 from search_spaces.serial import MAX_BYTES
 from search_spaces.zoo import zoo
 
@@ -19,10 +18,10 @@ class Named:
 
     Attributes:
         label: short name, fit for a file name.
-        scale: the scale it was published or searched at; None for a bare file.
+        scale: the scale it was published, searched or asked for at; None for a bare file.
         image_size: the image size that goes with it.
         run: the run it was found in.
-        num_classes: of a zoo entry's published head.
+        num_classes: of a zoo entry's published head, or as asked for.
         frozen: parts that a zoo entry's authors did not train.
     """
 
@@ -59,21 +58,6 @@ def find_genotype(name: str) -> Named:
     if Path(name).is_file():
         return Named(_read(Path(name)), Path(name).stem)
     raise UsageError(f"no genotype {name!r}: give a JSON file, zoo:NAME, a run's directory, or RUN#N")
-
-
-def with_head(named: Named, head: str | None) -> Named:
-    """The same under another head, at that head's defaults; unchanged for None.
-
-    Raises:
-        UsageError: no such head; the message suggests the nearest.
-        GenotypeError: the head cannot read what the genotype puts out.
-    """
-    if head is None:
-        return named
-    heads = [name for name, spec in OPS.items() if spec.kind is Kind.head]
-    if head not in heads:
-        raise UsageError(f"--detector: {unknown('detector', head, heads)}")
-    return replace(named, genotype=replace(named.genotype, head=op(head)), label=f"{named.label}-{head}")
 
 
 def _read(path: Path) -> Genotype:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces import serial
 from search_spaces.canonical import canonical_form
+from search_spaces.normal import normal
 from search_spaces.ops import GenotypeError, Kind, Op, StemMap, op, short, stem_maps
 from search_spaces.scale import MAX_WIDTH
 from search_spaces.scale import Scale as Scale
@@ -103,30 +104,27 @@ class Genotype:
     def key(self) -> str:
         """32 hex digits, equal for genotypes that decode to the same network.
 
-        Names, the order of nodes and inputs, and dead nodes do not count; the order that a fusion minds does.
+        Names, the order of nodes and inputs, dead nodes, and what does nothing (see `search_spaces.normal`) do not
+        count; the order that a fusion minds does.
         Stable across processes and releases.
         """
         return self._key
 
     @cached_property
     def _key(self) -> str:
-        names = [m.name for m in stem_maps(self.stem)] + [n.name for n in self.live]
-        place = {name: i for i, name in enumerate(names)}
-        outputs = set(self.outputs)
-        labels = [serial.text(self.stem) + m.name for m in stem_maps(self.stem)]
-        labels += [
-            f"{n.level} {n.width} {serial.text(n.fuse)} {serial.text(n.block)} {n.name in outputs}" for n in self.live
-        ]
-        arcs = [
-            (
-                place[edge.source],
-                place[node.name],
-                f"{min(i, node.fuse.spec.ordered) if node.fuse.spec.ordered else ''}{serial.text(edge.op)}",
+        stems, (vertices, outputs, head) = stem_maps(self.stem), normal(self)
+        place = {name: i for i, name in enumerate([*(m.name for m in stems), *(v.node.name for v in vertices)])}
+        labels = [serial.text(self.stem) + m.name for m in stems]
+        arcs = []
+        for node, block, inputs in vertices:
+            labels.append(
+                f"{node.level} {node.width} {serial.text(node.fuse)} {serial.text(block)} {node.name in outputs}"
             )
-            for node in self.live
-            for i, edge in enumerate(node.inputs)
-        ]
-        form = repr((serial.text(self.head), *canonical_form(labels, arcs)))
+            ordered = node.fuse.spec.ordered
+            for i, (source, operator) in enumerate(inputs):
+                rank = min(i, ordered) if ordered else ""
+                arcs.append((place[source], place[node.name], f"{rank}{serial.text(operator)}"))
+        form = repr((serial.text(head), *canonical_form(labels, arcs)))
         return hashlib.sha256(form.encode()).hexdigest()[:32]
 
     def to_json(self, *, indent: int | None = None) -> str:

@@ -226,6 +226,14 @@ class Op:
                 return value
         return OPS[self.name].fields[name].default
 
+    def but(self, **changes: object) -> "Op":
+        """The same operator with other values of some attributes.
+
+        Raises:
+            GenotypeError: it has no such attribute, or the value is illegal.
+        """
+        return op(self.name, **{**dict(self.attributes), **changes})
+
     def parts(self) -> Iterator["Op"]:
         """Operators nested in this one."""
         for _, value in self.attributes:

@@ -50,4 +50,4 @@ def _node(node: Node, change: Callable[[Op], Op]) -> Node:
 def _set(operator: Op, name: str, value: Attribute) -> Op:
     if name not in operator.spec.fields:
         return operator
-    return Op(operator.name, (*(pair for pair in operator.attributes if pair[0] != name), (name, value)))
+    return operator.but(**{name: value})

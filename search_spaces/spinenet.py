@@ -60,7 +60,9 @@ def connect(
     read = {edge.source for node in nodes for edge in node.inputs}
     outputs = []
     for i, block in enumerate(blocks, 1):
-        operator = _dropping(module(block), drop * i / len(blocks))
+        operator = module(block)
+        if drop:
+            operator = operator.but(drop=drop * i / len(blocks))
         parents = [nodes[p].name for p in block.parents]
         edges = [Edge(parent, op("spinenet")) for parent in parents]
         read.update(parents)
@@ -79,10 +81,6 @@ def _stem_nodes(levels: Sequence[int]) -> Iterator[Node]:
     for i, level in enumerate(levels):
         source = f"b{i - 1}" if i else "stem2"
         yield Node(f"b{i}", level, WIDTHS[level], (Edge(source, op("identity")),), block=op("bottleneck"))
-
-
-def _dropping(block: Op, rate: float) -> Op:
-    return Op(block.name, (*block.attributes, ("drop", rate))) if rate else block
 
 
 def _alike(node: Node, level: int, block: Op) -> bool:

@@ -158,3 +158,15 @@ def zoo(name: str) -> ZooEntry:
     if name not in ZOO:
         raise GenotypeError(unknown("zoo entry", name, ZOO))
     return ZOO[name]()
+
+
+def published_scale(name: str) -> Scale:
+    """The scale of a name: `96`, or `spinenet-96` as the zoo calls its system.
+
+    Raises:
+        GenotypeError: no such scale; the message suggests the nearest or lists them.
+    """
+    short = name.removeprefix("spinenet-")
+    if short not in SCALES:
+        raise GenotypeError(unknown("scale", name, SCALES))
+    return SCALES[short]

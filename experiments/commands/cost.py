@@ -3,15 +3,20 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
-from experiments.genotypes import find_genotype, with_head
-from nas.cost import cost
+from experiments.genotypes import Named, find_genotype
+from experiments.network import Network, parse_network
+from nas.cost import Cost, cost
 from search_spaces.genotype import Scale
+
+CLASSES = 80
+"""Of COCO, where neither the genotype nor a flag says how many."""
 
 
 @dataclass(frozen=True)
@@ -20,34 +25,23 @@ class Arguments:
 
     genotype: Positional[str]
     """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
-    scale: Scale
-    """How big it is built; of a zoo entry the published scale, of a run its proxy's."""
+    network: Annotated[Network, arg(name="")]
     image_size: int = 640
     """Side of the image, px."""
-    classes: int = 80
-    """Outputs of the classifier; of a zoo entry as published."""
-    detector: str | None = None
-    """Another head than the genotype's own, e.g. faster_rcnn."""
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    name, _ = split_positional(arguments)
-    named = find_genotype(name) if name else None
-    default = Arguments(
-        genotype=name or "",
-        scale=(named and named.scale) or Scale(),
-        image_size=(named and named.image_size) or 640,
-        classes=(named and named.num_classes) or 80,
-    )
-    asked = parse(Arguments, "cost", arguments, default)
-    if asked.image_size < 1 or asked.classes < 1:
-        raise UsageError(f"--image-size {asked.image_size} --classes {asked.classes}: both must be at least 1")
-    chosen = with_head(find_genotype(asked.genotype), asked.detector)
-    counted = cost(
-        chosen.genotype, asked.scale, image_size=asked.image_size, num_classes=asked.classes, frozen=chosen.frozen
-    )
+    named = find_genotype(split_positional(arguments)[0] or parse(Arguments, "cost", arguments).genotype)
+
+    def before(scale: Scale | None) -> Arguments:
+        return Arguments(named.label, Network(scale or named.scale or Scale()), named.image_size or 640)
+
+    asked = parse_network(Arguments, "cost", arguments, before)
+    if asked.image_size < 1:
+        raise UsageError(f"--image-size {asked.image_size}: an image has at least 1 px")
+    counted = count(asked.network.of(named), asked.image_size)
     if asked.json:
         print(json.dumps(asdict(counted)))
         return 0
@@ -56,3 +50,18 @@ def main(arguments: Sequence[str]) -> int:
     console.print(f"multiply-adds {counted.macs:,} at {counted.image_size} px")
     console.print(f"activations  {counted.activations:,}")
     return 0
+
+
+def count(named: Named, image_size: int) -> Cost:
+    """What it costs with its own scale and class count, or those it was asked for with.
+
+    Raises:
+        GenotypeError: the scale does not suit the genotype.
+    """
+    return cost(
+        named.genotype,
+        named.scale or Scale(),
+        image_size=image_size,
+        num_classes=named.num_classes or CLASSES,
+        frozen=named.frozen,
+    )

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from experiments.arguments import parse
+from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
 from experiments.genotypes import find_genotype
+from experiments.network import Network, parse_network
 from nas.inspect.draw import describe, draw
+from search_spaces.genotype import Scale
 
 SUFFIXES = (".svg", ".png", ".pdf")
 
@@ -21,13 +24,19 @@ class Arguments:
 
     genotype: Positional[str]
     """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
+    network: Annotated[Network, arg(name="")]
     out: Path | None = None
     """An .svg, .png or .pdf file; NAME.svg here if not given."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    asked = parse(Arguments, "draw", arguments)
-    named = find_genotype(asked.genotype)
+    found = find_genotype(split_positional(arguments)[0] or parse(Arguments, "draw", arguments).genotype)
+
+    def before(scale: Scale | None) -> Arguments:
+        return Arguments(found.label, Network(scale or found.scale or Scale()))
+
+    asked = parse_network(Arguments, "draw", arguments, before)
+    named = asked.network.of(found)
     out = asked.out or Path(f"{named.label}.svg")
     if out.suffix not in SUFFIXES:
         raise UsageError(f"--out {out}: end it in one of {', '.join(SUFFIXES)}")
@@ -35,6 +44,6 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"--out {out}: there is no directory {out.parent}")
     draw(named.genotype, out, title=named.label)
     console = Console()
-    console.print(describe(named.genotype), markup=False, highlight=False)
+    console.print(describe(named.genotype, named.scale, named.num_classes), markup=False, highlight=False)
     console.print(f"drawn to {out}", markup=False)
     return 0

@@ -26,7 +26,7 @@ class Arguments:
     """Score a trained detector on a validation set."""
 
     checkpoint: Positional[Path]
-    """A checkpoint of `nas train`."""
+    """A checkpoint of `nas train`; it knows its scale, classes and detector."""
     data: str
     """A directory in COCO's format, or "digits"."""
     device: str = "auto"
@@ -38,11 +38,15 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "eval", arguments)
+    if str(asked.checkpoint).startswith("zoo:"):
+        raise UsageError(
+            f"{asked.checkpoint} has no weights to score: `nas train {asked.checkpoint}` makes a checkpoint"
+        )
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
     val = open_val(asked.data, asked.digits)
     report_skipped(val, Console(stderr=True))
-    if val.categories != blueprint.categories:
+    if val.categories != blueprint.categories[: len(val.categories)]:
         raise UsageError(
             f"{asked.checkpoint} knows other categories than {asked.data}: evaluate it on data like its own"
         )

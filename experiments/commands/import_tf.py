@@ -1,17 +1,18 @@
 """`nas import-tf FILE`: published TensorFlow weights of SpineNet as a checkpoint of ours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from experiments.arguments import parse
 from experiments.errors import UsageError
 from experiments.genotypes import Named, find_genotype
+from experiments.network import Network, parse_network
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
 from nas.importers.tf_spinenet import import_weights
@@ -37,8 +38,7 @@ class Arguments:
     """Variables: kernels (HWIO), gamma, beta, moving_mean, moving_variance; nothing in it is executed."""
     out: Path
     """The checkpoint to write."""
-    scale: Scale = field(default_factory=Scale)
-    """How big the network is; of a zoo entry the published scale."""
+    network: Annotated[Network, arg(name="")] = Network()  # noqa: RUF009 - a frozen value
     genotype: str = "zoo:spinenet-49"
     """The topology the weights belong to."""
     padding: Literal["symmetric", "same"] | None = None
@@ -47,13 +47,18 @@ class Arguments:
     """Of every batch norm; else what the file says, or 1e-3."""
     image_size: int = 640
     """Side of the images the checkpoint is evaluated on, px."""
-    classes: int = SPINENET_CLASSES
-    """Outputs of the classifier, of which output k is category k."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    named = find_genotype(parse(Arguments, VERB, arguments).genotype)
-    asked = _read(arguments, named)
+    given = parse(Arguments, VERB, arguments)
+    found = find_genotype(given.genotype)
+
+    def before(scale: Scale | None) -> Arguments:
+        network = Network(scale or found.scale or Scale())
+        return replace(given, network=network, image_size=found.image_size or given.image_size)
+
+    asked = parse_network(Arguments, VERB, arguments, before)
+    named = asked.network.of(found)
     variables = read_variables(asked.file)
     blueprint = _blueprint(asked, named, variables)
     torch.manual_seed(0)
@@ -67,23 +72,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(arguments: Sequence[str], named: Named) -> Arguments:
-    """The arguments once more, with what the genotype was published with as defaults."""
-    given = parse(Arguments, VERB, arguments)
-    published = replace(
-        given,
-        scale=named.scale or Scale(),
-        image_size=named.image_size or given.image_size,
-        classes=named.num_classes or given.classes,
-    )
-    return parse(Arguments, VERB, arguments, published)
-
-
 def _blueprint(asked: Arguments, named: Named, variables: Variables) -> Blueprint:
     return Blueprint(
         genotype=with_padding(named.genotype, asked.padding) if asked.padding else named.genotype,
-        scale=asked.scale,
+        scale=asked.network.scale,
         detector=DetectorConfig(norm_epsilon=asked.norm_epsilon or variables.epsilon or EPSILON),
         image_size=asked.image_size,
-        categories=tuple(Category(k, f"category {k}") for k in range(asked.classes)),
+        categories=tuple(Category(k, f"category {k}") for k in range(named.num_classes or SPINENET_CLASSES)),
     )

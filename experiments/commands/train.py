@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from tyro.conf import arg
 
 from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
-from experiments.genotypes import Named, find_genotype, with_head
+from experiments.genotypes import Named, find_genotype
+from experiments.network import Network, parse_network
 from experiments.searching import report_skipped
+from nas.data.detection_set import Category
 from nas.data.digits import DigitsConfig
 from nas.data.open import open_data
 from nas.detectors import DetectorConfig
@@ -39,9 +42,7 @@ class TrainConfig(FitConfig):
     """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
     image_size: int = Field(640, ge=32)
     """Side of the letterboxed images, px."""
-    scale: Scale = Scale()
-    head: Annotated[str | None, arg(name="detector")] = None
-    """Another head than the genotype's own, e.g. faster_rcnn."""
+    network: Annotated[Network, arg(name="")] = Network()
     detector: DetectorConfig = DetectorConfig()
     digits: DigitsConfig = DigitsConfig()
 
@@ -51,17 +52,18 @@ def main(arguments: Sequence[str]) -> int:
     if name is None:
         parse(TrainConfig, "train GENOTYPE", flags or ["--help"])
         raise UsageError("which genotype? Give a JSON file, zoo:NAME, a run's directory, or RUN#N first")
-    named = find_genotype(name)
-    config = parse(TrainConfig, "train GENOTYPE", flags, _defaults(named))
+    found = find_genotype(name)
+    config = parse_network(TrainConfig, "train GENOTYPE", flags, partial(_defaults, found))
     if config.data is None:
         raise UsageError("--data: give a directory in COCO's format, or 'digits'")
-    named = with_head(named, config.head)
+    named = config.network.of(found)
     console = Console()
     data = open_data(config.data, config.digits)
     for split in data:
         report_skipped(split, console)
     out = config.out or Path("train") / named.label
-    blueprint = Blueprint(named.genotype, config.scale, config.detector, config.image_size, data[0].categories)
+    outputs = _outputs(data[0].categories, config.network.classes)
+    blueprint = Blueprint(named.genotype, config.network.scale, config.detector, config.image_size, outputs)
     with _progress(console) as bar:
         task = bar.add_task(named.label, total=None, loss="")
 
@@ -83,17 +85,25 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _defaults(named: Named) -> TrainConfig:
+def _outputs(categories: tuple[Category, ...], classes: int | None) -> tuple[Category, ...]:
+    """What the classifier's outputs mean: the data's categories, then what is left over of `classes`."""
+    if classes is not None and classes < len(categories):
+        raise UsageError(f"--classes {classes}: the data has {len(categories)} categories: give as many or more")
+    spare = (classes or 0) - len(categories)
+    return (*categories, *(Category(categories[-1].id + i, "unused") for i in range(1, spare + 1)))
+
+
+def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
     if named.run is None:
-        return TrainConfig(scale=named.scale or Scale(), image_size=named.image_size or 640)
+        return TrainConfig(network=Network(scale or named.scale or Scale()), image_size=named.image_size or 640)
     searched = named.run.config()
     proxy, small = searched.proxy, searched.proxy.scale
-    scale = replace(small, width=small.width * 2, output_width=small.output_width * 2, stem=min(1.0, small.stem * 2))
+    twice = replace(small, width=small.width * 2, output_width=small.output_width * 2, stem=min(1.0, small.stem * 2))
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,
         image_size=proxy.image_size * 2,
-        scale=scale,
+        network=Network(scale or twice),
         detector=proxy.detector,
         recipe=proxy.recipe,
         seed=searched.seed,

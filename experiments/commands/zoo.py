@@ -3,30 +3,36 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.table import Column, Table
+from tyro.conf import arg
 
 from experiments.arguments import parse
-from nas.cost import cost
+from experiments.commands.cost import count
+from experiments.genotypes import find_genotype
+from experiments.network import Network, parse_network
+from search_spaces.genotype import Scale
+from search_spaces.ops import GenotypeError
 from search_spaces.zoo import ZOO, zoo
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the published systems, each under its own head at its published scale, image size and class count.
+    """List the published systems, each as published: head, scale, image size and class count; or as flags change them.
 
     An fcos head stands for a neck or module alone. Parameters are all that there are, frozen ones included.
     """
 
+    network: Annotated[Network, arg(name="")]
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
 
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "zoo", arguments)
-    rows = [_row(name) for name in ZOO]
+    rows = [_row(name, arguments) for name in ZOO]
     if asked.json:
         print(json.dumps({"zoo": rows}))
         return 0
@@ -34,19 +40,25 @@ def main(arguments: Sequence[str]) -> int:
     source = Column("source", overflow="fold")
     table = Table(name, head, "px", "parameters", "multiply-\nadds", source, box=None, pad_edge=False)
     for row in rows:
-        parameters, macs = f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G"
-        table.add_row(row["name"], row["head"], str(row["image_size"]), parameters, macs, row["source"])
+        if "error" in row:
+            numbers = "-", "-", row["error"]
+        else:
+            numbers = f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G", row["source"]
+        table.add_row(row["name"], row["head"], str(row["image_size"]), *numbers)
     Console().print(table)
     return 0
 
 
-def _row(name: str) -> dict[str, Any]:
-    entry = zoo(name)
-    counted = cost(
-        entry.genotype,
-        entry.scale,
-        image_size=entry.image_size,
-        num_classes=entry.num_classes,
-        frozen=entry.frozen,
-    )
-    return {"name": name, "source": entry.source, "head": entry.genotype.head.name, **asdict(counted)}
+def _row(name: str, flags: Sequence[str]) -> dict[str, Any]:
+    """What an entry costs, or why the flags make no network of it."""
+    entry = find_genotype(f"zoo:{name}")
+
+    def before(scale: Scale | None) -> Arguments:
+        return Arguments(Network(scale or entry.scale or Scale()))
+
+    network = parse_network(Arguments, "zoo", flags, before).network
+    row = {"name": name, "source": zoo(name).source, "head": network.head or entry.genotype.head.name}
+    try:
+        return {**row, **asdict(count(network.of(entry), zoo(name).image_size))}
+    except GenotypeError as error:
+        return {**row, "image_size": zoo(name).image_size, "error": str(error)}

@@ -1,12 +1,13 @@
 """A genotype as a picture, in the manner of SpineNet's Figure 4 (arXiv 1912.05027), and as lines of text."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from nas.inspect.layout import ROW, layout
 from nas.inspect.route import live_items
 from nas.inspect.words import one_line
-from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import Op, StemMap
 
 _LEFT, _RIGHT, _MARGIN, _TITLE = 0.9, 0.69, 0.15, 0.4
@@ -54,10 +55,16 @@ def draw(genotype: Genotype, path: Path, *, title: str = "") -> None:
         figure.savefig(path, format=suffix[1:], dpi=dpi, metadata=_METADATA[suffix])
 
 
-def describe(genotype: Genotype) -> str:
+def describe(genotype: Genotype, scale: Scale | None = None, classes: int | None = None) -> str:
     """The live graph as a table, a line a node in the order built; then its outputs, head and the parts of its blocks.
 
-    An input is followed by how many levels it climbs or falls and by how it is resampled.
+    Widths are those of the genotype, before any scale. An input is followed by how many levels it climbs or falls and
+    by how it is resampled.
+
+    Args:
+        genotype: what to describe.
+        scale: how big it is built, if that is to be told.
+        classes: how many its head has, if that is to be told.
     """
     items = live_items(genotype)
     rows: list[tuple[str, ...]] = [("#", "node", "level", "stride", "width", "block", "fuse", "inputs")]
@@ -65,7 +72,7 @@ def describe(genotype: Genotype) -> str:
         width = "-" if item.width is None else str(item.width)
         built = _built(item, items) if isinstance(item, Node) else (_plain(genotype.stem), "-", "the image")
         rows.append((str(i), name, f"P{item.level}", str(2**item.level), width, *built))
-    return "\n".join([*_aligned(rows), "", *_aligned(list(_notes(genotype)))])
+    return "\n".join([*_aligned(rows), "", *_aligned([*_notes(genotype), *_size(scale, classes)])])
 
 
 def _built(node: Node, items: dict[str, Node | StemMap]) -> tuple[str, str, str]:
@@ -91,6 +98,13 @@ def _notes(genotype: Genotype) -> Iterator[tuple[str, str]]:
         yield " ".join(names), _plain(part)
     if dead := len(genotype.nodes) - len(genotype.live):
         yield "dead", f"{dead} of {len(genotype.nodes)} nodes, needed by no output: not built"
+
+
+def _size(scale: Scale | None, classes: int | None) -> Iterator[tuple[str, str]]:
+    if scale:
+        yield "scale", " ".join(f"{name}={value}" for name, value in asdict(scale).items() if value is not None)
+    if classes:
+        yield "classes", str(classes)
 
 
 def _plain(operator: Op) -> str:

@@ -29,6 +29,10 @@ class Build:
     norm: Callable[[int], nn.Module] = nn.BatchNorm2d
 
 
+class OwnWeights(nn.Module):
+    """A part of an operator that begins with weights of its own making, which decoding leaves as they are."""
+
+
 _ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
     "relu": nn.ReLU,
     "silu": nn.SiLU,

@@ -15,6 +15,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.run_directory import RunDirectory
+from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import METRICS
 from search_spaces.zoo import zoo
 
@@ -118,6 +119,40 @@ def test_zoo_prints_one_json_document(folder: Path) -> None:
     assert (heads["spinenet-49"], heads["yolov3"], heads["fpn-r50"]) == ("retinanet", "yolov3", "fcos")
 
 
+def test_the_zoo_is_listed_under_any_head_scale_and_class_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a head cannot read is listed with the reason."""
+    monkeypatch.setattr("experiments.commands.zoo.ZOO", ("yolov3", "pafpn-r50"))
+    flags = ("--detector", "retinanet", "--scale", "proxy", "--classes", "5")
+    rows = {row["name"]: row for row in json.loads(nas("zoo", *flags, "--json", cwd=folder).stdout)["zoo"]}
+    assert {row["head"] for row in rows.values()} == {"retinanet"}
+    assert "a head reads one width" in rows["yolov3"]["error"]
+    alone = nas("cost", "zoo:pafpn-r50", *flags, "--image-size", "640", "--json", cwd=folder)
+    assert rows["pafpn-r50"].items() >= json.loads(alone.stdout).items()
+    assert "a head reads one width" in " ".join(nas("zoo", *flags, cwd=folder).stdout.split())
+
+
+def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
+    """SpineNet-49 at another's scale is that system; a field beside the name changes it."""
+
+    def cost(*arguments: str) -> dict[str, int]:
+        return json.loads(nas("cost", *arguments, "--image-size", "640", "--json", cwd=folder).stdout)
+
+    published = cost("zoo:spinenet-143")
+    assert cost("zoo:spinenet-49", "--scale", "143") == published
+    assert cost("--scale", "spinenet-143", "zoo:spinenet-49") == published
+    assert cost("zoo:spinenet-190", "--scale", "143", "--scale.repeats", "1", "--scale.alpha", ".5") == cost(
+        "zoo:spinenet-49"
+    )
+
+
+def test_a_drawing_tells_what_is_built(folder: Path) -> None:
+    flags = ("--scale", "96", "--detector", "faster_rcnn", "--classes", "5")
+    said = " ".join(nas("draw", "zoo:spinenet-49", *flags, cwd=folder).stdout.split())
+    assert "head faster_rcnn scale width=1.0 repeats=2" in said
+    assert "classes 5" in said
+    assert "faster_rcnn" in (folder / "spinenet-49-96-faster_rcnn.svg").read_text()
+
+
 def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
     """With its own head and class count; what its authors froze does not count as trainable."""
     counted = json.loads(nas("cost", "zoo:spinenet-49", "--image-size", "640", "--json", cwd=folder).stdout)
@@ -132,7 +167,8 @@ def test_a_retinanet_is_trained_and_scored(folder: Path, tmp_path: Path) -> None
     digits = ("--data", "digits", "--digits.train-images", "8", "--digits.val-images", "4")
     scale = ("--scale.width", "0.0625", "--scale.output-width", "16", "--scale.head-depth", "1")
     common = ["train", "zoo:retinanet-r50-fpn-dsa-conf", *digits, *scale, "--image-size", "64", "--out", "trained"]
-    nas(*common, "--epochs", "1", "--recipe.batch-size", "4", cwd=tmp_path)
+    nas(*common, "--classes", "13", "--epochs", "1", "--recipe.batch-size", "4", cwd=tmp_path)
+    assert Checkpoint.load(tmp_path / "trained" / "last.pt").restore().head.classes.num_classes == 13  # type: ignore[union-attr]
     numbers = json.loads((tmp_path / "trained" / "metrics.json").read_text())
     scored = nas("eval", "trained/last.pt", *digits, "--json", cwd=tmp_path)
     assert json.loads(scored.stdout) == pytest.approx(numbers)
@@ -168,6 +204,12 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
         (["cost", "zoo:fpn-r50", "--scale.output-width", "40"], "multiple of 32"),
         (["cost", "zoo:spinenet-49", "--detector", "fster_rcnn"], "did you mean 'faster_rcnn'"),
+        (["zoo", "--detector", "fster_rcnn"], "did you mean 'faster_rcnn'"),
+        (["draw", "zoo:spinenet-49", "--scale", "97"], "--scale: no scale '97'; known: 49s, 49s-256, 49, 96"),
+        (["train", "zoo:spinenet-49", "--scale", "spinenet-1430"], "--scale: no scale 'spinenet-1430'"),
+        (["cost", "zoo:spinenet-49", "--classes", "0"], "--classes 0: a classifier has at least 1"),
+        (["train", "zoo:fpn-r50", "--data", "digits", "--classes", "9", *TINY_DIGITS], "10 categories: give as many"),
+        (["eval", "zoo:fpn-r50", "--data", "digits"], "nas train zoo:fpn-r50"),
         (["train", "zoo:fpn-r50", "--data", "digits", "--detector", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
     ],
 )

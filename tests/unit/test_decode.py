@@ -8,6 +8,9 @@ import torch
 from torch import nn
 
 from nas.decode import decode
+from nas.ops.block.residual import ResidualUnit
+from nas.ops.common import Build, OwnWeights
+from nas.ops.stem import STEMS
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import OPS, GenotypeError, Kind, Op, op, stem_maps
 from search_spaces.zoo import zoo
@@ -95,6 +98,38 @@ def test_a_seed_decides_the_weights() -> None:
         states.append(torch.cat([p.flatten() for p in decode(genotype, scale).parameters()]))
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
+
+
+def test_convolutions_begin_as_he_et_al_begin_them_and_residual_blocks_as_the_identity() -> None:
+    """Standard deviation sqrt(2 / fan-out) (arXiv 1502.01852, section 2.2), to what so many draws allow."""
+    torch.manual_seed(0)
+    backbone = decode(zoo("fpn-r50").genotype, Scale(output_width=128))
+    convs = {name: m for name, m in backbone.named_modules() if isinstance(m, nn.Conv2d) and m.weight.numel() > 50_000}
+    assert len(convs) > 40
+    for name, conv in convs.items():
+        expected = (2 / (conv.out_channels * conv.kernel_size[0] ** 2)) ** 0.5
+        assert conv.weight.std().item() == pytest.approx(expected, rel=0.02), name
+        assert abs(conv.weight.mean().item()) < 0.02 * expected, name
+    for unit in (m for m in backbone.modules() if isinstance(m, ResidualUnit)):
+        assert not unit.body[-1][1].weight.any()  # type: ignore[index,union-attr]
+
+
+class FromElsewhere(OwnWeights):
+    """A stem that begins with ones, inside a module of somebody else's."""
+
+    def __init__(self, op: Op, build: Build) -> None:
+        super().__init__()
+        conv = nn.Conv2d(3, 64, 3, 4, 1)
+        nn.init.ones_(conv.weight)
+        self.body = nn.Sequential(ResidualUnit(nn.Sequential(conv, nn.BatchNorm2d(64)), 3, 64, 4, "relu", build))
+
+
+def test_an_operator_with_weights_of_its_own_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STEMS, "resnet_stem", FromElsewhere)
+    backbone = decode(zoo("fpn-r50").genotype, Scale(width=0.0625, output_width=8))
+    body = backbone.stem.body[0].body  # type: ignore[index,union-attr]
+    assert (body[0].weight == 1).all()
+    assert (body[1].weight == 1).all()
 
 
 def test_the_order_of_nodes_changes_no_output() -> None:

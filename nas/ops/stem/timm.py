@@ -5,15 +5,15 @@ import importlib
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from nas.ops.common import Build
+from nas.ops.common import Build, OwnWeights
 from search_spaces.ops import GenotypeError, Op, op, short, stem_maps
 
 
-class TimmStem(nn.Module):
-    """(N, 3, H, W) -> the maps of the operator's levels, sizes rounded up.
+class TimmStem(OwnWeights):
+    """(N, 3, H, W) -> the maps of the operator's levels, sizes rounded up; weights begin as timm's do.
 
     Images are padded at their end to whole multiples of the coarsest stride, so that any backbone rounds alike.
 

@@ -72,6 +72,17 @@ def test_maps_laid_out_channels_last_are_turned() -> None:
     assert [tuple(x.shape) for x in maps] == [(1, 96, 56, 56), (1, 192, 28, 28), (1, 384, 14, 14), (1, 768, 7, 7)]
 
 
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])
+def test_a_stem_begins_with_timm_s_own_weights(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, features_only=True, pretrained=False).state_dict()
+    torch.manual_seed(0)
+    ours = decode(genotype(timm_stem(name)), SMALL).stem.get_submodule("body").state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
 def test_only_the_levels_asked_for_are_built() -> None:
     pytest.importorskip("timm")
     few, all_ = op("timm", levels=(2, 3), widths=(64, 128)), op("timm")

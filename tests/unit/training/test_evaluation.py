@@ -102,6 +102,16 @@ def test_masks_are_scored_only_where_they_are_found_and_known(real: tuple[Detect
     assert tuple(evaluate(_Oracle(data, images, masks=True), bare, images, device="cpu")) == METRICS
 
 
+def test_outputs_to_spare_find_nothing(real: tuple[DetectionSet, Images]) -> None:
+    """A label that the data has no category for is left out, box, score and mask."""
+    data, images = real
+    (first, *_) = _Oracle(data, images, masks=True)(torch.zeros(12, 3, SIZE, SIZE))
+    spare = {**first, "labels": torch.full_like(first["labels"], len(data.categories))}
+    both = {name: torch.cat([values, spare[name]]) for name, values in first.items()}
+    scale = float(images.scales[0])
+    assert to_coco(data, 0, scale, both) == to_coco(data, 0, scale, first) != []
+
+
 def test_found_masks_are_fit_for_json(real: tuple[DetectionSet, Images]) -> None:
     data, images = real
     (first, *_) = _Oracle(data, images, masks=True)(torch.zeros(12, 3, SIZE, SIZE))
