@@ -1,0 +1,202 @@
+"""What a ranking has come to: a document for programs, a table for people, a plot of tau against cost."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from experiments.config import RankConfig
+from experiments.rank_plot import plot
+from experiments.run_directory import RunDirectory
+from proxies.agreement import FEWEST_CANDIDATES, Estimate, FloatArray
+from proxies.verdict import Offer, Verdict, cheapest, collect, judge
+
+DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
+_COLUMNS = (
+    "setting",
+    "s",
+    "cost",
+    "tau [95 %]",
+    "better half",
+    "Spearman",
+    "top 5",
+    "ICC",
+    "ICC k",
+    "tau k",
+    "of",
+)
+_LEGEND = """
+s: seconds an evaluation takes, the median. cost: these seconds over the reference's. tau: Kendall's tau-b of one seed
+against the mean of the reference's seeds, the mean over the setting's seeds; in brackets the bootstrap interval over
+candidates; better half: tau among the reference's better half. top 5: the share of the reference's five best among the
+setting's five best. ICC: the share of a score's variance that is between candidates, not between seeds. ICC k, tau k:
+of the mean over the setting's seeds. of: candidates compared. The reference's own rows leave the seed that is
+compared out of the mean it is compared with.
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A ranking as far as it has come.
+
+    Attributes:
+        require_tau: what the cheapest proxy must reach.
+        keys: of the candidates.
+        done: measurements that have ended, of `total`.
+    """
+
+    config: RankConfig
+    require_tau: float
+    keys: Sequence[str]
+    verdicts: Sequence[Verdict]
+    done: int
+    total: int
+
+
+def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Console) -> None:
+    """Write the report of what there is so far, also while another process goes on, and print it.
+
+    Args:
+        require_tau: other than the ranking was started with.
+    """
+    config = run.config()
+    candidates, queue, trials = config.drawn(), config.queue(), run.store().trials()
+    standing = Standing(
+        config,
+        config.require_tau if require_tau is None else require_tau,
+        [candidate.value.key() for candidate in candidates],
+        judge(collect(config.plan, queue, candidates, trials), seed=config.seed),
+        sum(trial.state.ended for trial in trials),
+        len(queue),
+    )
+    run.write(DOCUMENT, json.dumps(document(standing), indent=1))
+    run.write(TABLE, markdown(standing))
+    run.write(PLOT, plot(standing.verdicts, standing.require_tau))
+    console.print(_table(standing.verdicts))
+    for line in _findings(standing):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"report   {run.path / TABLE}, {run.path / DOCUMENT}, {run.path / PLOT}", markup=False)
+
+
+def document(standing: Standing) -> dict[str, Any]:
+    """The report as JSON's own types, with every score and time; null is what was not measured or is not defined."""
+    tau = standing.require_tau
+    return {
+        "config": standing.config.model_dump(mode="json"),
+        "measurements": {"done": standing.done, "planned": standing.total},
+        "candidates": list(standing.keys),
+        "settings": [_entry(verdict) for verdict in standing.verdicts],
+        "required_tau": tau,
+        "cheapest": _offered(cheapest(standing.verdicts, tau)),
+        "cheapest_with_95_percent_confidence": _offered(cheapest(standing.verdicts, tau, sure=True)),
+        "notes": list(_findings(standing)),
+    }
+
+
+def _entry(verdict: Verdict) -> dict[str, Any]:
+    measured = verdict.measured
+    return {
+        "name": measured.name,
+        "seconds_per_candidate": verdict.seconds,
+        "cost": verdict.cost,
+        "one_seed": asdict(verdict.one_seed),
+        "all_seeds": verdict.all_seeds and asdict(verdict.all_seeds),
+        "icc": verdict.icc,
+        "icc_of_mean": verdict.icc_mean,
+        "seeds": list(measured.seeds),
+        "scores": _rows(measured.scores),
+        "seconds": _rows(measured.seconds),
+        "errors": {str(candidate): error for candidate, error in measured.errors.items()},
+    }
+
+
+def _rows(values: FloatArray) -> list[list[float | None]]:
+    return [[None if v != v else v for v in row] for row in values.tolist()]
+
+
+def _offered(offer: Offer | None) -> dict[str, Any] | None:
+    if offer is None:
+        return None
+    return {"setting": offer.setting, "seeds": offer.seeds, "cost": offer.cost, **asdict(offer.agreement.tau)}
+
+
+def markdown(standing: Standing) -> str:
+    """The table and what it comes to."""
+    config = standing.config
+    held = f", of which only {', '.join(config.vary)} differ" if config.vary else ""
+    lines = [
+        f"# How far proxies can be trusted: space {config.space}{held}, data {config.data}",
+        "",
+        f"{config.candidates} candidates, seed {config.seed}; {standing.done} of {standing.total} measurements.",
+        "",
+        "| " + " | ".join(_COLUMNS) + " |",
+        "|---|" + "---:|" * (len(_COLUMNS) - 1),
+        *("| " + " | ".join(_cells(verdict)) + " |" for verdict in standing.verdicts),
+        "",
+        *(f"- {line}" for line in _findings(standing)),
+        _LEGEND,
+    ]
+    return "\n".join(lines).strip()
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    one, several = verdict.one_seed, verdict.all_seeds
+    return [
+        verdict.measured.name,
+        _number(verdict.seconds, 1),
+        _number(verdict.cost, 3),
+        _estimate(one.tau),
+        _estimate(one.tau_better_half),
+        _number(one.spearman.value),
+        _number(one.top5_recall),
+        _number(verdict.icc),
+        _number(verdict.icc_mean),
+        _number(several.tau.value) if several else "-",
+        str(one.candidates),
+    ]
+
+
+def _estimate(estimate: Estimate) -> str:
+    bounds = estimate.interval
+    return _number(estimate.value) + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in _COLUMNS:
+        table.add_column(Text(name), justify="left" if name == "setting" else "right")
+    for verdict in verdicts:
+        table.add_row(*map(Text, _cells(verdict)))
+    return table
+
+
+def _findings(standing: Standing) -> Iterator[str]:
+    """What the numbers come to, and what to mind about them."""
+    tau, verdicts = standing.require_tau, standing.verdicts
+    for sure, how in ((False, "tau"), (True, "the lower end of tau's interval")):
+        offer = cheapest(verdicts, tau, sure=sure)
+        told = "nothing measured" if offer is None else _told(offer)
+        yield f"cheapest with {how} at {tau:g} or above: {told}"
+    compared = verdicts[0].one_seed.candidates
+    if compared < FEWEST_CANDIDATES:
+        yield (
+            f"{compared} candidates are too few for a confidence interval: {FEWEST_CANDIDATES} at least "
+            f"are needed, {standing.config.candidates} were asked for"
+        )
+    for verdict in verdicts:
+        if errors := verdict.measured.errors:
+            first = next(iter(errors.items()))
+            yield f"{verdict.measured.name}: {len(errors)} candidates failed, e.g. {first[0]}: {first[1]}"
+
+
+def _told(offer: Offer) -> str:
+    seeds = "one seed" if offer.seeds == 1 else f"{offer.seeds} seeds"
+    return f"{offer.setting} at {seeds}, tau {_estimate(offer.agreement.tau)}, {offer.cost:.1%} of the reference's time"
