@@ -13,22 +13,10 @@ from experiments.config import RankConfig
 from experiments.rank_plot import plot
 from experiments.run_directory import RunDirectory
 from proxies.agreement import FEWEST_CANDIDATES, Estimate, FloatArray
+from proxies.ranking import measured
 from proxies.verdict import Offer, Verdict, cheapest, collect, judge
 
 DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
-_COLUMNS = (
-    "setting",
-    "s",
-    "cost",
-    "tau [95 %]",
-    "better half",
-    "Spearman",
-    "top 5",
-    "ICC",
-    "ICC k",
-    "tau k",
-    "of",
-)
 _LEGEND = """
 s: seconds an evaluation takes, the median. cost: these seconds over the reference's. tau: Kendall's tau-b of one seed
 against the mean of the reference's seeds, the mean over the setting's seeds; in brackets the bootstrap interval over
@@ -64,13 +52,14 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
         require_tau: other than the ranking was started with.
     """
     config = run.config()
-    candidates, queue, trials = config.drawn(), config.queue(), run.store().trials()
+    candidates, queue = config.drawn(), config.queue()
+    trials = measured(run.store(), candidates, queue)
     standing = Standing(
         config,
         config.require_tau if require_tau is None else require_tau,
         [candidate.value.key() for candidate in candidates],
         judge(collect(config.plan, queue, candidates, trials), seed=config.seed),
-        sum(trial.state.ended for trial in trials),
+        sum(trial.state.ended for trial in trials.values()),
         len(queue),
     )
     run.write(DOCUMENT, json.dumps(document(standing), indent=1))
@@ -128,14 +117,15 @@ def markdown(standing: Standing) -> str:
     """The table and what it comes to."""
     config = standing.config
     held = f", of which only {', '.join(config.vary)} differ" if config.vary else ""
+    rows = [_cells(verdict) for verdict in standing.verdicts]
     lines = [
         f"# How far proxies can be trusted: space {config.space}{held}, data {config.data}",
         "",
         f"{config.candidates} candidates, seed {config.seed}; {standing.done} of {standing.total} measurements.",
         "",
-        "| " + " | ".join(_COLUMNS) + " |",
-        "|---|" + "---:|" * (len(_COLUMNS) - 1),
-        *("| " + " | ".join(_cells(verdict)) + " |" for verdict in standing.verdicts),
+        "| " + " | ".join(rows[0]) + " |",
+        "|---|" + "---:|" * (len(rows[0]) - 1),
+        *("| " + " | ".join(row.values()) + " |" for row in rows),
         "",
         *(f"- {line}" for line in _findings(standing)),
         _LEGEND,
@@ -143,21 +133,36 @@ def markdown(standing: Standing) -> str:
     return "\n".join(lines).strip()
 
 
-def _cells(verdict: Verdict) -> list[str]:
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    """The columns that fit onto a terminal."""
+    rows = [_cells(verdict) for verdict in verdicts]
+    table = Table(box=None, pad_edge=False)
+    shown = [name for name in rows[0] if name not in _ONLY_IN_FILES]
+    for name in shown:
+        table.add_column(Text(name), justify="left" if name == "setting" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(row[name]) for name in shown))
+    return table
+
+
+_ONLY_IN_FILES = ("better half", "ICC k", "tau k")
+
+
+def _cells(verdict: Verdict) -> dict[str, str]:
     one, several = verdict.one_seed, verdict.all_seeds
-    return [
-        verdict.measured.name,
-        _number(verdict.seconds, 1),
-        _number(verdict.cost, 3),
-        _estimate(one.tau),
-        _estimate(one.tau_better_half),
-        _number(one.spearman.value),
-        _number(one.top5_recall),
-        _number(verdict.icc),
-        _number(verdict.icc_mean),
-        _number(several.tau.value) if several else "-",
-        str(one.candidates),
-    ]
+    return {
+        "setting": verdict.measured.name,
+        "s": _number(verdict.seconds, 1),
+        "cost": _number(verdict.cost, 3),
+        "tau [95 %]": _estimate(one.tau),
+        "better half": _estimate(one.tau_better_half),
+        "Spearman": _number(one.spearman.value),
+        "top 5": _number(one.top5_recall),
+        "ICC": _number(verdict.icc),
+        "ICC k": _number(verdict.icc_mean),
+        "tau k": _estimate(several.tau) if several else "-",
+        "of": str(one.candidates),
+    }
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -169,32 +174,20 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _table(verdicts: Sequence[Verdict]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in _COLUMNS:
-        table.add_column(Text(name), justify="left" if name == "setting" else "right")
-    for verdict in verdicts:
-        table.add_row(*map(Text, _cells(verdict)))
-    return table
-
-
 def _findings(standing: Standing) -> Iterator[str]:
     """What the numbers come to, and what to mind about them."""
-    tau, verdicts = standing.require_tau, standing.verdicts
-    for sure, how in ((False, "tau"), (True, "the lower end of tau's interval")):
-        offer = cheapest(verdicts, tau, sure=sure)
-        told = "nothing measured" if offer is None else _told(offer)
-        yield f"cheapest with {how} at {tau:g} or above: {told}"
-    compared = verdicts[0].one_seed.candidates
+    verdicts = standing.verdicts
+    for sure, what in ((False, "tau"), (True, "the lower end of tau's interval")):
+        offer = cheapest(verdicts, standing.require_tau, sure=sure)
+        yield f"cheapest with {what} at {standing.require_tau:g} or above: {_told(offer) if offer else 'none'}"
+    compared = max(verdict.one_seed.candidates for verdict in verdicts)
     if compared < FEWEST_CANDIDATES:
-        yield (
-            f"{compared} candidates are too few for a confidence interval: {FEWEST_CANDIDATES} at least "
-            f"are needed, {standing.config.candidates} were asked for"
-        )
+        yield f"{compared} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
     for verdict in verdicts:
         if errors := verdict.measured.errors:
-            first = next(iter(errors.items()))
-            yield f"{verdict.measured.name}: {len(errors)} candidates failed, e.g. {first[0]}: {first[1]}"
+            example = next(iter(errors))
+            told = f"{len(errors)} of {len(standing.keys)} candidates failed and are left out"
+            yield f"{verdict.measured.name}: {told}, such as {example}: {errors[example]}"
 
 
 def _told(offer: Offer) -> str:

@@ -17,7 +17,7 @@ from nas.inspect.words import duration, figure, one_line
 from nas.search.types import Proxy, Trial
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES
-from proxies.ranking import SECONDS, Measurement, run_ranking
+from proxies.ranking import SECONDS, Measurement, measured, run_ranking
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
 
@@ -38,13 +38,13 @@ def carry_on(
     config = run.config()
     with run.lock():
         _announce(run, console)
-        store, queue = run.store(), config.queue()
-        ended = sum(trial.state.ended for trial in store.trials())
+        store, queue, candidates = run.store(), config.queue(), config.drawn()
+        ended = sum(trial.state.ended for trial in measured(store, candidates, queue).values())
         try:
             with _view(config, ended, len(queue), console) as watch:
                 run_ranking(
                     queue=queue,
-                    candidates=config.drawn(),
+                    candidates=candidates,
                     proxies=proxies,
                     runner=build_runner(
                         config,

@@ -16,6 +16,8 @@ from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, s
 from search_spaces.genotype import Genotype
 
 REFERENCE = "reference"
+PROXY_SEEDS = 1000
+"""By so much a proxy's seeds lie above the reference's."""
 SECONDS = "seconds"
 """The score that says how long an evaluation has taken so far."""
 
@@ -26,7 +28,7 @@ class Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     short_train: ShortTrainConfig
-    seeds: int | None = Field(None, ge=1)
+    seeds: int | None = Field(None, ge=1, le=PROXY_SEEDS)
     """How often it scores a candidate; as often as the ranking says if not given."""
 
 
@@ -73,8 +75,7 @@ def measurements(plan: Plan, candidates: int, *, seeds: int, seed: int) -> Itera
         for candidate in range(candidates):
             for name, count in counts.items():
                 if turn < count:
-                    first = seed if name == REFERENCE else seed + counts[REFERENCE]
-                    yield Measurement(candidate, name, first + turn)
+                    yield Measurement(candidate, name, seed + turn + (name != REFERENCE) * PROXY_SEEDS)
 
 
 def draw_candidates(
@@ -142,15 +143,24 @@ class _Measure:
             start = time.perf_counter()  # whoever iterates may have taken a while
 
 
-def row_key(candidate: Sampled[Genotype], measurement: Measurement) -> str:
-    """What a measurement is called in the store."""
-    return f"{candidate.value.key()}/{measurement.setting}/{measurement.seed}"
+Candidates = Sequence[Sampled[Genotype]]
+
+
+def row_key(candidates: Candidates, measurement: Measurement) -> str:
+    """What a measurement is called in the store, whatever else is measured: a ranking may grow."""
+    return f"{candidates[measurement.candidate].value.key()}/{measurement.setting}/{measurement.seed}"
+
+
+def measured(store: Store, candidates: Candidates, queue: Iterable[Measurement]) -> dict[str, Trial]:
+    """The trials that a store has of what is to be measured, by key."""
+    wanted = {row_key(candidates, measurement) for measurement in queue}
+    return {trial.key: trial for trial in store.trials() if trial.key in wanted}
 
 
 def run_ranking(
     *,
     queue: Iterable[Measurement],
-    candidates: Sequence[Sampled[Genotype]],
+    candidates: Candidates,
     proxies: Mapping[str, Proxy],
     runner: Runner,
     store: Store,
@@ -171,7 +181,7 @@ def run_ranking(
 @dataclass
 class _Loop:
     queue: Iterator[Measurement]
-    candidates: Sequence[Sampled[Genotype]]
+    candidates: Candidates
     store: Store
     watch: Callable[[Measurement, Trial], None]
     known: dict[str, Trial] = field(init=False)
@@ -195,7 +205,7 @@ class _Loop:
     def _begin(self, measurement: Measurement) -> Trial | None:
         """A new trial, or that which a dead driver left running; None where it has ended."""
         candidate = self.candidates[measurement.candidate]
-        key = row_key(candidate, measurement)
+        key = row_key(self.candidates, measurement)
         if known := self.known.get(key):
             return None if known.state.ended else self.store.restart(known.number)
         genotype = candidate.value.to_json()

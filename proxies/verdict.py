@@ -7,9 +7,7 @@ import numpy as np
 
 from nas.search.types import State, Trial
 from proxies.agreement import Agreement, FloatArray, agreement, intraclass, intraclass_of_mean
-from proxies.ranking import REFERENCE, SECONDS, Measurement, Plan, row_key
-from search_spaces.choose import Sampled
-from search_spaces.genotype import Genotype
+from proxies.ranking import REFERENCE, SECONDS, Candidates, Measurement, Plan, row_key
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,14 @@ class Measured:
 
 
 def collect(
-    plan: Plan, queue: Sequence[Measurement], candidates: Sequence[Sampled[Genotype]], trials: Iterable[Trial]
+    plan: Plan, queue: Sequence[Measurement], candidates: Candidates, trials: Mapping[str, Trial]
 ) -> list[Measured]:
-    """Sort a store's trials by setting: the reference, what it scored on its way, and the proxies."""
-    known = {trial.key: trial for trial in trials}
+    """Sort trials, given by their keys, by setting: the reference, what it scored on its way, and the proxies."""
     found = []
     for name, setting in plan.all.items():
         seeds = tuple(dict.fromkeys(m.seed for m in queue if m.setting == name))
-        table = [[known.get(row_key(c, Measurement(i, name, s))) for s in seeds] for i, c in enumerate(candidates)]
+        rows = [[Measurement(candidate, name, seed) for seed in seeds] for candidate in range(len(candidates))]
+        table = [[trials.get(row_key(candidates, measurement)) for measurement in row] for row in rows]
         (objective, direction), *_ = setting.short_train.objectives.items()
         sign = 1 if direction == "max" else -1
         own, rungs = name == REFERENCE, setting.short_train.rungs
@@ -123,7 +121,7 @@ def _median(values: FloatArray) -> float | None:
 class Offer:
     """A way to score candidates: a setting, at one seed or at as many as it was measured at.
 
-    `cost` is that of the reference's fraction for all seeds together.
+    `cost` is the time of all these seeds as a fraction of one seed of the reference.
     """
 
     setting: str
