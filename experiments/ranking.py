@@ -74,7 +74,7 @@ def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
     data = open_data(config.data, config.digits)
     simplest = SPACES[config.space].build(first_choice)
     for setting in config.plan.all.values():  # a scale the head cannot have shows here
-        require_memory(simplest, setting.short_train.scale, data[0].num_classes)
+        require_memory(simplest, setting.proxy.scale, data[0].num_classes)
     for split in data:
         report_skipped(split, console)
     with Progress(console=console, transient=True) as progress:
@@ -116,5 +116,5 @@ def _view(
 
 
 def _outcome(config: RankConfig, measurement: Measurement, trial: Trial) -> str:
-    objective = next(iter(config.plan.all[measurement.setting].short_train.objectives))
+    objective = next(iter(config.plan.all[measurement.setting].proxy.objectives))
     return f"{objective} {figure((trial.scores or {})[objective])}, {duration(trial.seconds or 0)}"

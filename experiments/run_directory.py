@@ -51,9 +51,9 @@ class RunDirectory(Generic[C]):
         if config.data != "digits":  # a run can be resumed from anywhere
             config = config.model_copy(update={"data": str(Path(config.data).expanduser().resolve())})
         path.mkdir(parents=True, exist_ok=True)
-        _write(path / ENVIRONMENT, json.dumps(_environment(config.seed), indent=2))
         run = RunDirectory(path, type(config))
-        run.write_config(config)
+        run.write(ENVIRONMENT, json.dumps(_environment(config.seed), indent=2))
+        run.write(config.file, config.model_dump_json(indent=2))
         return run
 
     @staticmethod
@@ -103,24 +103,15 @@ class RunDirectory(Generic[C]):
     def store(self) -> Store:
         return Store(f"sqlite:///{self.path / STUDY}", report_every=1.0)
 
-    def write_config(self, config: C) -> None:
-        """Keep what replays the run."""
-        self.write(self.kind.file, config.model_dump_json(indent=2))
-
     def write(self, name: str, text: str) -> None:
         """Write a file whole or not at all."""
-        _write(self.path / name, text)
+        part = self.path / f"{name}.part"
+        part.write_text(text + "\n")
+        part.replace(self.path / name)
 
     def write_best(self, trial: Trial) -> None:
         """Keep the winner's genotype, indented for reading."""
         self.write(BEST, json.dumps(json.loads(trial.genotype), indent=2))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text + "\n")
-    part.replace(path)
 
 
 def _environment(seed: int) -> dict[str, object]:

@@ -108,7 +108,7 @@ def intraclass(scores: FloatArray) -> float | None:
     """ICC(1,1), the share of a single score's variance that is between candidates rather than between seeds.
 
     One-way random effects (Shrout and Fleiss 1979, Psychological Bulletin 86, p. 423; McGraw and Wong 1996,
-    Psychological Methods 1, Table 4); of candidates with fewer seeds than others, by the unbalanced analysis of
+    Psychological Methods 1, p. 30); of candidates with fewer seeds than others, by the unbalanced analysis of
     variance (Donner 1986, International Statistical Review 54, p. 67). May be negative.
 
     Args:
@@ -131,9 +131,14 @@ def intraclass(scores: FloatArray) -> float | None:
     return float((between - within) / spread) if spread else None
 
 
-def intraclass_of_mean(single: float, seeds: int) -> float:
-    """ICC(1,k), the same share of the mean of `seeds` scores, by the formula of Spearman and Brown."""
-    return seeds * single / (1 + (seeds - 1) * single)
+def intraclass_of_mean(single: float, seeds: int) -> float | None:
+    """ICC(1,k), the same share of the mean of `seeds` scores, by the formula of Spearman and Brown.
+
+    Returns:
+        None where the candidates' means do not vary at all.
+    """
+    spread = 1 + (seeds - 1) * single
+    return seeds * single / spread if spread > 1e-9 else None
 
 
 def _signs(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

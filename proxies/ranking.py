@@ -15,6 +15,7 @@ from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
 
+Candidates = Sequence[Sampled[Genotype]]
 REFERENCE = "reference"
 PROXY_SEEDS = 1000
 """By so much a proxy's seeds lie above the reference's."""
@@ -30,6 +31,11 @@ class Setting(BaseModel):
     short_train: ShortTrainConfig
     seeds: int | None = Field(None, ge=1, le=PROXY_SEEDS)
     """How often it scores a candidate; as often as the ranking says if not given."""
+
+    @property
+    def proxy(self) -> ShortTrainConfig:
+        """The settings of what scores them."""
+        return self.short_train
 
 
 class Plan(BaseModel):
@@ -91,13 +97,17 @@ def draw_candidates(
     """
     base = sample(space, random.Random(f"{seed}"))
     found: dict[str, Sampled[Genotype]] = {}
-    for turn in range(count * MOST_REPEATS):
+    turn = last = 0
+    while len(found) < count:
         rng = random.Random(f"{seed}/{turn}")
         drawn = redraw(space, base.trace, vary, rng) if vary else sample(space, rng)
-        found.setdefault(drawn.value.key(), drawn)
-        if len(found) == count:
-            return list(found.values())
-    raise SpaceExhausted(f"space {space.name!r} has {len(found)} different candidates, not {count}: ask for fewer")
+        if drawn.value.key() not in found:
+            found[drawn.value.key()] = drawn
+            last = turn
+        elif turn - last > MOST_REPEATS:
+            raise SpaceExhausted(f"space {space.name!r} yields {len(found)} candidates, not {count}: ask for fewer")
+        turn += 1
+    return list(found.values())
 
 
 def prepare(
@@ -141,9 +151,6 @@ class _Measure:
             spent += time.perf_counter() - start
             yield {**scores, SECONDS: spent}
             start = time.perf_counter()  # whoever iterates may have taken a while
-
-
-Candidates = Sequence[Sampled[Genotype]]
 
 
 def row_key(candidates: Candidates, measurement: Measurement) -> str:

@@ -40,19 +40,19 @@ def collect(
         seeds = tuple(dict.fromkeys(m.seed for m in queue if m.setting == name))
         rows = [[Measurement(candidate, name, seed) for seed in seeds] for candidate in range(len(candidates))]
         table = [[trials.get(row_key(candidates, measurement)) for measurement in row] for row in rows]
-        (objective, direction), *_ = setting.short_train.objectives.items()
+        (objective, direction), *_ = setting.proxy.objectives.items()
         sign = 1 if direction == "max" else -1
-        own, rungs = name == REFERENCE, setting.short_train.rungs
-        for rung in (rungs, *range(1, rungs)) if own else (rungs,):
-            title = name if rung == rungs else f"{name}@{rung / rungs:.0%}"
-            scores, seconds = (_at(table, rung, key) for key in (objective, SECONDS))
+        own, rungs = name == REFERENCE, plan.reference.proxy.rungs
+        for report in (-1, *range(rungs - 1)) if own else (-1,):
+            title = name if report < 0 else f"{name}@{(report + 1) / rungs:.0%}"
+            scores, seconds = (_at(table, report, score) for score in (objective, SECONDS))
             found.append(Measured(title, seeds, sign * scores, seconds, _errors(table), own))
     return found
 
 
-def _at(table: Sequence[Sequence[Trial | None]], rung: int, name: str) -> FloatArray:
+def _at(table: Sequence[Sequence[Trial | None]], report: int, score: str) -> FloatArray:
     def value(trial: Trial | None) -> float:
-        return trial.reports[rung - 1][name] if trial and trial.state is State.finished else np.nan
+        return trial.reports[report][score] if trial and trial.state is State.finished else np.nan
 
     return np.array([[value(trial) for trial in row] for row in table], np.float64)
 
