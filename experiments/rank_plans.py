@@ -1,19 +1,16 @@
 """Plans of rankings: what they compare, written as changes to the proxy that a search would use."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.errors import UsageError
+from experiments.errors import UsageError, faults
 from proxies.ranking import Plan
 from proxies.short_train import ShortTrainConfig
 
-Document = Mapping[str, Any]
-
-DEFAULT: Document = {
+DEFAULT: dict[str, Any] = {
     # four times as long as a search's proxy, scored at each quarter
     "reference": {"short_train": {"steps": 1280, "rungs": 4}},
     "settings": {
@@ -32,36 +29,32 @@ def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
         UsageError: the file cannot be read or makes no plan; the message names the fields.
     """
     try:
-        return build_plan(json.loads(path.read_text()), base)
+        return build_plan(json.loads(path.read_bytes()), base)
     except OSError as error:
         raise UsageError(f"--plan {path}: {error.strerror}") from None
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
-        raise UsageError(f"--plan {path}: {faults}") from None
-    except (ValueError, AttributeError, TypeError) as error:
-        raise UsageError(f"--plan {path}: {error}") from None
+        raise UsageError(f"--plan {path}: {faults(error)}") from None
+    except ValueError as error:
+        raise UsageError(f"--plan {path}: not JSON: {error}") from None
 
 
-def build_plan(document: Document, base: ShortTrainConfig) -> Plan:
+def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
     """Spell a plan's changes out.
 
     Raises:
         ValidationError: a field is unknown, missing or illegal.
     """
-    common = _changed(base.model_dump(), document.get("base", {}))
+    if not isinstance(document, dict):
+        return Plan.model_validate(document)
+    changes = {name: value for name, value in document.items() if name != "base"}
+    setting = {"short_train": _changed(base.model_dump(), document.get("base", {}))}
+    named = changes.get("settings")
+    settings = dict.fromkeys(named, setting) if isinstance(named, dict) else {}
+    return Plan.model_validate(_changed({"reference": setting, "settings": settings}, changes))
 
-    def whole(setting: Document) -> Document:
-        return {**setting, "short_train": _changed(common, setting.get("short_train", {}))}
 
-    settings = {name: whole(setting) for name, setting in document.get("settings", {}).items()}
-    rest = {name: value for name, value in document.items() if name != "base"}
-    return Plan.model_validate({**rest, "reference": whole(document.get("reference", {})), "settings": settings})
-
-
-def _changed(base: Document, changes: Document) -> Document:
+def _changed(base: Any, changes: Any) -> Any:
     """`base` with some fields changed, also within its objects."""
-    inner = {
-        name: _changed(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
-        for name, value in changes.items()
-    }
-    return {**base, **inner}
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return {**base, **{name: _changed(base.get(name), value) for name, value in changes.items()}}

@@ -68,7 +68,8 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
     console.print(_table(standing.verdicts))
     for line in _findings(standing):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"report   {run.path / TABLE}, {run.path / DOCUMENT}, {run.path / PLOT}", markup=False)
+    for name in (TABLE, DOCUMENT, PLOT):
+        console.print(f"report   {run.path / name}", markup=False, soft_wrap=True)
 
 
 def document(standing: Standing) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def carry_on(
                     watch=watch,
                 )
         except KeyboardInterrupt:
-            console.print(f"go on    {config.goes_on} {run.path}", markup=False)
+            console.print(f"go on    {config.goes_on} {run.path}", markup=False, soft_wrap=True)
             raise
         finally:
             report(run, require_tau, console)
@@ -86,9 +86,10 @@ def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
 
 def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
     config = run.config()
+    what = f"{config.candidates} candidates of space {config.space!r} on {config.data}"
     console.print(
-        f"[bold]{run.path}[/bold]: {config.candidates} candidates of space {config.space!r} on {config.data}, "
-        f"{len(config.plan.all)} settings, {len(config.queue())} measurements"
+        f"[bold]{run.path}[/bold]: {what}, {len(config.plan.all)} settings, {len(config.queue())} measurements",
+        soft_wrap=True,
     )
     if config.candidates < FEWEST_CANDIDATES:
         few = f"{config.candidates} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"

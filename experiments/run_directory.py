@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from experiments.config import RunConfig
-from experiments.errors import UsageError
+from experiments.errors import UsageError, faults
 from nas.search.store import Store
 from nas.search.types import Trial
 
@@ -76,8 +76,7 @@ class RunDirectory(Generic[C]):
         try:
             return self.kind.model_validate_json((self.path / self.kind.file).read_bytes())
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
-            raise UsageError(f"{self.path / self.kind.file}: {faults}") from None
+            raise UsageError(f"{self.path / self.kind.file}: {faults(error)}") from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
