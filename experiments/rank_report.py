@@ -12,8 +12,8 @@ from rich.text import Text
 from experiments.config import RankConfig
 from experiments.rank_plot import plot
 from experiments.run_directory import RunDirectory
+from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES, Estimate, FloatArray
-from proxies.ranking import measured
 from proxies.verdict import Offer, Verdict, cheapest, collect, judge
 
 DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
@@ -53,7 +53,7 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
     """
     config = run.config()
     candidates, queue = config.drawn(), config.queue()
-    trials = measured(run.store(), candidates, queue)
+    trials = ranking.measured(run.store(), candidates, queue)
     standing = Standing(
         config,
         config.require_tau if require_tau is None else require_tau,
@@ -184,11 +184,13 @@ def _findings(standing: Standing) -> Iterator[str]:
     compared = max(verdict.one_seed.candidates for verdict in verdicts)
     if compared < FEWEST_CANDIDATES:
         yield f"{compared} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
-    for verdict in verdicts:
-        if errors := verdict.measured.errors:
+    if len(verdicts[0].measured.seeds) == 1:
+        yield "the reference has one seed: what its own rows and its ICC tell needs two"
+    for measured in (verdict.measured for verdict in verdicts if verdict.measured.name in standing.config.plan.all):
+        if errors := measured.errors:
             example = next(iter(errors))
             told = f"{len(errors)} of {len(standing.keys)} candidates failed and are left out"
-            yield f"{verdict.measured.name}: {told}, such as {example}: {errors[example]}"
+            yield f"{measured.name}: {told}, such as {example}: {errors[example]}"
 
 
 def _told(offer: Offer) -> str:
