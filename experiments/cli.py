@@ -11,6 +11,7 @@ VERBS = {
     "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
     "resume": ("RUN", "go on with a search that was interrupted"),
     "inspect": ("RUN", "show what a search has found"),
+    "rank": ("[RANKING]", "how far each proxy can be trusted, and which is the cheapest that can"),
     "cost": ("GENOTYPE", "parameters and multiply-adds"),
     "draw": ("GENOTYPE", "draw the graph"),
     "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
@@ -68,9 +69,20 @@ def _usage_errors() -> tuple[type[Exception], ...]:
     from nas.search.types import CannotRun
     from nas.training.checkpoint import CheckpointError
     from nas.training.device import DeviceError
+    from search_spaces.choose import SpaceExhausted
     from search_spaces.ops import GenotypeError
 
-    return UsageError, CannotRun, DeviceError, DataError, StoreError, CheckpointError, GenotypeError, WeightsError
+    return (
+        UsageError,
+        SpaceExhausted,
+        CannotRun,
+        DeviceError,
+        DataError,
+        StoreError,
+        CheckpointError,
+        GenotypeError,
+        WeightsError,
+    )
 
 
 if __name__ == "__main__":

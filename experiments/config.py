@@ -1,29 +1,35 @@
-"""The configuration of a search: everything that replays it."""
+"""The configuration of a run: everything that replays it."""
 
+import random
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.digits import DigitsConfig
 from nas.search.scheduler import AshaConfig
 from nas.search.strategies import StrategyConfig
+from proxies.ranking import Measurement, Plan, draw_candidates, measurements
 from proxies.short_train import ShortTrainConfig
+from search_spaces.choose import Sampled, sample
+from search_spaces.genotype import Genotype
 from search_spaces.naming import unknown
 from search_spaces.registry import SPACES
 
 
-class SearchConfig(BaseModel):
-    """What is searched, on what data, how, and where."""
+class RunConfig(BaseModel):
+    """What is built, on what data, and where candidates are evaluated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    file: ClassVar[str]
+    """What it is called in the run's directory."""
+    goes_on: ClassVar[str]
+    """The command that goes on with an interrupted run."""
 
     data: str = "digits"
     """A directory in COCO's format, or "digits"."""
     space: str = "joint"
     """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, or one of SpineNet's partly permuted ones."""
-    trials: int = Field(24, ge=1)
-    """How many candidates to evaluate."""
     seed: int = Field(0, ge=0)
     """Of candidates, weights and the order of data."""
     out: Path | None = Field(None, exclude=True)
@@ -40,11 +46,6 @@ class SearchConfig(BaseModel):
     """Trials at once; as many as there is room for if not given."""
     time_limit: float | None = Field(1800.0, gt=0)
     """Seconds a trial may take."""
-    early_stopping: bool = True
-    """Whether asynchronous successive halving stops hopeless trials (ray only)."""
-    asha: AshaConfig = AshaConfig()
-    strategy: StrategyConfig = StrategyConfig()
-    proxy: ShortTrainConfig = ShortTrainConfig()
     digits: DigitsConfig = DigitsConfig()
 
     @field_validator("space")
@@ -53,3 +54,66 @@ class SearchConfig(BaseModel):
         if space not in SPACES:
             raise ValueError(unknown("space", space, SPACES))
         return space
+
+
+class SearchConfig(RunConfig):
+    """What is searched, on what data, how, and where."""
+
+    file = "config.json"
+    goes_on = "nas resume"
+
+    trials: int = Field(24, ge=1)
+    """How many candidates to evaluate."""
+    early_stopping: bool = True
+    """Whether asynchronous successive halving stops hopeless trials (ray only)."""
+    asha: AshaConfig = AshaConfig()
+    strategy: StrategyConfig = StrategyConfig()
+    proxy: ShortTrainConfig = ShortTrainConfig()
+
+
+class RankOptions(RunConfig):
+    """How a ranking measures its candidates, but for what it compares."""
+
+    candidates: int = Field(30, ge=2)
+    """How many random candidates are scored."""
+    seeds: int = Field(3, ge=1)
+    """How often each setting scores a candidate, where the plan does not say it."""
+    vary: tuple[str, ...] = ()
+    """Words such as fuse,msfm,dsa: candidates differ only in decisions with one of them in their names."""
+    require_tau: float = Field(0.85, ge=-1, le=1)
+    """Kendall's tau that the cheapest proxy must reach."""
+
+    @field_validator("vary")
+    @classmethod
+    def _split(cls, vary: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(word for words in vary for word in words.split(",") if word)
+
+    @model_validator(mode="after")
+    def _varies(self) -> Self:
+        drawn = (sample(SPACES[self.space], random.Random(i)).trace for i in range(20 * bool(self.vary)))
+        known = {word for trace in drawn for name in trace for word in name.split(".")}
+        for word in self.vary:
+            if word not in known:
+                raise ValueError(f"vary: space {self.space!r} has {unknown('decision', word, sorted(known))}")
+        return self
+
+
+class RankConfig(RankOptions):
+    """What a ranking compares, on which candidates, and where."""
+
+    file = "ranking.json"
+    goes_on = "nas rank"
+
+    plan: Plan
+
+    def drawn(self) -> list[Sampled[Genotype]]:
+        """The candidates, the same ones at every call.
+
+        Raises:
+            SpaceExhausted: the space does not have as many.
+        """
+        return draw_candidates(SPACES[self.space], self.candidates, seed=self.seed, vary=self.vary)
+
+    def queue(self) -> list[Measurement]:
+        """All that is to be measured, in order."""
+        return list(measurements(self.plan, self.candidates, seeds=self.seeds, seed=self.seed))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.config import SearchConfig
 from experiments.errors import UsageError
 from experiments.run_directory import RunDirectory
 from nas.search.ranking import best
@@ -29,7 +30,7 @@ class Named:
     label: str
     scale: Scale | None = None
     image_size: int | None = None
-    run: RunDirectory | None = None
+    run: RunDirectory[SearchConfig] | None = None
     num_classes: int | None = None
     frozen: tuple[str, ...] = ()
 
@@ -54,7 +55,7 @@ def find_genotype(name: str) -> Named:
         )
     path, _, number = name.partition("#")
     if Path(path).is_dir():
-        return _from_run(RunDirectory.open(Path(path)), number)
+        return _from_run(RunDirectory.open(Path(path), SearchConfig), number)
     if Path(name).is_file():
         return Named(_read(Path(name)), Path(name).stem)
     raise UsageError(f"no genotype {name!r}: give a JSON file, zoo:NAME, a run's directory, or RUN#N")
@@ -69,7 +70,7 @@ def _read(path: Path) -> Genotype:
         raise GenotypeError(f"{path}: {error}") from None
 
 
-def _from_run(run: RunDirectory, number: str) -> Named:
+def _from_run(run: RunDirectory[SearchConfig], number: str) -> Named:
     config = run.config()
     trials = run.store().trials()
     if number:

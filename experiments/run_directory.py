@@ -10,66 +10,73 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from experiments.config import SearchConfig
-from experiments.errors import UsageError
+from experiments.config import RunConfig
+from experiments.errors import UsageError, faults
 from nas.search.store import Store
 from nas.search.types import Trial
 
-CONFIG, STUDY, BEST, ENVIRONMENT = "config.json", "study.db", "best.json", "environment.json"
+STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
 LOCK = "lock"
 _RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
 
 
+C = TypeVar("C", bound=RunConfig)
+
+
 @dataclass(frozen=True)
-class RunDirectory:
-    """`config.json` replays the run, `study.db` holds its trials, `best.json` its winning genotype, and
-    `environment.json` what it ran on.
+class RunDirectory(Generic[C]):
+    """`config.json` replays a search, `ranking.json` a ranking; `study.db` holds the trials, `best.json` a search's
+    winning genotype, and `environment.json` what it ran on.
     """
 
     path: Path
+    kind: type[C]
 
     @staticmethod
-    def create(config: SearchConfig, preset: str) -> "RunDirectory":
+    def create(config: C, name: str) -> "RunDirectory[C]":
         """Start a new run.
 
         Raises:
             UsageError: `config.out` holds something already.
         """
-        path = config.out or Path("runs") / f"{preset}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        path = config.out or Path("runs") / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path} is not empty: `nas resume {path}` goes on with a run; else give another --out")
+            raise UsageError(
+                f"{path} is not empty: `{config.goes_on} {path}` goes on with a run; else give another --out"
+            )
         if config.data != "digits":  # a run can be resumed from anywhere
             config = config.model_copy(update={"data": str(Path(config.data).expanduser().resolve())})
         path.mkdir(parents=True, exist_ok=True)
-        _write(path / ENVIRONMENT, json.dumps(_environment(config.seed), indent=2))
-        _write(path / CONFIG, config.model_dump_json(indent=2))
-        return RunDirectory(path)
+        run = RunDirectory(path, type(config))
+        run.write(ENVIRONMENT, json.dumps(_environment(config.seed), indent=2))
+        run.write(config.file, config.model_dump_json(indent=2))
+        return run
 
     @staticmethod
-    def open(path: Path) -> "RunDirectory":
+    def open(path: Path, kind: type[C]) -> "RunDirectory[C]":
         """An existing run.
 
         Raises:
             UsageError: `path` holds no run.
         """
-        if not (path / CONFIG).is_file():
-            raise UsageError(f"{path} is no run: it has no {CONFIG}")
-        return RunDirectory(path)
+        if not (path / kind.file).is_file():
+            raise UsageError(f"{path} is no run of this kind: it has no {kind.file}")
+        return RunDirectory(path, kind)
 
-    def config(self) -> SearchConfig:
+    def config(self) -> C:
         """The configuration the run was started with.
 
         Raises:
             UsageError: the file has been damaged or is of another release; the message names the fields.
         """
         try:
-            return SearchConfig.model_validate_json((self.path / CONFIG).read_bytes())
+            return self.kind.model_validate_json((self.path / self.kind.file).read_bytes())
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
-            raise UsageError(f"{self.path / CONFIG}: {faults}") from None
+            raise UsageError(f"{self.path / self.kind.file}: {faults(error)}") from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -87,7 +94,7 @@ class RunDirectory:
 
     def discard(self) -> None:
         """Remove what `create` wrote, for a run that could not begin."""
-        for name in (CONFIG, ENVIRONMENT):
+        for name in (self.kind.file, ENVIRONMENT):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
@@ -95,16 +102,15 @@ class RunDirectory:
     def store(self) -> Store:
         return Store(f"sqlite:///{self.path / STUDY}", report_every=1.0)
 
+    def write(self, name: str, text: str) -> None:
+        """Write a file whole or not at all."""
+        part = self.path / f"{name}.part"
+        part.write_text(text + "\n")
+        part.replace(self.path / name)
+
     def write_best(self, trial: Trial) -> None:
         """Keep the winner's genotype, indented for reading."""
-        _write(self.path / BEST, json.dumps(json.loads(trial.genotype), indent=2))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text + "\n")
-    part.replace(path)
+        self.write(BEST, json.dumps(json.loads(trial.genotype), indent=2))
 
 
 def _environment(seed: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ from rich.progress import Progress
 
 from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
+from experiments.running import build_runner, gpus_per_trial
 from nas.cost import require_memory
 from nas.data.detection_set import DetectionSet
 from nas.data.open import open_data
@@ -15,14 +16,13 @@ from nas.inspect.live import LiveView
 from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.strategies import build_strategy
-from nas.search.types import Direction, Proxy, Runner, Trial
-from nas.training.device import best_device
+from nas.search.types import Direction, Proxy, Trial
 from proxies.short_train import ShortTrain
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
 
 
-def carry_on(run: RunDirectory, proxy: Proxy, console: Console) -> int:
+def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
     """Search, alone, until the run has its trials; a new run and an interrupted one differ in what its store holds.
 
     Returns:
@@ -36,7 +36,7 @@ def carry_on(run: RunDirectory, proxy: Proxy, console: Console) -> int:
         return _search(run, proxy, console)
 
 
-def _search(run: RunDirectory, proxy: Proxy, console: Console) -> int:
+def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
     config = run.config()
     store = run.store()
     space = SPACES[config.space]
@@ -44,7 +44,6 @@ def _search(run: RunDirectory, proxy: Proxy, console: Console) -> int:
     for trial in store.history():
         strategy.tell(trial)
     known = store.trials()
-    gpus = _gpus_per_trial(config)
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
     if config.runner == "local" and config.early_stopping:
         console.print("The local runner trains every trial in full: only Ray stops hopeless ones early.")
@@ -55,11 +54,17 @@ def _search(run: RunDirectory, proxy: Proxy, console: Console) -> int:
             result = run_search(
                 strategy=strategy,
                 proxy=proxy,
-                runner=_runner(config, gpus, proxy, known),
+                runner=build_runner(
+                    config,
+                    objective=next(iter(proxy.objectives.items())),
+                    steps=proxy.steps,
+                    scheduler=config.asha if config.early_stopping else None,
+                    known=known,
+                ),
                 store=store,
                 trials=config.trials,
                 seed=config.seed,
-                device="cuda" if gpus else "cpu",
+                device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
             )
     finally:
@@ -94,34 +99,8 @@ def report_skipped(data: DetectionSet, console: Console) -> None:
         console.print(f"{data.name}: " + ", ".join(f"{count} boxes {reason}" for reason, count in data.skipped.items()))
 
 
-def _gpus_per_trial(config: SearchConfig) -> float:
-    if config.gpus_per_trial is not None:
-        return config.gpus_per_trial
-    return 1.0 if best_device("auto") == "cuda" else 0.0
-
-
-def _runner(config: SearchConfig, gpus: float, proxy: Proxy, known: Sequence[Trial]) -> Runner:
-    if config.runner == "local":
-        from nas.search.local_runner import LocalRunner
-
-        return LocalRunner(time_limit=config.time_limit)
-    from nas.search.ray_runner import RayRunner
-
-    return RayRunner(
-        objective=next(iter(proxy.objectives.items())),
-        steps=proxy.steps,
-        address=config.ray_address,
-        cpus_per_trial=config.cpus_per_trial,
-        gpus_per_trial=gpus,
-        concurrent=config.concurrent,
-        time_limit=config.time_limit,
-        scheduler=config.asha if config.early_stopping else None,
-        history=known,
-    )
-
-
 def _conclude(
-    run: RunDirectory, trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console
+    run: RunDirectory[SearchConfig], trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console
 ) -> None:
     """Keep the winner, and say what there is to see and to do next."""
     winner = best(trials, objectives)

@@ -5,7 +5,7 @@ differ only in the `choose` handed to it, so they are written here once and work
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -140,6 +140,16 @@ def mutate(space: SearchSpace[K], trace: Trace, rng: random.Random, *, tries: in
         if child.value.key() != key:
             return child
     raise SpaceExhausted(f"space {space.name!r}: {tries} mutations of {key} all lead back to it")
+
+
+def redraw(space: SearchSpace[K], trace: Trace, words: Collection[str], rng: random.Random) -> Sampled[K]:
+    """Draw anew the decisions that have one of `words` between the dots of their names; keep the others.
+
+    `{"fuse"}` redraws every node's fuse operator and leaves the graph as it is. What is only asked for because of
+    a redrawn decision is drawn as well.
+    """
+    kept = {name: value for name, value in trace.items() if not set(words).intersection(name.split("."))}
+    return _run(space, kept, RandomChooser(rng))[0]
 
 
 def crossover(space: SearchSpace[K], first: Trace, second: Trace, rng: random.Random) -> Sampled[K]:

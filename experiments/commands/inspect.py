@@ -9,6 +9,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse
+from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import leaderboard, summary_document
@@ -30,7 +31,7 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "inspect", arguments)
-    run = RunDirectory.open(asked.run)
+    run = RunDirectory.open(asked.run, SearchConfig)
     objectives = run.config().proxy.objectives
     trials = run.store().trials()
     if asked.json:

@@ -8,6 +8,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse
+from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
 from experiments.searching import carry_on, prepare
 
@@ -21,6 +22,6 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
-    run = RunDirectory.open(parse(Arguments, "resume", arguments).run)
+    run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
     console = Console()
     return carry_on(run, prepare(run.config(), console), console)

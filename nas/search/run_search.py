@@ -93,15 +93,10 @@ class _Loop:
         return Job(trial.number, trial.genotype, trial.seed)
 
     def tell(self, report: Report) -> None:
-        trial = self._record(report)
+        trial = self.store.record(report)
         if trial.state.ended:
             self.strategy.tell(trial)
         self.watch(trial)
-
-    def _record(self, report: Report) -> Trial:
-        if report.state.ended:
-            return self.store.end(report.number, report.state, seconds=report.seconds, error=report.error)
-        return self.store.report(report.number, report.scores or {})
 
     def _new_trial(self) -> Trial | None:
         if self.count >= self.trials:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nas.search.schema import StoreError, open_database, repeats, studies, trials
-from nas.search.types import Scores, State, Trial
+from nas.search.types import Report, Scores, State, Trial
 from search_spaces.choose import Trace, trace_from_json
 
 __all__ = ["KeyClaimed", "Store", "StoreError"]
@@ -111,6 +111,12 @@ class Store:
         self._running.pop(number, None)
         self._written.pop(number, None)
         return ended
+
+    def record(self, report: Report) -> Trial:
+        """Write a runner's news of a job down: `report` or `end`, whichever it is."""
+        if report.state.ended:
+            return self.end(report.number, report.state, seconds=report.seconds, error=report.error)
+        return self.report(report.number, report.scores or {})
 
     def restart(self, number: int) -> Trial:
         """Begin a trial anew that was running when its driver died: same number, no reports.

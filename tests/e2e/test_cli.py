@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
+from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
 from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import METRICS
@@ -223,7 +224,7 @@ def test_what_cannot_be_searched_leaves_no_run_behind(folder: Path) -> None:
 
 
 def test_a_run_is_carried_on_by_one_process_at_a_time(run: Path) -> None:
-    with RunDirectory.open(run).lock():
+    with RunDirectory.open(run, SearchConfig).lock():
         assert "another process" in nas("resume", "run", cwd=run.parent, code=2).stderr
 
 

@@ -1,0 +1,68 @@
+"""`nas rank [RANKING]`: how far each proxy can be trusted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from experiments.arguments import parse, split_positional
+from experiments.config import RankConfig, RankOptions
+from experiments.presets import preset
+from experiments.rank_plans import DEFAULT, build_plan, read_plan
+from experiments.rank_report import report
+from experiments.ranking import carry_on, prepare
+from experiments.run_directory import RunDirectory
+from nas.data.detection_set import DataError
+from search_spaces.choose import SpaceExhausted
+from search_spaces.ops import GenotypeError
+
+
+class New(RankOptions):
+    """Score random candidates by a reference, which trains them for long, and by each proxy, and tell how far the
+    proxies agree with it. `nas rank RANKING` goes on where it was interrupted.
+    """
+
+    plan: Path | None = None
+    """A JSON file that says what is compared; if not given, shorter and smaller trainings than a search's proxy."""
+
+
+@dataclass(frozen=True)
+class Old:
+    """Go on with a ranking that was interrupted."""
+
+    ranking: Positional[Path]
+    """Its directory."""
+    report: bool = False
+    """Measure nothing, only report what there is: also while another process goes on."""
+    require_tau: float | None = None
+    """Kendall's tau that the cheapest proxy must reach, other than asked for at first."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    console = Console()
+    name, flags = split_positional(arguments)
+    if name is None:
+        _start(parse(New, "rank", flags), console)
+        return 0
+    asked = parse(Old, "rank", arguments)
+    run = RunDirectory.open(asked.ranking, RankConfig)
+    if asked.report:
+        report(run, asked.require_tau, console)
+    else:
+        carry_on(run, prepare(run.config(), console), asked.require_tau, console)
+    return 0
+
+
+def _start(asked: New, console: Console) -> None:
+    base = preset("digits" if asked.data == "digits" else "boxes").proxy
+    plan = read_plan(asked.plan, base) if asked.plan else build_plan(DEFAULT, base)
+    options = {name: getattr(asked, name) for name in RankOptions.model_fields}
+    run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
+    try:
+        proxies = prepare(run.config(), console)
+    except (DataError, GenotypeError, SpaceExhausted):
+        run.discard()
+        raise
+    carry_on(run, proxies, None, console)

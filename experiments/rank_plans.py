@@ -1,0 +1,60 @@
+"""Plans of rankings: what they compare, written as changes to the proxy that a search would use."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from experiments.errors import UsageError, faults
+from proxies.ranking import Plan
+from proxies.short_train import ShortTrainConfig
+
+DEFAULT: dict[str, Any] = {
+    # four times as long as a search's proxy, scored at each quarter
+    "reference": {"short_train": {"steps": 1280, "rungs": 4}},
+    "settings": {
+        **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (32, 40, 64, 80, 128, 160, 320)},
+        "size-64": {"short_train": {"steps": 128, "rungs": 1, "image_size": 64}},
+        "width-1:16": {"short_train": {"steps": 128, "rungs": 1, "scale": {"width": 0.0625}}},
+        "val-32": {"short_train": {"steps": 128, "rungs": 1, "val_images": 32}},
+    },
+}
+
+
+def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
+    """A plan from a JSON file of the shape of `DEFAULT`; its `base`, if it has one, changes all settings' base.
+
+    Raises:
+        UsageError: the file cannot be read or makes no plan; the message names the fields.
+    """
+    try:
+        return build_plan(json.loads(path.read_bytes()), base)
+    except OSError as error:
+        raise UsageError(f"--plan {path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise UsageError(f"--plan {path}: {faults(error)}") from None
+    except ValueError as error:
+        raise UsageError(f"--plan {path}: not JSON: {error}") from None
+
+
+def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
+    """Spell a plan's changes out.
+
+    Raises:
+        ValidationError: a field is unknown, missing or illegal.
+    """
+    if not isinstance(document, dict):
+        return Plan.model_validate(document)
+    changes = {name: value for name, value in document.items() if name != "base"}
+    setting = {"short_train": _changed(base.model_dump(), document.get("base", {}))}
+    named = changes.get("settings")
+    settings = dict.fromkeys(named, setting) if isinstance(named, dict) else {}
+    return Plan.model_validate(_changed({"reference": setting, "settings": settings}, changes))
+
+
+def _changed(base: Any, changes: Any) -> Any:
+    """`base` with some fields changed, also within its objects."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return {**base, **{name: _changed(base.get(name), value) for name, value in changes.items()}}

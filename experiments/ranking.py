@@ -1,0 +1,121 @@
+"""Carrying a ranking on: from its directory to its report."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiments.config import RankConfig
+from experiments.rank_report import report
+from experiments.run_directory import RunDirectory
+from experiments.running import build_runner, gpus_per_trial
+from experiments.searching import report_skipped
+from nas.cost import require_memory
+from nas.data.open import open_data
+from nas.inspect.words import duration, figure, one_line
+from nas.search.types import Proxy, Trial
+from proxies import ranking
+from proxies.agreement import FEWEST_CANDIDATES
+from proxies.ranking import SECONDS, Measurement, measured, run_ranking
+from search_spaces.choose import first_choice
+from search_spaces.registry import SPACES
+
+
+def carry_on(
+    run: RunDirectory[RankConfig], proxies: Mapping[str, Proxy], require_tau: float | None, console: Console
+) -> None:
+    """Measure, alone, what the ranking lacks, and report what there is, also where it is interrupted.
+
+    Args:
+        proxies: by setting.
+        require_tau: other than the ranking was started with.
+
+    Raises:
+        UsageError: another process carries the ranking on.
+        CannotRun: the runner has nowhere to run what is asked for.
+    """
+    config = run.config()
+    with run.lock():
+        _announce(run, console)
+        store, queue, candidates = run.store(), config.queue(), config.drawn()
+        ended = sum(trial.state.ended for trial in measured(store, candidates, queue).values())
+        try:
+            with _view(config, ended, len(queue), console) as watch:
+                run_ranking(
+                    queue=queue,
+                    candidates=candidates,
+                    proxies=proxies,
+                    runner=build_runner(
+                        config,
+                        objective=(SECONDS, "min"),  # of no consequence: nothing is stopped early
+                        steps=max(proxy.steps for proxy in proxies.values()),
+                    ),
+                    store=store,
+                    device="cuda" if gpus_per_trial(config) else "cpu",
+                    watch=watch,
+                )
+        except KeyboardInterrupt:
+            console.print(f"go on    {config.goes_on} {run.path}", markup=False, soft_wrap=True)
+            raise
+        finally:
+            report(run, require_tau, console)
+
+
+def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
+    """Open and decode the data, once for all measurements.
+
+    Raises:
+        SpaceExhausted: the space does not have as many candidates.
+        DataError: the data cannot be used.
+        GenotypeError: a setting's scale does not suit the space.
+    """
+    config.drawn()
+    data = open_data(config.data, config.digits)
+    simplest = SPACES[config.space].build(first_choice)
+    for setting in config.plan.all.values():  # a scale the head cannot have shows here
+        require_memory(simplest, setting.proxy.scale, data[0].num_classes)
+    for split in data:
+        report_skipped(split, console)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("decoding images", total=None)
+        return ranking.prepare(
+            config.plan, data, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
+    config = run.config()
+    what = f"{config.candidates} candidates of space {config.space!r} on {config.data}"
+    console.print(
+        f"[bold]{run.path}[/bold]: {what}, {len(config.plan.all)} settings, {len(config.queue())} measurements",
+        soft_wrap=True,
+    )
+    if config.candidates < FEWEST_CANDIDATES:
+        few = f"{config.candidates} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
+        console.print(few, style="yellow")
+
+
+@contextmanager
+def _view(
+    config: RankConfig, ended: int, total: int, console: Console
+) -> Iterator[Callable[[Measurement, Trial], None]]:
+    """A bar on a terminal, a line per measurement elsewhere."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=3600) as bar:
+        task = bar.add_task("measuring", total=total, completed=ended)
+
+        def watch(measurement: Measurement, trial: Trial) -> None:
+            what = f"candidate {measurement.candidate}, {measurement.setting}, seed {measurement.seed}"
+            bar.update(task, description=what, advance=trial.state.ended)
+            if trial.state.ended and (trial.error or not console.is_terminal):
+                outcome = one_line(trial.error or "") or _outcome(config, measurement, trial)
+                done = bar.tasks[task].completed
+                console.print(f"{done:.0f}/{total}  {what}: {outcome}", markup=False, highlight=False, soft_wrap=True)
+
+        yield watch
+
+
+def _outcome(config: RankConfig, measurement: Measurement, trial: Trial) -> str:
+    objective = next(iter(config.plan.all[measurement.setting].proxy.objectives))
+    return f"{objective} {figure((trial.scores or {})[objective])}, {duration(trial.seconds or 0)}"

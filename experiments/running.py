@@ -1,0 +1,43 @@
+"""Where a run's candidates are evaluated."""
+
+from collections.abc import Sequence
+
+from experiments.config import RunConfig
+from nas.search.scheduler import AshaConfig
+from nas.search.types import Direction, Runner, Trial
+from nas.training.device import best_device
+
+
+def gpus_per_trial(config: RunConfig) -> float:
+    """GPUs a trial reserves: as configured, else one where this machine has one."""
+    if config.gpus_per_trial is not None:
+        return config.gpus_per_trial
+    return 1.0 if best_device("auto") == "cuda" else 0.0
+
+
+def build_runner(
+    config: RunConfig,
+    *,
+    objective: tuple[str, Direction],
+    steps: int,
+    scheduler: AshaConfig | None = None,
+    known: Sequence[Trial] = (),
+) -> Runner:
+    """The runner a config names; the arguments are `RayRunner`'s, `known` its history."""
+    if config.runner == "local":
+        from nas.search.local_runner import LocalRunner
+
+        return LocalRunner(time_limit=config.time_limit)
+    from nas.search.ray_runner import RayRunner
+
+    return RayRunner(
+        objective=objective,
+        steps=steps,
+        address=config.ray_address,
+        cpus_per_trial=config.cpus_per_trial,
+        gpus_per_trial=gpus_per_trial(config),
+        concurrent=config.concurrent,
+        time_limit=config.time_limit,
+        scheduler=scheduler,
+        history=known,
+    )

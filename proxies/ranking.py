@@ -1,0 +1,219 @@
+"""How far proxies can be trusted: candidates scored by a reference and by each proxy, at several seeds."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nas.data.detection_set import DetectionSet
+from nas.search.run_search import MOST_REPEATS, Evaluate
+from nas.search.store import Store
+from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
+from proxies.short_train import ShortTrain, ShortTrainConfig
+from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
+from search_spaces.genotype import Genotype
+
+Candidates = Sequence[Sampled[Genotype]]
+REFERENCE = "reference"
+PROXY_SEEDS = 1000
+"""By so much a proxy's seeds lie above the reference's."""
+SECONDS = "seconds"
+"""The score that says how long an evaluation has taken so far."""
+
+
+class Setting(BaseModel):
+    """One way to score candidates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    short_train: ShortTrainConfig
+    seeds: int | None = Field(None, ge=1, le=PROXY_SEEDS)
+    """How often it scores a candidate; as often as the ranking says if not given."""
+
+    @property
+    def proxy(self) -> ShortTrainConfig:
+        """The settings of what scores them."""
+        return self.short_train
+
+
+class Plan(BaseModel):
+    """What is compared: the reference, which counts as the truth, and settings by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reference: Setting
+    settings: Mapping[str, Setting]
+
+    @field_validator("settings")
+    @classmethod
+    def _names(cls, settings: Mapping[str, Setting]) -> Mapping[str, Setting]:
+        for name in settings:
+            if name == REFERENCE or not 1 <= len(name) <= 60 or set("/@|").intersection(name):
+                raise ValueError(
+                    f"{name!r} cannot name a setting: give 1 to 60 characters, no / @ |, not {REFERENCE!r}"
+                )
+        return settings
+
+    @property
+    def all(self) -> Mapping[str, Setting]:
+        """Every setting, the reference first."""
+        return {REFERENCE: self.reference, **self.settings}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One evaluation of a candidate, by its place in the list, in one setting at one seed."""
+
+    candidate: int
+    setting: str
+    seed: int
+
+
+def measurements(plan: Plan, candidates: int, *, seeds: int, seed: int) -> Iterator[Measurement]:
+    """All that is to be measured: every candidate in every setting once, then all of it at the next seed.
+
+    No proxy shares a seed with the reference: a common initialisation or order of data would flatter it.
+    """
+    counts = {name: setting.seeds or seeds for name, setting in plan.all.items()}
+    for turn in range(max(counts.values())):
+        for candidate in range(candidates):
+            for name, count in counts.items():
+                if turn < count:
+                    yield Measurement(candidate, name, seed + turn + (name != REFERENCE) * PROXY_SEEDS)
+
+
+def draw_candidates(
+    space: SearchSpace[Genotype], count: int, *, seed: int, vary: Sequence[str] = ()
+) -> list[Sampled[Genotype]]:
+    """Draw random members of a space that have different keys.
+
+    Args:
+        vary: words; one member is drawn, and of the others only the decisions with one of these in their names.
+
+    Raises:
+        SpaceExhausted: the space does not have as many.
+    """
+    base = sample(space, random.Random(f"{seed}"))
+    found: dict[str, Sampled[Genotype]] = {}
+    turn = last = 0
+    while len(found) < count:
+        rng = random.Random(f"{seed}/{turn}")
+        drawn = redraw(space, base.trace, vary, rng) if vary else sample(space, rng)
+        if drawn.value.key() not in found:
+            found[drawn.value.key()] = drawn
+            last = turn
+        elif turn - last > MOST_REPEATS:
+            raise SpaceExhausted(f"space {space.name!r} yields {len(found)} candidates, not {count}: ask for fewer")
+        turn += 1
+    return list(found.values())
+
+
+def prepare(
+    plan: Plan, data: tuple[DetectionSet, DetectionSet], progress: Callable[[int, int], None] | None = None
+) -> dict[str, Proxy]:
+    """The proxies by setting; those that see the same images share them.
+
+    Raises:
+        DataError: an image does not decode.
+    """
+    opened: dict[tuple[object, ...], ShortTrain] = {}
+    for setting in plan.all.values():
+        config = setting.short_train
+        if (seen := _seen(config)) not in opened:
+            opened[seen] = ShortTrain.prepare(config, data, progress)
+    return {
+        name: replace(opened[_seen(setting.short_train)], config=setting.short_train)
+        for name, setting in plan.all.items()
+    }
+
+
+def _seen(config: ShortTrainConfig) -> tuple[object, ...]:
+    return config.image_size, config.val_images, config.cache_gib
+
+
+@dataclass(frozen=True)
+class _Job(Job):
+    setting: str
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """The work of a ranking: a search's, timed, by the proxy of the job's setting."""
+
+    proxies: Mapping[str, Evaluate]
+
+    def __call__(self, job: Job) -> Iterator[Scores]:
+        assert isinstance(job, _Job)
+        reports, spent, start = self.proxies[job.setting](job), 0.0, time.perf_counter()
+        for scores in reports:
+            spent += time.perf_counter() - start
+            yield {**scores, SECONDS: spent}
+            start = time.perf_counter()  # whoever iterates may have taken a while
+
+
+def row_key(candidates: Candidates, measurement: Measurement) -> str:
+    """What a measurement is called in the store, whatever else is measured: a ranking may grow."""
+    return f"{candidates[measurement.candidate].value.key()}/{measurement.setting}/{measurement.seed}"
+
+
+def measured(store: Store, candidates: Candidates, queue: Iterable[Measurement]) -> dict[str, Trial]:
+    """The trials that a store has of what is to be measured, by key."""
+    wanted = {row_key(candidates, measurement) for measurement in queue}
+    return {trial.key: trial for trial in store.trials() if trial.key in wanted}
+
+
+def run_ranking(
+    *,
+    queue: Iterable[Measurement],
+    candidates: Candidates,
+    proxies: Mapping[str, Proxy],
+    runner: Runner,
+    store: Store,
+    device: str,
+    watch: Callable[[Measurement, Trial], None],
+) -> None:
+    """Measure what the store lacks; to resume is to call it again.
+
+    Args:
+        queue: what is to be measured, in this order.
+        watch: called with a measurement and its trial whenever that changes.
+    """
+    loop = _Loop(iter(queue), candidates, store, watch)
+    works = {name: Evaluate(proxy, device, Genotype.from_json) for name, proxy in proxies.items()}
+    runner.run(loop.ask, _Measure(works), loop.tell)
+
+
+@dataclass
+class _Loop:
+    queue: Iterator[Measurement]
+    candidates: Candidates
+    store: Store
+    watch: Callable[[Measurement, Trial], None]
+    known: dict[str, Trial] = field(init=False)
+    running: dict[int, Measurement] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.known = {trial.key: trial for trial in self.store.trials()}
+
+    def ask(self) -> Job | None:
+        for measurement in self.queue:
+            if trial := self._begin(measurement):
+                self.running[trial.number] = measurement
+                self.watch(measurement, trial)
+                return _Job(trial.number, trial.genotype, trial.seed, measurement.setting)
+        return None
+
+    def tell(self, report: Report) -> None:
+        trial = self.store.record(report)
+        self.watch(self.running[trial.number], trial)
+
+    def _begin(self, measurement: Measurement) -> Trial | None:
+        """A new trial, or that which a dead driver left running; None where it has ended."""
+        candidate = self.candidates[measurement.candidate]
+        key = row_key(self.candidates, measurement)
+        if known := self.known.get(key):
+            return None if known.state.ended else self.store.restart(known.number)
+        genotype = candidate.value.to_json()
+        return self.store.create(key=key, trace=candidate.trace, genotype=genotype, seed=measurement.seed)

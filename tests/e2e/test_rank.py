@@ -1,0 +1,177 @@
+"""`nas rank` as a user runs it: on the smallest of trainings, which tell nothing."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.cli import main
+from experiments.config import RankConfig
+from experiments.presets import preset
+from experiments.rank_plans import DEFAULT, build_plan
+from experiments.run_directory import RunDirectory
+from nas.cost import require_memory
+from proxies.short_train import ShortTrain
+from search_spaces.choose import first_choice
+from search_spaces.registry import SPACES
+
+PLAN = {
+    "base": {
+        "image_size": 32,
+        "val_images": 4,
+        "scale": {"width": 0.0625, "head_depth": 0},
+        "recipe": {"batch_size": 2},
+    },
+    "reference": {"short_train": {"steps": 4, "rungs": 2}},
+    "settings": {
+        "short": {"short_train": {"steps": 2, "rungs": 1}},
+        "once": {"short_train": {"steps": 1, "rungs": 1, "recipe": {"learning_rate": 0.01}}, "seeds": 1},
+    },
+}
+SMALL = ("--runner", "local", "--digits.train-images", "4", "--digits.val-images", "4", "--space", "dsa")
+FEW = ("--candidates", "3", "--seeds", "2")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> str:
+    (tmp_path / "plan.json").write_text(json.dumps(PLAN))
+    return str(tmp_path / "plan.json")
+
+
+def rank(*arguments: str, code: int = 0) -> None:
+    try:
+        returned = main(["rank", *arguments])
+    except SystemExit as exit_:
+        returned = int(exit_.code or 0)
+    assert returned == code
+
+
+def report(out: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return document
+
+
+def test_a_ranking_is_interrupted_reported_and_carried_on(
+    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "ranking"
+    with monkeypatch.context() as patch:
+        patch.setattr(ShortTrain, "evaluate", interrupted_at(7, ShortTrain.evaluate))
+        rank(*SMALL, *FEW, "--plan", plan, "--out", str(out), code=130)
+    said = capsys.readouterr().out
+    assert f"nas rank {out}" in said
+    assert "3 candidates are too few for confidence intervals: 10 at least" in said
+    assert report(out)["measurements"] == {"done": 6, "planned": 15}
+    scored = report(out)["settings"][0]["scores"]
+    assert [None not in row for row in scored] == [False, False, False]
+    (out / "report.json").unlink()
+    rank(str(out), "--report")
+    assert report(out)["measurements"]["done"] == 6
+    with RunDirectory.open(out, RankConfig).lock():
+        rank(str(out), "--report")
+        rank(str(out), code=2)
+    rank(str(out), "--require-tau", "-1")
+    whole = report(out)
+    assert whole["measurements"] == {"done": 15, "planned": 15}
+    assert [setting["name"] for setting in whole["settings"]] == ["reference", "reference@50%", "short", "once"]
+    assert [len(setting["seeds"]) for setting in whole["settings"]] == [2, 2, 2, 1]
+    assert [row[0] for row in whole["settings"][0]["scores"]][:2] == [row[0] for row in scored][:2]
+    assert all(None not in row for setting in whole["settings"] for row in (*setting["scores"], *setting["seconds"]))
+    assert whole["required_tau"] == -1
+    assert "| reference |" in (out / "report.md").read_text()
+    assert (out / "tau_against_cost.svg").read_text().lstrip().startswith("<?xml")
+    rank(str(out))
+    assert report(out)["settings"] == whole["settings"]
+
+
+def interrupted_at(count: int, evaluate: Any) -> Any:
+    calls = iter(range(1, count + 1))
+
+    def wrapped(*arguments: Any, **settings: Any) -> Iterator[Any]:
+        if next(calls) == count:
+            raise KeyboardInterrupt
+        yield from evaluate(*arguments, **settings)
+
+    return wrapped
+
+
+def test_a_ranking_grows(plan: str, tmp_path: Path) -> None:
+    """With more candidates in its `ranking.json`, it measures these, and only these."""
+    out = tmp_path / "ranking"
+    rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
+    before = report(out)["settings"]
+    config = json.loads((out / "ranking.json").read_text())
+    (out / "ranking.json").write_text(json.dumps({**config, "candidates": 3}))
+    rank(str(out))
+    after = report(out)["settings"]
+    assert [setting["scores"][:2] for setting in after] == [setting["scores"] for setting in before]
+    assert [setting["seconds"][:2] for setting in after] == [setting["seconds"] for setting in before]
+    assert all(len(setting["scores"]) == 3 for setting in after)
+
+
+def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path: Path) -> None:
+    out = tmp_path / "ranking"
+    rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
+    settings = RunDirectory.open(out, RankConfig).config().plan.all
+    reference, once = settings["reference"].short_train, settings["once"].short_train
+    assert (reference.steps, reference.rungs, reference.image_size) == (4, 2, 32)
+    assert (once.steps, once.recipe.learning_rate, once.recipe.batch_size) == (1, 0.01, 2)
+    assert (once.scale, once.recipe.flip) == (reference.scale, False)
+    assert (reference.scale.width, reference.scale.output_width, reference.scale.head_depth) == (0.0625, 32, 0)
+
+
+def test_what_is_compared_by_default_can_be_built() -> None:
+    plan = build_plan(DEFAULT, preset("digits").proxy)
+    assert plan.reference.proxy.steps == 4 * preset("digits").proxy.steps
+    for scale in {setting.proxy.scale for setting in plan.all.values()}:
+        require_memory(SPACES["joint"].build(first_choice), scale, 10)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--candidates", "1"], "greater than or equal to 2"),
+        (["--candidates", "10"], "'dsa' yields 9 candidates, not 10"),
+        (["--vary", "fuse"], "no decision 'fuse'"),
+        (["--space", "joint", "--vary", "fues,msfm"], "did you mean 'fuse'"),
+        (["--require-tau", "2"], "less than or equal to 1"),
+        (["--plan", "none.json"], "none.json: No such file"),
+        (["--plan", "[]"], "plan.json: file: Input should be a valid dictionary"),
+        (["--plan", "{"], "plan.json: "),
+        (["--plan", '{"settings": {"a": {"short_train": {"stepz": 3}}}}'], "settings.a.short_train.stepz"),
+        (["--plan", '{"settings": {"a": 3}}'], "settings.a"),
+        (["--plan", '{"base": {"scale": {"output_width": 48}}}'], "output_width"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_unusable_arguments_exit_with_2_and_leave_nothing(
+    flags: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if flags[0] == "--plan" and flags[1][0] in "[{":
+        (tmp_path / "plan.json").write_text(flags[1])
+        flags = ["--plan", "plan.json"]
+    rank(*SMALL, *FEW, "--out", "never", *flags, code=2)
+    assert says in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert not Path("never").exists()
+
+
+def test_a_search_is_no_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    rank(str(tmp_path), code=2)
+    assert "ranking.json" in capsys.readouterr().err
+
+
+@pytest.mark.ray
+def test_workers_know_the_setting_of_every_job(plan: str, tmp_path: Path) -> None:
+    """On Ray, in a process of its own: every setting scores with its own proxy."""
+    flags = (*SMALL[2:], "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(tmp_path / "ranking"))
+    subprocess.run([sys.executable, "-m", "experiments.cli", "rank", *flags], check=True, stdout=subprocess.DEVNULL)
+    trials = RunDirectory.open(tmp_path / "ranking", RankConfig).store().trials()
+    reports = {tuple(trial.key.split("/")[1:]): len(trial.reports) for trial in trials}
+    assert reports == {("reference", "0"): 2, ("short", "1000"): 1, ("once", "1000"): 1}
+    assert len(trials) == 6

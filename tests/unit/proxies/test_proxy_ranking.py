@@ -1,0 +1,261 @@
+"""What a ranking measures, in which order, how it goes on, and what it concludes."""
+
+import itertools
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from nas.data.digits import DigitsConfig, digits
+from nas.search.local_runner import LocalRunner
+from nas.search.store import Store
+from nas.search.types import Direction, Proxy, Scores, State, Trial
+from proxies.agreement import agreement
+from proxies.ranking import (
+    REFERENCE,
+    Measurement,
+    Plan,
+    draw_candidates,
+    measured,
+    measurements,
+    prepare,
+    run_ranking,
+)
+from proxies.short_train import ShortTrain
+from proxies.verdict import Measured, cheapest, collect, judge
+from search_spaces.choose import SpaceExhausted
+from search_spaces.genotype import Genotype
+from search_spaces.registry import SPACES
+
+PLAN = Plan.model_validate(
+    {
+        "reference": {"short_train": {"rungs": 2}},
+        "settings": {
+            "short": {"short_train": {"rungs": 1}},
+            "once": {"short_train": {"rungs": 1, "image_size": 64}, "seeds": 1},
+        },
+    }
+)
+CANDIDATES = draw_candidates(SPACES["asff"], 12, seed=0)
+QUEUE = list(measurements(PLAN, 12, seeds=3, seed=0))
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """A genotype is worth a figure that its key decides; a seed adds noise. Some raise."""
+
+    rungs: int
+    noise: float
+    broken: frozenset[str] = frozenset()
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        return {"ap": "max"}
+
+    @property
+    def steps(self) -> int:
+        return self.rungs
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        if genotype.key() in self.broken:
+            raise ValueError("cannot be judged")
+        for rung in range(1, self.rungs + 1):
+            drawn = np.random.default_rng((seed, zlib.crc32(genotype.key().encode()), rung)).normal()
+            yield {"ap": worth(genotype) + self.noise / rung * drawn}
+
+
+def worth(genotype: Genotype) -> float:
+    return zlib.crc32(genotype.key().encode()) / 2**32
+
+
+def proxies(**broken: frozenset[str]) -> dict[str, Proxy]:
+    noises = {REFERENCE: 0.1, "short": 0.2, "once": 5.0}
+    return {
+        name: Noisy(setting.proxy.rungs, noises[name], broken.get(name, frozenset()))
+        for name, setting in PLAN.all.items()
+    }
+
+
+def run(store: Store, known: Mapping[str, Proxy], stop_at: int | None = None) -> None:
+    calls = itertools.count(1)
+
+    def watch(measurement: Measurement, trial: Trial) -> None:
+        if next(calls) == stop_at:
+            raise KeyboardInterrupt
+
+    run_ranking(
+        queue=QUEUE,
+        candidates=CANDIDATES,
+        proxies=known,
+        runner=LocalRunner(),
+        store=store,
+        device="cpu",
+        watch=watch,
+    )
+
+
+def found_in(store: Store) -> list[Measured]:
+    return collect(PLAN, QUEUE, CANDIDATES, measured(store, CANDIDATES, QUEUE))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "study.db"))
+
+
+def test_all_candidates_are_scored_once_before_any_is_scored_again() -> None:
+    plan = [(m.candidate, m.setting, m.seed) for m in measurements(PLAN, 2, seeds=2, seed=5)]
+    first = [(c, name, seed) for c in (0, 1) for name, seed in (("reference", 5), ("short", 1005), ("once", 1005))]
+    again = [(c, name, seed) for c in (0, 1) for name, seed in (("reference", 6), ("short", 1006))]
+    assert plan == first + again
+
+
+def test_interrupted_anywhere_it_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    unbroken = Store(str(tmp_path / "unbroken.db"))
+    run(unbroken, proxies())
+    wanted = {t.key: [r["ap"] for r in t.reports] for t in unbroken.trials()}
+    assert len(wanted) == len(QUEUE) == 12 * (3 + 3 + 1)
+    for moment in (1, 2, 3, 50, 151):
+        store = Store(str(tmp_path / f"{moment}.db"))
+        with pytest.raises(KeyboardInterrupt):
+            run(store, proxies(), stop_at=moment)
+        before = [trial for trial in store.trials() if trial.state.ended]
+        run(store, proxies())
+        after = store.trials()
+        assert {t.key: [r["ap"] for r in t.reports] for t in after} == wanted
+        assert [trial for trial in after if trial in before] == before
+        assert {trial.state for trial in after} == {State.finished}
+        run(store, proxies(), stop_at=1)
+
+
+def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
+    run(store, proxies())
+    found = {m.name: m for m in found_in(store)}
+    assert list(found) == ["reference", "reference@50%", "short", "once"]
+    assert [m.scores.shape for m in found.values()] == [(12, 3), (12, 3), (12, 3), (12, 1)]
+    for name, report in (("reference", 1), ("reference@50%", 0), ("short", 0)):
+        proxy = proxies()[name.split("@")[0]]
+        row = [list(proxy.evaluate(CANDIDATES[4].value, seed=s, device="cpu")) for s in found[name].seeds]
+        assert found[name].scores[4].tolist() == [reports[report]["ap"] for reports in row]
+    assert (found["reference@50%"].seconds < found["reference"].seconds).all()
+
+
+def test_a_score_to_be_minimised_is_turned_round(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(store, proxies())
+    as_they_are = found_in(store)[0].scores
+    monkeypatch.setattr("proxies.short_train.ShortTrainConfig.objectives", {"ap": "min"})
+    np.testing.assert_array_equal(found_in(store)[0].scores, -as_they_are)
+
+
+def test_the_better_proxy_is_told_from_the_worse(store: Store) -> None:
+    run(store, proxies())
+    reference, _, short, once = judge(found_in(store), seed=0)
+    assert short.one_seed.tau.value is not None
+    assert once.one_seed.tau.value is not None
+    assert short.one_seed.tau.value > once.one_seed.tau.value + 0.2
+    assert reference.icc is not None
+    assert short.icc is not None
+    assert reference.icc > short.icc
+    assert (once.icc, once.all_seeds, reference.all_seeds) == (None, None, None)
+    assert short.all_seeds is not None
+    assert reference.cost == 1
+
+
+def test_failed_candidates_are_left_out_and_counted(store: Store) -> None:
+    keys = [candidate.value.key() for candidate in CANDIDATES]
+    run(store, proxies(reference=frozenset({keys[2]}), short=frozenset({keys[0], keys[1]})))
+    reference, _, short, once = judge(found_in(store), seed=0)
+    assert reference.measured.errors == {2: "ValueError: cannot be judged"}
+    assert sorted(short.measured.errors) == [0, 1]
+    assert [v.one_seed.candidates for v in (reference, short, once)] == [11, 9, 11]
+    scores, truth = short.measured.scores[3:], reference.measured.scores[3:]
+    assert short.one_seed == agreement(scores, truth)
+    run(store, proxies(), stop_at=1)  # what has failed has ended
+
+
+def test_a_ranking_of_which_nothing_is_measured_concludes_nothing(store: Store) -> None:
+    verdicts = judge(found_in(store), seed=0)
+    assert all(v.one_seed.candidates == 0 and v.one_seed.tau.value is None and v.cost is None for v in verdicts)
+    assert cheapest(verdicts, -1) is None
+
+
+def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> list[Measured]:
+    """Settings by name: spread of the noise, and seconds."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=30)
+    return [
+        Measured(
+            name,
+            tuple(range(seeds)),
+            truth[:, None] + rng.normal(0, noise, (30, seeds)),
+            np.full((30, seeds), seconds),
+            {},
+            own=name.startswith(REFERENCE),
+        )
+        for name, (noise, seconds) in spreads.items()
+    ]
+
+
+def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
+    spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0)}
+    verdicts = judge(settings_of(spreads), seed=0)
+    offer = cheapest(verdicts, 0.8)
+    assert offer is not None
+    assert (offer.setting, offer.seeds, offer.cost) == ("a", 1, pytest.approx(0.2))
+    surest = cheapest(verdicts, 0.9, sure=True)
+    assert surest is not None
+    assert surest.agreement.tau.interval is not None
+    assert surest.agreement.tau.interval[0] >= 0.9
+    assert surest.cost > 0.2
+    assert cheapest(verdicts, 0.99) is None
+
+
+def test_several_seeds_of_a_cheap_proxy_may_be_cheaper_than_one_of_another() -> None:
+    spreads = {"reference": (0.01, 100.0), "cheap": (0.3, 1.0), "dear": (0.01, 50.0)}
+    offer = cheapest(judge(settings_of(spreads, seeds=8), seed=0), 0.85)
+    assert offer is not None
+    assert (offer.setting, offer.seeds, offer.cost) == ("cheap", 8, pytest.approx(0.08))
+
+
+def test_the_same_candidates_are_drawn_again_and_more_of_them_begin_alike() -> None:
+    keys = [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 20, seed=3)]
+    assert len(set(keys)) == 20
+    assert [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 9, seed=3)] == keys[:9]
+    assert [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 9, seed=4)] != keys[:9]
+
+
+def test_only_what_varies_differs() -> None:
+    words = {"fuse", "msfm", "dsa"}
+    drawn = draw_candidates(SPACES["joint"], 15, seed=0, vary=tuple(words))
+    fixed = [{n: v for n, v in d.trace.items() if not words & set(n.split("."))} for d in drawn]
+    assert all(kept == fixed[0] for kept in fixed)
+    assert len(fixed[0]) == 55, "SpineNet's own decisions"
+    graphs = {tuple((node.level, *(edge.source for edge in node.inputs)) for node in d.value.nodes) for d in drawn}
+    assert len(graphs) == 1
+    assert len({tuple(node.fuse for node in d.value.nodes) for d in drawn}) > 1
+
+
+def test_a_space_that_is_too_small_says_so() -> None:
+    with pytest.raises(SpaceExhausted, match="'dsa' yields 9 candidates, not 10: ask for fewer"):
+        draw_candidates(SPACES["dsa"], 10, seed=0)
+
+
+def test_settings_that_see_the_same_images_share_them() -> None:
+    data = digits(DigitsConfig(train_images=8, val_images=4))
+    reference, short, once = prepare(PLAN, data).values()
+    assert isinstance(reference, ShortTrain)
+    assert isinstance(short, ShortTrain)
+    assert isinstance(once, ShortTrain)
+    assert short.train_images is reference.train_images
+    assert short.config == PLAN.settings["short"].short_train
+    assert once.train_images.take(np.array([0])).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("name", ["", "reference", "a/b", "a@50%", "x" * 61])
+def test_a_setting_needs_a_usable_name(name: str) -> None:
+    with pytest.raises(ValidationError, match="cannot name a setting"):
+        Plan.model_validate({"reference": {"short_train": {}}, "settings": {name: {"short_train": {}}}})
