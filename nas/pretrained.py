@@ -1,14 +1,18 @@
-"""Weights of torchvision's ResNets for the stem and the stages c2 to c5 of a decoded backbone."""
+"""Published weights for decoded backbones: torchvision's for a ResNet's stages c2 to c5, timm's for a timm stem."""
 
+import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from textwrap import shorten
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.decode import Backbone
 from nas.ops.block.residual import ResidualUnit
+from nas.ops.stem.timm import TimmStem
 
 STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
 
@@ -18,25 +22,66 @@ class WeightsError(ValueError):
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a file; nothing in it is executed.
+    """A state dict from a file of torch's, or of safetensors where its name ends so; nothing in it is executed.
 
     Raises:
         WeightsError: no such file, or not a state dict.
     """
-    try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file") from None
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise WeightsError(f"{path}: not a state dict: {(str(error).splitlines() or ['?'])[0]}") from None
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    raw = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if not isinstance(raw, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items()):
         raise WeightsError(f"{path}: not a state dict: expected names with tensors, as torchvision saves them")
     return raw
 
 
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise WeightsError(f"{path}: not a state dict: {(str(error).splitlines() or ['?'])[0]}") from None
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        errors, reader = importlib.import_module("safetensors"), importlib.import_module("safetensors.torch")
+    except ImportError:
+        raise WeightsError(f"{path}: safetensors is not installed: pip install 'fusion-nas[timm]'") from None
+    try:
+        return reader.load_file(path)
+    except (OSError, errors.SafetensorError) as error:
+        raise WeightsError(f"{path}: not a state dict: {error}") from None
+
+
 def backbone_of(detector: nn.Module) -> Backbone:
     """The decoded backbone inside a detector."""
     return next(m for m in detector.modules() if isinstance(m, Backbone))
+
+
+def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
+    """Copy the weights of the library whose network the backbone holds: timm's where its stem is of timm.
+
+    Raises:
+        WeightsError: see `load_timm` and `load_resnet`.
+    """
+    if isinstance(backbone.stem, TimmStem):
+        load_timm(backbone.stem, weights)
+    else:
+        load_resnet(backbone, weights)
+
+
+def load_timm(stem: TimmStem, weights: Mapping[str, Tensor]) -> None:
+    """Copy a timm model's state dict into the stem made of it; its classifier is left out, of however many classes.
+
+    Raises:
+        WeightsError: the weights do not fit; nothing was changed.
+    """
+    try:
+        stem.load(weights)
+    except Exception as error:  # timm converts old spellings, and stumbles in many ways over what is none of them
+        lines = str(error).splitlines()[1:4] or [repr(error)]  # after a heading, a line a kind of misfit
+        faults = "; ".join(shorten(line, 120, placeholder=" ...") for line in lines)
+        raise WeightsError(f"weights do not fit timm's {stem.name}: {faults}") from error
 
 
 def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:

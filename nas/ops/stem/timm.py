@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ class TimmStem(OwnWeights):
             if found.get(m.level, (0, 0))[1] != m.width:
                 have = ", ".join(f"{level}: {width}" for level, (_, width) in found.items())
                 raise GenotypeError(f"timm: {op['name']} has no level {m.level} of width {m.width}; it has {have}")
+        self.name: str = op["name"]
         self.body = _create(op["name"], tuple(found[m.level][0] for m in maps))
         # some families, all of them channels first, do not say
         self.channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
@@ -43,6 +45,18 @@ class TimmStem(OwnWeights):
         if self.channels_last:
             maps = [m.permute(0, 3, 1, 2) for m in maps]
         return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, self.strides, strict=True)]
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of the whole model, as timm saves and publishes them; what follows the maps is left out.
+
+        Raises:
+            RuntimeError: they are another model's, in timm's words; nothing was changed.
+        """
+        whole = _with_weights(self.name, weights).state_dict()
+        # a body spells what it takes from a model in its own way: blocks.0 becomes blocks_0 or model.blocks.0
+        values = {name.replace("_", "."): value for name, value in whole.items()}
+        names = {name: name.removeprefix("model.").replace("_", ".") for name in self.body.state_dict()}
+        self.body.load_state_dict({name: values[plain] for name, plain in names.items()})
 
 
 def timm_stem(name: str) -> Op:
@@ -64,6 +78,24 @@ def _maps(name: str) -> dict[int, tuple[int, int]]:
 
 
 def _create(name: str, indices: tuple[int, ...] | None) -> Any:
+    chosen = {} if indices is None else {"out_indices": indices}
+    try:
+        return _library(name).create_model(name, features_only=True, pretrained=False, **chosen)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise GenotypeError(f"timm.name: {name} gives no maps: {error}") from None
+
+
+def _with_weights(name: str, weights: Mapping[str, Tensor]) -> Any:
+    """The whole model, strictly loaded by timm, with as many classes as the weights have."""
+    timm = _library(name)
+    heads = timm.models.get_pretrained_cfg(name).classifier or ""
+    rows = weights.get(f"{heads if isinstance(heads, str) else heads[0]}.weight")
+    classes = 0 if rows is None else len(rows)
+    given = {"state_dict": dict(weights), "num_classes": classes, "label_offset": 0, "url": None, "hf_hub_id": None}
+    return timm.create_model(name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=given)
+
+
+def _library(name: str) -> Any:
     try:
         timm = importlib.import_module("timm")
     except ImportError:
@@ -72,8 +104,4 @@ def _create(name: str, indices: tuple[int, ...] | None) -> Any:
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise GenotypeError(f"timm.name: no model {short(name)}{hint}")
-    chosen = {} if indices is None else {"out_indices": indices}
-    try:
-        return timm.create_model(name, features_only=True, pretrained=False, **chosen)
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise GenotypeError(f"timm.name: {name} gives no maps: {error}") from None
+    return timm

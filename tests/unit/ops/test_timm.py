@@ -1,6 +1,7 @@
 """Backbones of timm as stems; what needs timm itself is skipped where it is absent."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from nas.cost import cost
 from nas.decode import decode
 from nas.ops.common import Build
 from nas.ops.stem.timm import TimmStem, timm_stem
+from nas.pretrained import WeightsError, load_backbone, read_weights
 from search_spaces.bifpn import bifpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.nas_fpn import merge
@@ -81,6 +83,67 @@ def test_a_stem_begins_with_timm_s_own_weights(name: str) -> None:
     ours = decode(genotype(timm_stem(name)), SMALL).stem.get_submodule("body").state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "convnext_atto", "efficientformer_l1"])
+def test_maps_are_those_of_the_whole_model_whose_file_is_loaded(name: str, suffix: str, tmp_path: Path) -> None:
+    """The classifier, here of 7 classes, does not matter."""
+    timm, safetensors = pytest.importorskip("timm"), pytest.importorskip("safetensors.torch")
+    torch.manual_seed(1)
+    whole = timm.create_model(name, pretrained=False, num_classes=7).eval()
+    for value in whole.state_dict().values():
+        if value.is_floating_point():
+            value.add_(torch.rand_like(value) * 0.01)
+    path = tmp_path / f"weights{suffix}"
+    (torch.save if suffix == ".pth" else safetensors.save_file)(whole.state_dict(), path)
+    backbone = decode(genotype(timm_stem(name)), SMALL).eval()
+    load_backbone(backbone, read_weights(path))
+    image = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        expected = whole.forward_intermediates(image, intermediates_only=True)
+        made = {m.shape[-1]: m for m in backbone.stem(image)}
+    compared = {theirs.shape[-1]: theirs for theirs in expected if theirs.shape[-1] in made}
+    assert len(compared) == len(made)
+    for side, theirs in compared.items():
+        torch.testing.assert_close(made[side], theirs)
+
+
+def test_a_file_without_its_classifier_fits() -> None:
+    timm = pytest.importorskip("timm")
+    load_backbone(decode(genotype(op("timm")), SMALL), timm.create_model("resnet18", num_classes=0).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("resnet34", 'resnet18: Unexpected key.* "layer1.2.conv1.weight"'),
+        ("resnet10t", 'resnet18: Missing key.* "conv1.weight".*; Unexpected key.* "conv1.0.weight"'),
+    ],
+)
+def test_weights_of_another_model_change_nothing(other: str, says: str) -> None:
+    timm = pytest.importorskip("timm")
+    backbone = decode(genotype(op("timm")), SMALL)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    with pytest.raises(WeightsError, match=says):
+        load_backbone(backbone, timm.create_model(other).state_dict())
+    with pytest.raises(WeightsError, match="resnet18"):
+        load_backbone(backbone, {})
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+
+
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    (tmp_path / "text.safetensors").write_text("no weights")
+    with pytest.raises(WeightsError, match=r"text\.safetensors: not a state dict"):
+        read_weights(tmp_path / "text.safetensors")
+
+
+def test_without_safetensors_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    (tmp_path / "weights.safetensors").touch()
+    with pytest.raises(WeightsError, match=r"fusion-nas\[timm\]"):
+        read_weights(tmp_path / "weights.safetensors")
 
 
 def test_only_the_levels_asked_for_are_built() -> None:
