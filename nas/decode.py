@@ -26,7 +26,7 @@ class Backbone(nn.Module):
 
     def __init__(self, genotype: Genotype, build: Build) -> None:
         super().__init__()
-        self.stem = STEMS[genotype.stem.name](genotype.stem, build)
+        self.stem = STEMS[genotype.stem.name].build(genotype.stem, build)
         maps = stem_shapes(genotype.stem, build.scale)
         self.stem_names = tuple(maps)
         self.nodes = nn.ModuleDict()
@@ -66,11 +66,11 @@ class FeatureNode(nn.Module):
         super().__init__()
         target, arrived, entry, self.spec = node_shapes(node, sources, build.scale)
         self.edges = nn.ModuleList(
-            RESAMPLES[edge.op.name](edge.op, source, target, build)
+            RESAMPLES[edge.op.name].build(edge.op, source, target, build)
             for edge, source in zip(node.inputs, sources, strict=True)
         )
-        self.fuse = FUSES[node.fuse.name](node.fuse, arrived, build)
-        self.block = BLOCKS[node.block.name](node.block, entry, target, build)
+        self.fuse = FUSES[node.fuse.name].build(node.fuse, arrived, build)
+        self.block = BLOCKS[node.block.name].build(node.block, entry, target, build)
 
     def forward(self, maps: list[Tensor], size: Size) -> Tensor:
         return self.block(self.fuse([edge(x, size) for edge, x in zip(self.edges, maps, strict=True)]))

@@ -2,13 +2,16 @@
 
 import difflib
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.common import Build
+from nas.count import LiveBytes, counted
+from nas.ops.common import Build, MapSpec
+from nas.ops.tally import FLOAT_BYTES, Count, Tally
 from search_spaces.ops import GenotypeError, Op, op, short, stem_maps
 
 
@@ -43,6 +46,15 @@ class TimmStem(nn.Module):
         if self.channels_last:
             maps = [m.permute(0, 3, 1, 2) for m in maps]
         return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, self.strides, strict=True)]
+
+
+def timm_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
+    """What the backbone costs, counted while it runs on the meta device: only timm knows its layers."""
+    with torch.device("meta"):
+        stem, image = TimmStem(op, Build(tally.scale)).eval(), torch.empty(1, 3, tally.image_size, tally.image_size)
+    with LiveBytes() as live:
+        counts = counted(stem, stem, image)
+    tally.add(Count(*counts, live.peak // FLOAT_BYTES))
 
 
 def timm_stem(name: str) -> Op:
