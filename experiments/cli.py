@@ -11,7 +11,7 @@ VERBS = {
     "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
     "resume": ("RUN", "go on with a search that was interrupted"),
     "inspect": ("RUN", "show what a search has found"),
-    "cost": ("GENOTYPE", "parameters and multiply-adds"),
+    "cost": ("GENOTYPE", "parameters, multiply-adds, memory and latency"),
     "draw": ("GENOTYPE", "draw the graph"),
     "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),

@@ -83,6 +83,7 @@ def test_only_the_levels_asked_for_are_built() -> None:
 
 def test_a_detector_over_timm_trains() -> None:
     pytest.importorskip("timm")
+    assert cost(bifpn(bare(op("timm")), depth=1), SMALL, image_size=64, num_classes=3).macs > 0
     backbone = decode(genotype(op("timm")), SMALL).train()
     sum(x.square().mean() for x in backbone(torch.randn(2, 3, 256, 256)).values()).backward()  # type: ignore[union-attr]
     assert all(p.grad is not None for p in backbone.stem.parameters())
