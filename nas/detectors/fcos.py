@@ -12,7 +12,7 @@ from nas.detectors.config import DetectorConfig
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
 from nas.ops.common import MapSpec
-from nas.ops.part.dsa import PyramidAttention, attention_cost
+from nas.ops.part.dsa import PyramidAttention, pyramid_cost
 from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError, Op
@@ -123,7 +123,7 @@ def fcos_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally)
     _require_groups(channels, tally.scale)
     for outputs in ((num_classes,), (4, 1)):
         for attention in head["attention"]:
-            attention_cost(attention, maps, tally)
+            pyramid_cost(attention, maps, tally)
         for _ in range(tally.scale.head_depth):
             tally.conv(channels, channels, pixels, kernel=3, bias=True, norm=True)
         for number in outputs:

@@ -10,7 +10,7 @@ from nas.detectors.config import DetectorConfig
 from nas.detectors.retinanet.confidence import confidence_loss, scored
 from nas.detectors.retinanet.tower import INIT_STD, Tower, tower_cost
 from nas.ops.common import MapSpec
-from nas.ops.part.dsa import PyramidAttention, attention_cost
+from nas.ops.part.dsa import PyramidAttention, pyramid_cost
 from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
 from search_spaces.ops import Op
@@ -122,7 +122,7 @@ def retinanet_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: T
     per_anchor = ((num_classes, 1) if head["confidence"] else (num_classes,), (4,))
     for outputs in per_anchor:
         for attention in head["attention"]:
-            attention_cost(attention, maps, tally)
+            pyramid_cost(attention, maps, tally)
         tower_cost(channels, width, pixels, len(maps), tally, normed=head["norm"] == "batch")
         for number in outputs:
             tally.conv(width, ANCHORS * number, pixels, kernel=3, bias=True)

@@ -25,5 +25,5 @@ class Sum(nn.Module):
 
 def sum_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
     """One map for each addition; a lone input is copied only to be activated."""
-    for _ in inputs[1:] if len(inputs) > 1 else inputs[op["act"] == "none" :]:
+    for _ in range(len(inputs) - 1 or op["act"] != "none"):
         tally.write(inputs[0].channels, tally.pixels(inputs[0].level))

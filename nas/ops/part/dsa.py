@@ -46,7 +46,7 @@ class PyramidAttention(nn.Module):
         return [attention(x) for attention, x in zip(self.levels, maps, strict=True)]
 
 
-def attention_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
+def pyramid_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
     """What the attentions of a pyramid cost; all scores of a level are alive at once."""
     for channels, pixels in ((m.channels, tally.pixels(m.level)) for m in maps if m.level >= op["min_level"]):
         narrow = _narrow(channels, op["reduction"])
