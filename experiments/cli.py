@@ -12,7 +12,7 @@ VERBS = {
     "resume": ("RUN", "go on with a search that was interrupted"),
     "inspect": ("RUN", "show what a search has found"),
     "rank": ("[RANKING]", "how far each proxy can be trusted, and which is the cheapest that can"),
-    "cost": ("GENOTYPE", "parameters and multiply-adds"),
+    "cost": ("GENOTYPE", "parameters, multiply-adds, memory and latency"),
     "draw": ("GENOTYPE", "draw the graph"),
     "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),

@@ -1,27 +1,26 @@
-"""What a genotype costs at a scale, counted on the meta device: no weights are allocated, nothing is computed."""
+"""What a genotype costs at a scale, added up from its operators' own formulas: nothing is built.
 
-import math
+Every operator and head states its formula beside its module; `nas.count` counts modules instead, and tests hold the two
+equal, to the unit.
+"""
+
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
-from torchvision.ops import DeformConv2d
 
-from nas.detectors import build_detector
-from search_spaces.genotype import Genotype, Scale
+from nas.detectors import HEADS, build_detector
+from nas.ops.block import BLOCKS
+from nas.ops.common import MapSpec
+from nas.ops.fuse import FUSES
+from nas.ops.resample import RESAMPLES
+from nas.ops.stem import STEMS
+from nas.ops.tally import FLOAT_BYTES, Count, Tally
+from nas.shapes import last_readers, node_shapes, stem_shapes
+from search_spaces.genotype import Genotype, Node, Scale
 from search_spaces.ops import GenotypeError
-
-
-def _deformable(images: list[int], weight: list[int], *others: object, out_shape: list[int], **_: object) -> int:
-    """FLOPs of a deformable convolution: those of a plain one; sampling is not counted, as no interpolation is."""
-    return 2 * math.prod(out_shape) * math.prod(weight[1:])
-
-
-_MORE = {torch.ops.torchvision.deform_conv2d: _deformable}
-
 
 TRAINING_BYTES = 16
 """A parameter's own, its gradient's, and its two moments' in the optimiser."""
@@ -36,6 +35,11 @@ class Cost:
         trainable_parameters: those of them that training changes.
         macs: multiply-adds of convolutions and matrix products, for one image.
         activations: elements that convolutions write, for one image.
+        activation_bytes: their bytes in single precision.
+        peak_memory: estimated bytes of an inference, in single precision: the parameters, and the most that is alive at
+            once of image and maps. A map is alive as long as `nas.decode.Backbone` keeps it for later nodes; of the
+            operator that runs, so are its inputs, the map its last layer wrote, what its layer writes and the copy
+            that a norm makes of it. Left out: buffers, libraries' scratch space, and what an allocator rounds up.
         image_size: side of the square image they are counted at, px.
     """
 
@@ -43,6 +47,8 @@ class Cost:
     trainable_parameters: int
     macs: int
     activations: int
+    activation_bytes: int
+    peak_memory: int
     image_size: int
 
 
@@ -82,38 +88,74 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int,
         frozen: "stem" and names of nodes that training is to leave alone, as publications do with pretrained stages.
 
     Raises:
-        GenotypeError: the scale does not suit the genotype.
+        GenotypeError: the scale does not suit the genotype, there is no image or class, or nothing of a frozen name.
     """
-    with torch.device("meta"):
-        model = build_detector(genotype, scale, num_classes).eval()
-        image = torch.empty(1, 3, image_size, image_size)
+    for name, value in (("image_size", image_size), ("num_classes", num_classes)):
+        if value < 1:
+            raise GenotypeError(f"{name}: {value}: give at least 1")
+    maps = stem_shapes(genotype.stem, scale)
+    parts = {"stem": _count(scale, image_size, STEMS[genotype.stem.name].cost, genotype.stem, tuple(maps.values()))}
+    sizes = {name: _elements(spec, image_size) for name, spec in maps.items()}
+    spent = last_readers(genotype)
+    image = 3 * image_size**2
+    alive, peak = image + sum(sizes.values()), image + parts["stem"].working
+    for node in genotype.live:
+        count, made = _node(node, [maps[edge.source] for edge in node.inputs], scale, image_size)
+        parts[node.name], maps[node.name], sizes[node.name] = count, made, _elements(made, image_size)
+        peak = max(peak, alive + count.working)
+        alive += sizes[node.name] - sum(sizes[name] for name in spent[node.name])
+    outputs = tuple(maps[name] for name in genotype.outputs)
+    head = _count(scale, image_size, HEADS[genotype.head.name].cost, genotype.head, outputs, num_classes)
+    peak = max(peak, image + sum(sizes[name] for name in genotype.outputs) + head.working)
+    total = _sum((*parts.values(), head), peak)
     for name in frozen:
-        model.get_submodule("backbone.stem" if name == "stem" else f"backbone.nodes.node_{name}").requires_grad_(False)
-    parameters = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    _drop_norms(model)
-    activations = 0
-
-    def add(module: nn.Module, args: object, output: Tensor) -> None:
-        nonlocal activations
-        activations += output.numel()
-
-    hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, (nn.Conv2d, DeformConv2d))]
-    with FlopCounterMode(display=False, custom_mapping=_MORE) as counter, torch.no_grad():
-        model.network(image)  # type: ignore[operator]
-    for hook in hooks:
-        hook.remove()
+        if name not in parts:
+            raise GenotypeError(f"frozen: {name!r} is neither 'stem' nor a node that is built")
     return Cost(
-        parameters=sum(count for count, _ in parameters),
-        trainable_parameters=sum(count for count, trained in parameters if trained),
-        macs=counter.get_total_flops() // 2,
-        activations=activations,
+        parameters=total.parameters,
+        trainable_parameters=total.parameters - sum(parts[name].parameters for name in set(frozen)),
+        macs=total.macs,
+        activations=total.activations,
+        activation_bytes=FLOAT_BYTES * total.activations,
+        peak_memory=FLOAT_BYTES * (total.parameters + peak),
         image_size=image_size,
     )
 
 
-def _drop_norms(model: nn.Module) -> None:
-    """Batch norms count for nothing here, and take most of the time on the meta device."""
-    for parent in list(model.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, nn.Identity())
+def _node(node: Node, sources: list[MapSpec], scale: Scale, image_size: int) -> tuple[Count, MapSpec]:
+    """What a node costs beside the maps it reads, and the map it makes.
+
+    All resampled inputs are alive until they are fused, the fused map as long as the block runs.
+    """
+    target, arrived, entry, made = node_shapes(node, sources, scale)
+    edges = [
+        _count(scale, image_size, RESAMPLES[edge.op.name].cost, edge.op, source, target)
+        for edge, source in zip(node.inputs, sources, strict=True)
+    ]
+    fuse = _count(scale, image_size, FUSES[node.fuse.name].cost, node.fuse, arrived)
+    block = _count(scale, image_size, BLOCKS[node.block.name].cost, node.block, entry, target)
+    working = held = 0
+    for edge, spec in zip(edges, arrived, strict=True):
+        working = max(working, held + edge.working)
+        held += _elements(spec, image_size) if edge.working else 0
+    working = max(working, held + fuse.working)
+    held = _elements(entry, image_size) if fuse.working else held
+    return _sum((*edges, fuse, block), max(working, held + block.working)), made
+
+
+def _sum(parts: Iterable[Count], working: int) -> Count:
+    parameters, macs, activations, _ = map(sum, zip(*parts, strict=True))
+    return Count(parameters, macs, activations, working)
+
+
+def _elements(spec: MapSpec, image_size: int) -> int:
+    side = -(-image_size // 2**spec.level)
+    return spec.channels * side * side
+
+
+@lru_cache(maxsize=2**16)
+def _count(scale: Scale, image_size: int, cost_of: Callable[..., None], *told: object) -> Count:
+    """What an operator tells a tally. Nearly all of a genotype was counted in another of its space before."""
+    tally = Tally(scale, image_size)
+    cost_of(*told, tally)
+    return tally.count

@@ -11,8 +11,8 @@ from nas.ops.common import Build, MapSpec, OwnWeights, Size
 from nas.ops.fuse import FUSES
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
+from nas.shapes import last_readers, node_shapes, stem_shapes
 from search_spaces.genotype import Genotype, Node, Scale
-from search_spaces.ops import stem_maps
 
 
 class Backbone(nn.Module):
@@ -26,8 +26,8 @@ class Backbone(nn.Module):
 
     def __init__(self, genotype: Genotype, build: Build) -> None:
         super().__init__()
-        self.stem = STEMS[genotype.stem.name](genotype.stem, build)
-        maps = {m.name: _stem_spec(m.level, m.width, build.scale) for m in stem_maps(genotype.stem)}
+        self.stem = STEMS[genotype.stem.name].build(genotype.stem, build)
+        maps = stem_shapes(genotype.stem, build.scale)
         self.stem_names = tuple(maps)
         self.nodes = nn.ModuleDict()
         for node in genotype.live:
@@ -40,7 +40,7 @@ class Backbone(nn.Module):
         self.levels = genotype.levels
         self.widths = tuple(maps[name].channels for name in self.outputs)
         self.out_channels = self.widths[0]
-        self.spent = _last_readers(self.inputs, self.outputs)
+        self.spent = last_readers(genotype)
 
     def forward(self, image: Tensor) -> OrderedDict[str, Tensor]:
         """(N, 3, H, W) -> {"p3": (N, out_channels, H/8, W/8), ...}, sizes rounded up."""
@@ -64,25 +64,13 @@ class FeatureNode(nn.Module):
 
     def __init__(self, node: Node, sources: list[MapSpec], build: Build) -> None:
         super().__init__()
-        width = build.scale.channels(node.width)
-        target = MapSpec(node.level, width, width * node.block.spec.expansion)
+        target, arrived, entry, self.spec = node_shapes(node, sources, build.scale)
         self.edges = nn.ModuleList(
-            RESAMPLES[edge.op.name](edge.op, source, target, build)
+            RESAMPLES[edge.op.name].build(edge.op, source, target, build)
             for edge, source in zip(node.inputs, sources, strict=True)
         )
-        arrived = [
-            MapSpec(
-                target.level if edge.op.spec.moves else source.level,
-                width,
-                target.channels if edge.op.spec.widens else source.channels,
-            )
-            for edge, source in zip(node.inputs, sources, strict=True)
-        ]
-        self.fuse = FUSES[node.fuse.name](node.fuse, arrived, build)
-        channels = sum(m.channels for m in arrived) if node.fuse.spec.stacks else arrived[0].channels
-        entry = MapSpec(arrived[0].level, width, channels)
-        self.block = BLOCKS[node.block.name](node.block, entry, target, build)
-        self.spec = target if node.block.spec.widens else MapSpec(target.level, width, channels)
+        self.fuse = FUSES[node.fuse.name].build(node.fuse, arrived, build)
+        self.block = BLOCKS[node.block.name].build(node.block, entry, target, build)
 
     def forward(self, maps: list[Tensor], size: Size) -> Tensor:
         return self.block(self.fuse([edge(x, size) for edge, x in zip(self.edges, maps, strict=True)]))
@@ -120,17 +108,3 @@ def _initialise(module: nn.Module) -> None:
         last = next((m for m in reversed(list(module.body.modules())) if isinstance(m, nn.BatchNorm2d)), None)
         if last is not None:
             nn.init.zeros_(last.weight)
-
-
-def _stem_spec(level: int, width: int, scale: Scale) -> MapSpec:
-    channels = max(1, int(width * scale.stem))
-    return MapSpec(level, channels, channels)
-
-
-def _last_readers(inputs: dict[str, tuple[str, ...]], outputs: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """For each node, the maps nobody reads after it."""
-    last = {source: name for name, sources in inputs.items() for source in sources}
-    return {
-        name: tuple(source for source, reader in last.items() if reader == name and source not in outputs)
-        for name in inputs
-    }

@@ -1,4 +1,4 @@
-"""The search loop that one would write today, from the tutorials of Ray Tune and torchvision: what ours is timed against.
+"""The loop that one would write today, from the tutorials of Ray Tune and torchvision: what ours is timed against.
 
 Only the backbone is ours. Everything around it is what its libraries offer: JPEG files through a `DataLoader`,
 torchvision's transforms, FCOS and losses, a function trainable, pycocotools.
@@ -48,7 +48,8 @@ def run(
             "num_classes": num_classes,
         },
     ).fit()
-    found = {result.config["genotype"]: result.metrics["ap"] for result in searched if result.metrics}
+    results = [searched[i] for i in range(len(searched))]
+    found = {result.config["genotype"]: result.metrics["ap"] for result in results if result.metrics}
     return [found[genotype.to_json()] for genotype in genotypes]
 
 

@@ -1,7 +1,7 @@
 """Candidates ranked per hour, ours against the loop one would write today: `python -m experiments.bench.naive_search`.
 
 Both train the same random members of the joint space on the same scenes, as many at once as there are cores. At equal
-steps the ratio is what the machinery saves; at the steps that `nas rank` found enough, also what knowing the proxy saves.
+steps the ratio is what the machinery saves; at the steps that `nas rank` found enough, also what knowing a proxy does.
 """
 
 import argparse
@@ -37,7 +37,9 @@ def main() -> None:
         start = time.perf_counter()
         scores = naive_loop.run(genotypes, Path(folder) / "train", Path(folder) / "val", config, train.num_classes)
         naive = (time.perf_counter() - start) / asked.candidates
-    print(f"the loop, {asked.steps} steps: {naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(scores):.3f}")
+    print(
+        f"the loop, {asked.steps} steps: {naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(scores):.3f}"
+    )
 
     for steps in (asked.steps, asked.enough):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`nas cost GENOTYPE`: parameters and multiply-adds."""
+"""`nas cost GENOTYPE`: parameters, multiply-adds, memory and, where asked for, latency."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
 from experiments.genotypes import Named, find_genotype
 from experiments.network import Network, parse_network
+from experiments.timing import Timing, timing_table, timings
 from nas.cost import Cost, cost
+from nas.training.device import best_device
 from search_spaces.genotype import Scale
 
 CLASSES = 80
@@ -21,13 +23,19 @@ CLASSES = 80
 
 @dataclass(frozen=True)
 class Arguments:
-    """Count parameters and multiply-adds of a detector; nothing is allocated."""
+    """Count what a detector costs; nothing is built but to time it."""
 
     genotype: Positional[str]
     """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
     network: Annotated[Network, arg(name="")]
     image_size: int = 640
     """Side of the image, px."""
+    latency: bool = False
+    """Also time it as it is, compiled and exported, with one image and with a batch: up to its losses or NMS."""
+    batch: int = 8
+    """Images of the batch that is timed."""
+    device: str = "auto"
+    """Where to time it: cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
@@ -39,16 +47,24 @@ def main(arguments: Sequence[str]) -> int:
         return Arguments(named.label, Network(scale or named.scale or Scale()), named.image_size or 640)
 
     asked = parse_network(Arguments, "cost", arguments, before)
-    if asked.image_size < 1:
-        raise UsageError(f"--image-size {asked.image_size}: an image has at least 1 px")
-    counted = count(asked.network.of(named), asked.image_size)
+    for flag, value in (("--image-size", asked.image_size), ("--batch", asked.batch)):
+        if value < 1:
+            raise UsageError(f"{flag} {value}: give at least 1")
+    chosen = asked.network.of(named)
+    counted = count(chosen, asked.image_size)
+    timed = _timed(chosen, asked) if asked.latency else []
     if asked.json:
-        print(json.dumps(asdict(counted)))
+        print(json.dumps(asdict(counted) | ({"latency": [asdict(one) for one in timed]} if timed else {})))
         return 0
     console = Console()
-    console.print(f"parameters   {counted.parameters:,} ({counted.trainable_parameters:,} trainable)")
+    console.print(f"parameters    {counted.parameters:,} ({counted.trainable_parameters:,} trainable)")
     console.print(f"multiply-adds {counted.macs:,} at {counted.image_size} px")
-    console.print(f"activations  {counted.activations:,}")
+    console.print(f"activations   {counted.activations:,} ({counted.activation_bytes / 2**20:,.1f} MiB)")
+    console.print(f"peak memory   {counted.peak_memory / 2**20:,.1f} MiB for one image, estimated")
+    if timed:
+        console.print(timing_table(timed))
+    for reason in dict.fromkeys(one.reason for one in timed if one.reason):
+        console.print(reason, markup=False)
     return 0
 
 
@@ -65,3 +81,15 @@ def count(named: Named, image_size: int) -> Cost:
         num_classes=named.num_classes or CLASSES,
         frozen=named.frozen,
     )
+
+
+def _timed(named: Named, asked: Arguments) -> list[Timing]:
+    found = timings(
+        named.genotype,
+        named.scale or Scale(),
+        image_size=asked.image_size,
+        num_classes=named.num_classes or CLASSES,
+        device=best_device(asked.device),
+        batches=sorted({1, asked.batch}),
+    )
+    return list(found)

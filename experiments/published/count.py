@@ -1,4 +1,4 @@
-"""Counts of decoded backbones and of the zoo's detectors on the meta device, where nothing is allocated."""
+"""Counts of decoded backbones on the meta device, and of the zoo's detectors by formula: nothing is allocated."""
 
 from functools import cache
 

@@ -1,31 +1,43 @@
 """Detectors by the name of a genotype's head."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from torch import nn
 
 from nas.decode import Backbone, decode
-from nas.detectors.cascade_rcnn import build_cascade_rcnn
+from nas.detectors.cascade_rcnn import build_cascade_rcnn, cascade_rcnn_cost
 from nas.detectors.config import DetectorConfig
-from nas.detectors.faster_rcnn import build_faster_rcnn
-from nas.detectors.fcos import build_fcos
-from nas.detectors.mask_rcnn import build_mask_rcnn
+from nas.detectors.faster_rcnn import build_faster_rcnn, faster_rcnn_cost
+from nas.detectors.fcos import build_fcos, fcos_cost
+from nas.detectors.mask_rcnn import build_mask_rcnn, mask_rcnn_cost
 from nas.detectors.retinanet.detector import build_retinanet
-from nas.detectors.yolov3 import build_yolov3
+from nas.detectors.retinanet.head import retinanet_cost
+from nas.detectors.yolov3 import build_yolov3, yolov3_cost
+from nas.ops.common import MapSpec
+from nas.ops.tally import Tally
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
 
 __all__ = ["HEADS", "DetectorConfig", "build_detector"]
 
-HEADS: Mapping[str, Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]] = MappingProxyType(
+
+class Head(NamedTuple):
+    """How a detector is built on a backbone, and what its head costs on maps for a number of classes."""
+
+    build: Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]
+    cost: Callable[[Op, Sequence[MapSpec], int, Tally], None]
+
+
+HEADS: Mapping[str, Head] = MappingProxyType(
     {
-        "fcos": build_fcos,
-        "retinanet": build_retinanet,
-        "yolov3": build_yolov3,
-        "faster_rcnn": build_faster_rcnn,
-        "mask_rcnn": build_mask_rcnn,
-        "cascade_rcnn": build_cascade_rcnn,
+        "fcos": Head(build_fcos, fcos_cost),
+        "retinanet": Head(build_retinanet, retinanet_cost),
+        "yolov3": Head(build_yolov3, yolov3_cost),
+        "faster_rcnn": Head(build_faster_rcnn, faster_rcnn_cost),
+        "mask_rcnn": Head(build_mask_rcnn, mask_rcnn_cost),
+        "cascade_rcnn": Head(build_cascade_rcnn, cascade_rcnn_cost),
     }
 )
 
@@ -52,4 +64,4 @@ def build_detector(
         GenotypeError: the scale does not suit the head.
     """
     backbone = decode(genotype, scale, norm_layer=config.norm)
-    return HEADS[genotype.head.name](backbone, genotype.head, scale, num_classes, config)
+    return HEADS[genotype.head.name].build(backbone, genotype.head, scale, num_classes, config)

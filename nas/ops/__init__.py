@@ -1,4 +1,4 @@
-"""Operators as modules: one a file, one small table for each kind.
+"""Operators as modules, and what they cost: one a file, one small table for each kind.
 
 A builder takes the operator and what it needs to know of its surroundings, and returns a module:
 
@@ -8,4 +8,7 @@ A builder takes the operator and what it needs to know of its surroundings, and 
 | resample | `(op, source, target, build)` | `(x, (height, width))`: source's map -> target's level and channels |
 | fuse | `(op, inputs, build)` | list of maps -> one map |
 | block | `(op, entry, target, build)` | entry's map -> target's map |
+
+Beside its builder stands a function that tells a `Tally`, in the builder's place of `build`, the layers that the module
+runs; a stem's is also told the maps it makes. Formulas and modules are held together by a contract test.
 """

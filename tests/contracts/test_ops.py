@@ -96,7 +96,7 @@ def variants(kind: Kind) -> Iterator[Op]:
 def stem_cases() -> Iterator[Case]:
     for operator, share in product(variants(Kind.stem), (1.0, 0.3)):
         makes = tuple(shape(MapSpec(m.level, 0, max(1, int(m.width * share)))) for m in stem_maps(operator))
-        build = partial(STEMS[operator.name], operator, Build(Scale(stem=share)))
+        build = partial(STEMS[operator.name].build, operator, Build(Scale(stem=share)))
         yield Case(operator, f"{share}", build, ((2, 3, *IMAGE),), makes)
 
 
@@ -106,7 +106,7 @@ def resample_cases() -> Iterator[Case]:
         widths = ((8, 8), (32, 12), (8, 24)) if operator.spec.widens else ((8, 8),)
         for (here, there), (comes, goes) in product(levels, widths):
             source, target = MapSpec(here, 8, comes), MapSpec(there, 12, goes)
-            build = partial(RESAMPLES[operator.name], operator, source, target, BUILD)
+            build = partial(RESAMPLES[operator.name].build, operator, source, target, BUILD)
             where = f"{here}to{there}-{comes}to{goes}"
             yield Case(operator, where, build, (shape(source),), (shape(target),), size=sides(there))
 
@@ -118,7 +118,7 @@ def fuse_cases() -> Iterator[Case]:
         for count, level in product(counts, (3, 6)):
             inputs = [MapSpec(level, 8, 8 + stacks * i) for i in range(count)]
             made = MapSpec(level, 8, sum(m.channels for m in inputs) if stacks else 8)
-            build = partial(FUSES[operator.name], operator, inputs, BUILD)
+            build = partial(FUSES[operator.name].build, operator, inputs, BUILD)
             yield Case(operator, f"{count}@{level}", build, tuple(map(shape, inputs)), (shape(made),), listed=True)
 
 
@@ -129,7 +129,7 @@ def block_cases() -> Iterator[Case]:
         widths = (8, 12, 32) if spec.widens else (8 * spec.expansion,)
         for (here, there), comes in product(levels, widths):
             entry, target = MapSpec(here, 8, comes), MapSpec(there, 8, 8 * spec.expansion)
-            build = partial(BLOCKS[operator.name], operator, entry, target, BUILD)
+            build = partial(BLOCKS[operator.name].build, operator, entry, target, BUILD)
             yield Case(operator, f"{here}to{there}-{comes}", build, (shape(entry),), (shape(target),))
 
 
@@ -262,7 +262,7 @@ def test_a_part_takes_a_single_pixel(name: str) -> None:
 def test_fusing_equal_maps_keeps_them(name: str) -> None:
     """Weights sum to one, except in a plain sum and behind a gate; a concatenation lines the maps up."""
     x = torch.randn(2, 8, 5, 7)
-    fuse = FUSES[name](op(name), [MapSpec(3, 8, 8)] * 3, BUILD).eval()
+    fuse = FUSES[name].build(op(name), [MapSpec(3, 8, 8)] * 3, BUILD).eval()
     gate = x.amax((2, 3), keepdim=True).sigmoid()
     expected = {"sum": 3 * x, "attention": (2 + gate) * x, "concat": torch.cat([x, x, x], 1)}.get(name, x)
     torch.testing.assert_close(fuse([x, x, x]), expected, rtol=1e-4, atol=1e-4)
@@ -273,7 +273,7 @@ def test_repeats_multiply(name: str) -> None:
     def parameters(repeats: int, times: int) -> int:
         expansion = OPS[name].expansion
         entry = MapSpec(3, 8, 8 * expansion)
-        block = BLOCKS[name](op(name, repeats=repeats), entry, entry, Build(Scale(repeats=times)))
+        block = BLOCKS[name].build(op(name, repeats=repeats), entry, entry, Build(Scale(repeats=times)))
         return sum(p.numel() for p in block.parameters())
 
     assert parameters(6, 1) == parameters(3, 2) == parameters(2, 3)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.ops.common import Build, MapSpec
+from nas.ops.tally import Tally
 from search_spaces.ops import Op
 
 BRANCHES: tuple[tuple[tuple[int, int], ...], ...] = (
@@ -26,9 +27,10 @@ class Rfb(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        widths = [(channels_out + 3 - i) // 4 for i in range(4)]
         self.branches = nn.ModuleList(
-            _branch(layers, channels_in, width) for layers, width in zip(BRANCHES, widths, strict=True) if width
+            _branch(layers, channels_in, width)
+            for layers, width in zip(BRANCHES, _widths(channels_out), strict=True)
+            if width
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,3 +48,23 @@ def _branch(layers: Sequence[tuple[int, int]], channels: int, width: int) -> nn.
         convs.append(nn.Conv2d(channels, width, kernel, padding=dilation * (kernel // 2), dilation=dilation))
         channels = width
     return nn.Sequential(*convs)
+
+
+def rfb_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
+    """What the block costs."""
+    branches_cost(entry.channels, target.channels, tally.pixels(target.level), tally)
+
+
+def branches_cost(channels_in: int, channels_out: int, pixels: int, tally: Tally) -> None:
+    """What the branches cost, all of which are alive beside their concatenation."""
+    for layers, width in zip(BRANCHES, _widths(channels_out), strict=True):
+        channels = channels_in
+        for kernel, _ in layers if width else ():
+            tally.conv(channels, width, pixels, kernel=kernel, bias=True)
+            channels = width
+    tally.write(channels_out, pixels, copies=2)
+
+
+def _widths(channels_out: int) -> list[int]:
+    """What each branch makes of a number of channels."""
+    return [(channels_out + 3 - i) // 4 for i in range(4)]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.ops.common import Build, MapSpec, activation
+from nas.ops.tally import Tally
 from search_spaces.ops import Op
 
 
@@ -18,3 +19,8 @@ class Concat(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         return self.act(torch.cat(maps, 1))
+
+
+def concat_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
+    """The map that holds them all."""
+    tally.write(sum(m.channels for m in inputs), tally.pixels(inputs[0].level))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.ops.common import Build, MapSpec, activation
+from nas.ops.tally import Tally
 from search_spaces.ops import Op
 
 EPSILON = 1e-4
@@ -26,3 +27,10 @@ class FastNormalised(nn.Module):
         for i, x in enumerate(maps[1:], 1):
             total = torch.addcmul(total, x, weight[i])
         return self.act(total)
+
+
+def fast_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
+    """One weight and one map for each input."""
+    tally.weights(len(inputs))
+    for one in inputs:
+        tally.write(one.channels, tally.pixels(one.level))

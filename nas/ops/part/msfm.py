@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.ops.tally import Tally
 from search_spaces.ops import Op
 
 MIN_HIDDEN = 4
@@ -24,7 +25,7 @@ class Msfm(nn.Module):
 
     def __init__(self, op: Op, channels: int) -> None:
         super().__init__()
-        hidden = max(MIN_HIDDEN, channels // op["ratio"])
+        hidden = _hidden(op, channels)
         groups = op["groups"]
         self.scales = tuple(op["scales"])
         self.fusion = op["fusion"]
@@ -46,9 +47,17 @@ def _resized(branch: nn.Module, x: Tensor, scale: float) -> Tensor:
     if scale == 1:
         return branch(x)
     size = x.shape[-2:]
-    inner = [max(1, round(side * scale)) for side in size]
+    inner = [_inner(side, scale) for side in size]
     x = branch(functional.interpolate(x, size=inner, mode="bilinear", align_corners=False))
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def _hidden(op: Op, channels: int) -> int:
+    return max(MIN_HIDDEN, channels // op["ratio"])
+
+
+def _inner(side: int, scale: float) -> int:
+    return max(1, round(side * scale))
 
 
 def _depth(op: Op, scale: float) -> int:
@@ -73,3 +82,16 @@ class _GroupNorm(nn.GroupNorm):
 def _norm(groups: int, channels: int) -> nn.GroupNorm:
     """GroupNorm with the number of groups asked for, or the next smaller one that divides the channels."""
     return _GroupNorm(math.gcd(groups, channels), channels)
+
+
+def msfm_cost(op: Op, channels: int, level: int, tally: Tally) -> None:
+    """What the module costs on maps of a level."""
+    hidden, scales, pixels = _hidden(op, channels), op["scales"], tally.pixels(level)
+    merged = hidden * len(scales) if op["fusion"] == "cat" else hidden
+    with tally.kept():
+        tally.conv(channels, hidden, pixels, bias=True, norm=True)
+        for scale in scales:
+            for _ in range(_depth(op, scale)):
+                tally.conv(hidden, hidden, _inner(tally.side(level), scale) ** 2, kernel=3, bias=True, norm=True)
+        tally.write(hidden * len(scales), pixels, copies=2)
+        tally.conv(merged, channels, pixels, bias=True, norm=True)

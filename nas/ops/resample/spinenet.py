@@ -3,7 +3,9 @@
 from torch import Tensor, nn
 
 from nas.ops.common import Build, MapSpec, Size, conv_norm
-from nas.ops.pool import max_pool, move
+from nas.ops.pool import max_pool, move, move_cost
+from nas.ops.tally import Tally
+from search_spaces.genotype import Scale
 from search_spaces.ops import Op
 
 
@@ -18,7 +20,7 @@ class SpineNetResample(nn.Module):
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()
-        squeezed, act, padding = max(1, int(source.width * build.scale.alpha)), op["act"], op["padding"]
+        squeezed, act, padding = squeezed_channels(source, build.scale), op["act"], op["padding"]
         down = target.level > source.level
         self.squeeze = conv_norm(source.channels, squeezed, build, act=act)
         self.down = (
@@ -45,3 +47,22 @@ def pool_strides(levels: int, padding: str) -> tuple[int, ...]:
     if padding == "same":
         return (2,) * levels
     return (4,) * (levels // 2) + (2,) * (levels % 2) if levels > 0 else ()
+
+
+def spinenet_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
+    """What the convolutions cost, and the maps on the way to the level."""
+    squeezed, level = squeezed_channels(source, tally.scale), source.level
+    tally.conv(source.channels, squeezed, tally.pixels(level), norm=True)
+    if target.level > level:
+        level += 1
+        tally.conv(squeezed, squeezed, tally.pixels(level), kernel=3, norm=True)
+    for stride in pool_strides(target.level - level, op["padding"]):
+        level += stride // 2
+        tally.pool(squeezed, tally.pixels(level))
+    move_cost(squeezed, level, target.level, tally)
+    tally.conv(squeezed, target.channels, tally.pixels(target.level), norm=True)
+
+
+def squeezed_channels(source: MapSpec, scale: Scale) -> int:
+    """Channels left while the level changes."""
+    return max(1, int(source.width * scale.alpha))

@@ -2,14 +2,16 @@
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.ops.common import Build, OwnWeights
+from nas.count import LiveBytes, counted
+from nas.ops.common import Build, MapSpec, OwnWeights
+from nas.ops.tally import FLOAT_BYTES, Count, Tally
 from search_spaces.ops import GenotypeError, Op, op, short, stem_maps
 
 
@@ -57,6 +59,15 @@ class TimmStem(OwnWeights):
         values = {name.replace("_", "."): value for name, value in whole.items()}
         names = {name: name.removeprefix("model.").replace("_", ".") for name in self.body.state_dict()}
         self.body.load_state_dict({name: values[plain] for name, plain in names.items()})
+
+
+def timm_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
+    """What the backbone costs, counted while it runs on the meta device: only timm knows its layers."""
+    with torch.device("meta"):
+        stem, image = TimmStem(op, Build(tally.scale)).eval(), torch.empty(1, 3, tally.image_size, tally.image_size)
+    with LiveBytes() as live:
+        counts = counted(stem, stem, image)
+    tally.add(Count(*counts, live.peak // FLOAT_BYTES))
 
 
 def timm_stem(name: str) -> Op:

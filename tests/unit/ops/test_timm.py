@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from nas.cost import cost
+from nas.count import counted
 from nas.decode import decode
+from nas.detectors import build_detector
 from nas.ops.common import Build
 from nas.ops.stem.timm import TimmStem, timm_stem
 from nas.pretrained import WeightsError, load_backbone, read_weights
@@ -159,6 +161,17 @@ def test_a_detector_over_timm_trains() -> None:
     backbone = decode(genotype(op("timm")), SMALL).train()
     sum(x.square().mean() for x in backbone(torch.randn(2, 3, 256, 256)).values()).backward()  # type: ignore[union-attr]
     assert all(p.grad is not None for p in backbone.stem.parameters())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_100"])
+def test_a_detector_over_timm_costs_what_it_does(name: str) -> None:
+    pytest.importorskip("timm")
+    whole = genotype(timm_stem(name))
+    found = cost(whole, SMALL, image_size=75, num_classes=3)
+    with torch.device("meta"):
+        model, image = build_detector(whole, SMALL, 3).eval(), torch.empty(1, 3, 75, 75)
+    assert (found.parameters, found.macs, found.activations) == counted(model, model.network, image)  # type: ignore[arg-type]
+    assert found.peak_memory > 4 * found.parameters
 
 
 @pytest.mark.parametrize(

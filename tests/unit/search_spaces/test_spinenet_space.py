@@ -108,7 +108,7 @@ def test_without_it_a_genotype_is_as_it_was() -> None:
 def test_a_sample_skips_its_branch_as_often_as_asked(name: str) -> None:
     torch.manual_seed(0)
     spec = MapSpec(3, 4, 4 * op(name).spec.expansion)
-    block = BLOCKS[name](op(name, drop=0.25, act="none"), spec, spec, Build(Scale(), lambda c: nn.Identity()))
+    block = BLOCKS[name].build(op(name, drop=0.25, act="none"), spec, spec, Build(Scale(), lambda c: nn.Identity()))
     x = torch.randn(4000, spec.channels, 2, 2)
     with torch.inference_mode():
         branch = block.eval()(x) - x

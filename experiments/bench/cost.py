@@ -1,0 +1,84 @@
+"""Genotypes counted a second, by formula and on the meta device: `python -m experiments.bench.cost`.
+
+Different genotypes of the joint space at the proxy's scale, each counted once, head included, from the first one of the
+process on. On the meta device the detector is built, and run under `FlopCounterMode` without its batch norms, which
+count for nothing; its turns come in between. Seconds are a core's own, so that a busy machine slows neither.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from torch import nn
+
+from nas.cost import cost
+from nas.count import counted
+from nas.detectors import build_detector
+from proxies.short_train import ShortTrainConfig
+from search_spaces.choose import sample
+from search_spaces.genotype import Genotype
+from search_spaces.registry import SPACES
+
+CLASSES = 10
+PROXY = ShortTrainConfig()
+
+
+def different() -> Iterator[Genotype]:
+    """Random genotypes of different keys, in which nothing is remembered of having computed them."""
+    rng, seen = random.Random(0), set[str]()
+    while True:
+        genotype = sample(SPACES["joint"], rng).value
+        if genotype.key() not in seen:
+            seen.add(genotype.key())
+            yield replace(genotype)
+
+
+def by_formula(genotype: Genotype) -> tuple[int, int, int]:
+    """Parameters, multiply-adds and activations."""
+    found = cost(genotype, PROXY.scale, image_size=PROXY.image_size, num_classes=CLASSES)
+    return found.parameters, found.macs, found.activations
+
+
+def on_meta(genotype: Genotype) -> tuple[int, int, int]:
+    """The same."""
+    with torch.device("meta"):
+        model = build_detector(genotype, PROXY.scale, CLASSES).eval()
+        image = torch.empty(1, 3, PROXY.image_size, PROXY.image_size)
+    parameters = sum(p.numel() for p in model.parameters())
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, nn.Identity())
+    return parameters, *counted(model, model.network, image)[1:]  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--genotypes", type=int, default=2000, help="counted by formula")
+    parser.add_argument("--on-meta", type=int, default=40, help="of them also counted on the meta device")
+    options = parser.parse_args()
+    formula, meta, wall = list[float](), list[float](), 0.0
+    for i, genotype in enumerate([*islice(different(), options.genotypes)]):
+        start, began = time.perf_counter(), time.process_time()
+        counts = by_formula(genotype)
+        formula.append(time.process_time() - began)
+        wall += time.perf_counter() - start
+        if i * options.on_meta % options.genotypes < options.on_meta:
+            began = time.process_time()
+            assert on_meta(genotype) == counts
+            meta.append(time.process_time() - began)
+    ours, theirs = statistics.median(formula), statistics.median(meta)
+    print(
+        f"{len(formula)} genotypes by formula: {len(formula) / sum(formula):,.0f} a second "
+        f"({len(formula) / wall:,.0f} by the clock on the wall), median {ours * 1e3:.3f} ms\n"
+        f"{len(meta)} of them on the meta device: median {theirs * 1e3:.1f} ms, ratio of medians {theirs / ours:.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""How long a detector takes, measured: on this machine, as it is run."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from nas.detectors import build_detector
+from search_spaces.genotype import Genotype, Scale
+
+Mode = Literal["eager", "compiled", "exported"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+WARM_UP, REPEATS = 3, 20
+
+
+class LatencyError(RuntimeError):
+    """A network cannot be run in a mode here; the message says why and what would help."""
+
+
+def latency(
+    genotype: Genotype,
+    scale: Scale,
+    *,
+    image_size: int,
+    num_classes: int,
+    device: str,
+    batch: int = 1,
+    mode: Mode = "eager",
+) -> float:
+    """Median milliseconds of a pass through all that has weights: the detector's `network`, without losses or NMS.
+
+    Weights are fresh and images random; neither changes the time. The device has done its work when the clock stops.
+
+    Args:
+        genotype: what to time.
+        scale: how big.
+        image_size: side of the square images, px.
+        num_classes: of the head.
+        device: as torch names it.
+        batch: images in a pass.
+        mode: as it is, by `torch.compile`, or as the program that `torch.export` makes.
+
+    Raises:
+        GenotypeError: the scale does not suit the genotype.
+        LatencyError: this machine cannot compile, or the network cannot be exported.
+    """
+    network = _Network(build_detector(genotype, scale, num_classes).eval().to(device))
+    images = torch.rand(batch, 3, image_size, image_size, device=device)
+    with torch.no_grad():
+        run = _prepared(network, images, mode)
+        for _ in range(WARM_UP):
+            run(images)
+        return statistics.median(_milliseconds(run, images) for _ in range(REPEATS))
+
+
+class _Network(nn.Module):
+    """The part of a detector that has weights, as a module of its own."""
+
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> object:
+        return self.detector.network(images)  # type: ignore[operator]
+
+
+def _prepared(network: nn.Module, images: Tensor, mode: Mode) -> Callable[[Tensor], object]:
+    try:
+        if mode == "exported":
+            return torch.export.export(network, (images,)).module()
+        if mode == "compiled":
+            torch.compiler.reset()  # after a few networks, torch would run others as they are
+            network.compile(dynamic=False)
+            network(images)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        help_ = "; torch.compile needs a C++ compiler for a CPU, Triton for a GPU" if mode == "compiled" else ""
+        raise LatencyError(f"{mode}: {reason}{help_}") from error
+    return network
+
+
+def _milliseconds(run: Callable[[Tensor], object], images: Tensor) -> float:
+    _wait(images.device)
+    start = time.perf_counter()
+    run(images)
+    _wait(images.device)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,55 @@
+"""Timing a detector, as it is and otherwise."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.cli import main
+from nas.latency import MODES, Mode, latency
+from search_spaces.genotype import Edge, Genotype, Node, Scale
+from search_spaces.ops import op
+
+TINY = Genotype(
+    op("resnet_stem", width=8), (Node("p3", 3, None, (Edge("stem2", op("lateral")),)),), ("p3",), op("fcos")
+)
+SCALE = Scale(output_width=32, head_depth=0)
+
+
+def timed(mode: Mode, *, batch: int = 1, image_size: int = 32) -> float:
+    return latency(TINY, SCALE, image_size=image_size, num_classes=3, device="cpu", batch=batch, mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["eager", "exported"])
+def test_more_pixels_and_more_images_take_longer(mode: Mode) -> None:
+    base = timed(mode)
+    assert 0 < base < min(timed(mode, image_size=512), timed(mode, batch=256))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_is_timed() -> None:
+    assert timed("compiled") > 0
+
+
+def test_nas_cost_times_a_genotype_and_says_where_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a C++ compiler, the other modes are timed all the same."""
+    path = tmp_path / "tiny.json"
+    path.write_text(TINY.to_json())
+    flags = ["--scale.output-width", "32", "--scale.head-depth", "0", "--image-size", "32", "--device", "cpu"]
+    with torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}):
+        assert main(["cost", str(path), *flags, "--latency", "--batch", "2", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["latency"]
+    assert [(row["mode"], row["batch"]) for row in rows] == [(mode, batch) for mode in MODES for batch in (1, 2)]
+    for row in rows:
+        assert (row["ms"] is None) == (row["mode"] == "compiled")
+        assert ("C++ compiler" in row["reason"]) == (row["mode"] == "compiled")
+
+
+def test_nas_cost_times_nothing_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tiny.json"
+    path.write_text(TINY.to_json())
+    assert main(["cost", str(path), "--scale.output-width", "32", "--json"]) == 0
+    assert "latency" not in json.loads(capsys.readouterr().out)
+    assert main(["cost", str(path), "--batch", "0"]) == 2
+    assert "--batch 0" in capsys.readouterr().err
