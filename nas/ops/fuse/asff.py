@@ -44,12 +44,11 @@ class Asff(nn.Module):
 
 
 def asff_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolutions that find the weights cost, and one map for each input."""
+    """What the convolutions that find the weights cost, and the sum."""
     compress, pixels = op["compress"], tally.pixels(inputs[0].level)
     together = compress * len(inputs)
     for one in inputs:
         tally.conv(one.channels, compress, pixels, norm=True)
     tally.write(together, pixels, copies=2)  # all of them, and their concatenation
     tally.conv(together, len(inputs), pixels, bias=True)
-    for one in inputs:
-        tally.write(one.channels, pixels)
+    tally.write(inputs[0].channels, pixels)
