@@ -125,7 +125,7 @@ class FromElsewhere(OwnWeights):
 
 
 def test_an_operator_with_weights_of_its_own_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STEMS, "resnet_stem", FromElsewhere)
+    monkeypatch.setitem(STEMS, "resnet_stem", STEMS["resnet_stem"]._replace(build=FromElsewhere))
     backbone = decode(zoo("fpn-r50").genotype, Scale(width=0.0625, output_width=8))
     body = backbone.stem.body[0].body  # type: ignore[index,union-attr]
     assert (body[0].weight == 1).all()
