@@ -14,6 +14,9 @@ def grasp(detector: nn.Module, batches: Sequence[Batch]) -> float:
 
     Detection: the loss is the detector's own, and the weights of its head count too. A detector has several losses
     and no one set of logits to divide by the paper's temperature, so there is none.
+
+    Raises:
+        RuntimeError: the head cuts regions out or convolves deformably, of which torch has no second derivative.
     """
     chosen = weights(detector)
     flowing = gradients(detector, batches[0], differentiable=True)

@@ -107,10 +107,8 @@ def test_what_is_not_finite_fails_with_its_reason(proxy: ZeroCost, genotype: Gen
 
 def test_a_pool_gives_the_scores_of_this_process(data: Data, genotype: Genotype) -> None:
     proxy = ZeroCost.prepare(CONFIG.model_copy(update={"scores": ("snip", "naswot")}), data)
-    candidates = [genotype, zoo("mask-rcnn-r50-fpn").genotype, zoo("fpn-r50").genotype]
-    here, there = (evaluate_all(proxy, candidates, runner=runner) for runner in (LocalRunner(), PoolRunner(workers=1)))
-    assert [(report.scores, report.error) for report in here] == [(report.scores, report.error) for report in there]
-    assert [report.state for report in there] == ["finished", "failed", "finished"]
+    (here,), (there,) = (evaluate_all(proxy, [genotype], runner=runner) for runner in (LocalRunner(), PoolRunner(1)))
+    assert here.scores == there.scores is not None
 
 
 def test_masks_are_asked_of_data_that_has_some(proxy: ZeroCost) -> None:
