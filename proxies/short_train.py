@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from nas.cost import cost, require_memory_for
 from nas.data.cache import Images, open_images
@@ -16,18 +16,17 @@ from nas.training.batches import Batches
 from nas.training.evaluation import evaluate
 from nas.training.recipe import Recipe
 from nas.training.trainer import Trainer, require_finite
+from proxies.config import ProxyConfig
 from proxies.resolution import require_resolution
-from search_spaces.genotype import Genotype, Scale
+from search_spaces.genotype import Genotype
 
 _OBJECTIVES: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
 
 
-class ShortTrainConfig(BaseModel):
+class ShortTrainConfig(ProxyConfig):
     """What a candidate goes through.
 
     Attributes:
-        scale: how big candidates are built.
-        image_size: side of the letterboxed images, px.
         steps: optimiser steps of a full evaluation.
         rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
         val_images: how many validation images score it.
@@ -36,10 +35,6 @@ class ShortTrainConfig(BaseModel):
         detector: how it reads its outputs.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    scale: Scale = Scale(width=0.125, alpha=1.0, output_width=32)
-    image_size: int = Field(96, ge=32)
     steps: int = Field(320, ge=1)
     rungs: int = Field(4, ge=1)
     val_images: int = Field(128, ge=1)

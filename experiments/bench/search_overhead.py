@@ -8,34 +8,21 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import create_engine
 
+from experiments.bench.no_proxy import NoProxy
 from nas.search import schema
 from nas.search.local_runner import LocalRunner
 from nas.search.ray_runner import RayRunner
 from nas.search.run_search import run_search
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.types import Direction, Runner, Scores, State, Trial
-from search_spaces.genotype import Genotype
+from nas.search.types import Runner, State, Trial
 from search_spaces.joint import JointSpace
 
-OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
-STEPS = 3
-
-
-class NoProxy:
-    """Scores every genotype alike, at once."""
-
-    objectives = OBJECTIVES
-    steps = STEPS
-
-    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        for _ in range(STEPS):
-            yield {"ap": 0.0}
+NOTHING = NoProxy(steps=3)
 
 
 def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
@@ -49,8 +36,8 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
     space = JointSpace()
     start = time.perf_counter()
     run_search(
-        strategy=build_strategy(StrategyConfig(), space, OBJECTIVES, seed=0),
-        proxy=NoProxy(),
+        strategy=build_strategy(StrategyConfig(), space, NOTHING.objectives, seed=0),
+        proxy=NOTHING,
         runner=runner,
         store=store,
         trials=trials,
@@ -91,7 +78,7 @@ def measure(trials: int, stored: int) -> dict[str, float]:
         local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
         store = Store(local, report_every=1.0)
         local_ms, _ = overhead(LocalRunner(), store, trials)
-        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), STEPS), Store(ray, report_every=1.0), trials)
+        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), NOTHING.steps), Store(ray, report_every=1.0), trials)
         sample = store.trials()[-1]
         write_ms = writing(Store(local, "few"), sample, trials)
         open_s = reopening(local, sample, stored)

@@ -11,6 +11,9 @@ from types import FrameType
 
 from nas.search.types import Job, Report, Scores, State, Work
 
+GRACE_S = 5.0
+"""Seconds past its time limit after which a job that does not let itself be interrupted loses its process."""
+
 _LONGEST_ERROR = 300
 _MEMORY_PHRASES = ("can't allocate memory", "not enough memory", "out of memory", "running low on memory")
 
@@ -46,6 +49,11 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         yield Report(job.number, State.finished, seconds=clock.spent)
     except (_TimeUp, Exception) as error:
         yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
+
+
+def out_of_time(limit: float) -> str:
+    """The reason of a trial that took too long."""
+    return f"time limit of {limit:g} s exceeded"
 
 
 def describe(error: BaseException) -> str:
@@ -124,4 +132,4 @@ class _Clock:
         raise self._time_up()
 
     def _time_up(self) -> _TimeUp:
-        return _TimeUp(f"time limit of {self.limit:g} s exceeded")
+        return _TimeUp(out_of_time(self.limit or 0.0))

@@ -29,12 +29,9 @@ from ray.tune.result import DONE
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from nas.search.attempt import attempt, one_line
+from nas.search.attempt import GRACE_S, attempt, one_line
 from nas.search.scheduler import AshaConfig
 from nas.search.types import CannotRun, Direction, Job, Report, State, Trial, Work
-
-GRACE_S = 5.0
-"""Seconds past its time limit after which a trial that does not let itself be interrupted loses its process."""
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner however quiet it is asked to be

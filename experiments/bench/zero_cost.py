@@ -1,0 +1,107 @@
+"""What zero-cost scores take, and what the pool takes around them: `python -m experiments.bench.zero_cost`.
+
+Joint genotypes at the default proxy scale, on digits. Seconds of a score are processor time on one thread, so that a
+busy machine does not lengthen them. Overhead is measured with one process, so that none waits for another.
+"""
+
+import argparse
+import random
+import resource
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+
+from experiments.bench.no_proxy import NoProxy
+from nas.cost import cost
+from nas.data.digits import DigitsConfig, digits
+from nas.detectors import build_detector
+from nas.search.pool_runner import PoolRunner
+from nas.search.run_search import Evaluate
+from nas.search.types import Job, Report
+from nas.training.batches import Batches
+from proxies.pool import evaluate_all
+from proxies.zero_cost import ZERO_COST
+from proxies.zero_cost.network import open_gates
+from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
+from search_spaces.choose import sample
+from search_spaces.genotype import Genotype
+from search_spaces.joint import JointSpace
+
+
+def genotypes(count: int) -> list[Genotype]:
+    return [sample(JointSpace(), random.Random(number)).value for number in range(count)]
+
+
+def seconds(proxy: ZeroCost, candidates: Sequence[Genotype]) -> dict[str, float]:
+    """Median processor seconds a candidate takes, by what they go into."""
+    config, data = proxy.config, proxy.data
+    taken: dict[str, list[float]] = {}
+
+    def lap(name: str, start: float) -> float:
+        taken.setdefault(name, []).append(time.process_time() - start)
+        return time.process_time()
+
+    batches = list(Batches(data, proxy.images, config.batch_size).training(seed=0, epoch=0, flip=False, device="cpu"))
+    for genotype in candidates:
+        start = time.process_time()
+        cost(genotype, config.scale, image_size=config.image_size, num_classes=data.num_classes)
+        start = lap("counting its cost", start)
+        detector = build_detector(genotype, config.scale, data.num_classes, config.detector)
+        open_gates(detector)
+        start = lap("building it", start)
+        for name, score in ZERO_COST.items():
+            score(detector, batches)
+            start = lap(name, start)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def overhead(candidates: Sequence[Genotype], batch: int) -> tuple[float, float]:
+    """Milliseconds a candidate passes in a pool around a proxy that does nothing, and those of processor time."""
+    jobs = (Job(number, genotype.to_json(), 0) for number, genotype in enumerate(candidates))
+    ends: list[float] = []
+    spent: list[float] = []
+
+    def tell(report: Report) -> None:
+        if report.state.ended:
+            ends.append(time.perf_counter())
+            spent.append(report.seconds)
+
+    runner = PoolRunner(workers=1, batch=batch)
+    before = processor()
+    runner.run(lambda: next(jobs, None), Evaluate(NoProxy(steps=1), "cpu", Genotype.from_json), tell)
+    passed = (ends[-1] - ends[0] - sum(spent[1:])) / (len(ends) - 1)
+    return passed * 1e3, (processor() - before) * 1e3
+
+
+def processor() -> float:
+    """Seconds of processor time that this process and its ended children took."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", type=int, default=12, help="for the seconds of each score")
+    parser.add_argument("--empty", type=int, default=2000, help="for the overhead")
+    parser.add_argument("--batch", type=int, default=PoolRunner.batch, help="candidates handed out at a time")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    proxy = ZeroCost.prepare(ZeroCostConfig(), digits(DigitsConfig(train_images=32, val_images=1)))
+    candidates, empty = genotypes(options.candidates), genotypes(options.empty)
+    _, start = overhead(empty[:100], options.batch)
+    passed, all_of_it = overhead(empty, options.batch)
+    print(f"overhead in the pool  {passed:.2f} ms a candidate as it passes, without reading the genotype")
+    print(f"processor time there  {(all_of_it - start) / (len(empty) - 100):.2f} ms a candidate, reading it included")
+    for name, value in seconds(proxy, candidates).items():
+        print(f"{name:20}  {value:.3f} s a candidate")
+    begun = time.perf_counter()
+    evaluate_all(proxy, candidates, runner=PoolRunner())
+    print(
+        f"all of it            {(time.perf_counter() - begun) / len(candidates):.2f} s a candidate, from start to end"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What a genotype costs, as a proxy: no weights, no data."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from nas.cost import cost
+from nas.data.detection_set import DetectionSet
+from nas.search.types import Direction, Scores
+from proxies.config import ProxyConfig
+from search_spaces.genotype import Genotype
+
+_OBJECTIVES: Mapping[str, Direction] = {"gmacs": "min"}
+
+
+class CostConfig(ProxyConfig):
+    """How big candidates are counted."""
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        """The scores a search optimises."""
+        return _OBJECTIVES
+
+
+@dataclass(frozen=True)
+class CostProxy:
+    """The proxy. Its scores depend on nothing but the genotype."""
+
+    config: CostConfig
+    num_classes: int
+
+    @staticmethod
+    def prepare(
+        config: CostConfig,
+        data: tuple[DetectionSet, DetectionSet],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "CostProxy":
+        """Count the classes; no image is decoded."""
+        return CostProxy(config, data[0].num_classes)
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        return self.config.objectives
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        """Yield the counts of `nas.cost.Cost`, in thousands of millions (gmacs) and in millions.
+
+        Raises:
+            GenotypeError: the scale does not suit the genotype.
+        """
+        config = self.config
+        price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.num_classes)
+        yield {
+            "gmacs": price.macs / 1e9,
+            "mparams": price.parameters / 1e6,
+            "mactivations": price.activations / 1e6,
+        }

@@ -1,0 +1,35 @@
+"""Many genotypes judged at once, outside any search."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from nas.search.run_search import Evaluate
+from nas.search.types import Job, Proxy, Report, Runner, Scores, State
+from search_spaces.genotype import Genotype
+
+
+def evaluate_all(
+    proxy: Proxy, genotypes: Iterable[Genotype], *, runner: Runner, seed: int = 0, device: str = "cpu"
+) -> list[Report]:
+    """What becomes of each genotype, in the order given: its last scores, or the reason for which it failed.
+
+    Args:
+        proxy: judges them.
+        genotypes: read as there is room for more.
+        runner: where; `PoolRunner` for proxies that are quick.
+        seed: every genotype's.
+        device: what the proxy is handed.
+    """
+    jobs = (Job(number, genotype.to_json(), seed) for number, genotype in enumerate(genotypes))
+    scores: dict[int, Scores] = {}
+    ends: dict[int, Report] = {}
+
+    def tell(report: Report) -> None:
+        if report.scores:
+            scores[report.number] = report.scores
+        if report.state.ended:
+            last = None if report.state is State.failed else scores.get(report.number)
+            ends[report.number] = replace(report, scores=last)
+
+    runner.run(lambda: next(jobs, None), Evaluate(proxy, device, Genotype.from_json), tell)
+    return [ends[number] for number in sorted(ends)]

@@ -1,0 +1,118 @@
+"""Zero-cost scores as a proxy: a genotype judged by its untrained network."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from pydantic import Field, model_validator
+
+from nas.cost import cost, require_memory_for
+from nas.data.cache import ImageCache, letterbox
+from nas.data.detection_set import DataError, DetectionSet
+from nas.detectors import DetectorConfig, build_detector
+from nas.search.types import Direction, Scores
+from nas.training.batches import Batches
+from proxies.config import ProxyConfig
+from proxies.zero_cost import ZERO_COST
+from proxies.zero_cost.network import open_gates
+from search_spaces.genotype import Genotype
+from search_spaces.naming import unknown
+
+
+class Unscorable(RuntimeError):
+    """A score is no finite number."""
+
+
+class ZeroCostConfig(ProxyConfig):
+    """Which scores, and on what.
+
+    Attributes:
+        scores: names of what is computed; the first one ranks candidates.
+        batch_size: images in a batch.
+        batches: how many of them; zico compares their gradients, all other scores look at the first.
+        detector: settings of the detector whose loss is looked at.
+    """
+
+    scores: tuple[str, ...] = tuple(ZERO_COST)
+    batch_size: int = Field(16, ge=2)
+    batches: int = Field(2, ge=2)
+    detector: DetectorConfig = DetectorConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.scores:
+            raise ValueError(f"scores: there are none; give some of {', '.join(ZERO_COST)}")
+        for name in self.scores:
+            if name not in ZERO_COST:
+                raise ValueError(unknown("score", name, ZERO_COST))
+        return self
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        """The scores a search optimises: the first one asked for, and multiply-adds."""
+        return {self.scores[0]: "max", "gmacs": "min"}
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroCost:
+    """The proxy. Holds its few images decoded."""
+
+    config: ZeroCostConfig
+    data: DetectionSet
+    images: ImageCache
+
+    @staticmethod
+    def prepare(
+        config: ZeroCostConfig,
+        data: tuple[DetectionSet, DetectionSet],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "ZeroCost":
+        """Decode the training set's first images; `progress` hears of (images done, images in all).
+
+        Raises:
+            DataError: the training set has fewer images than are asked for.
+        """
+        train, needed = data[0], config.batch_size * config.batches
+        if len(train) < needed:
+            raise DataError(
+                f"{train.name} has {len(train)} images, {config.batches} batches of {config.batch_size} need {needed}: "
+                "give a smaller batch_size"
+            )
+        chosen = train.subset(needed)
+        return ZeroCost(config, chosen, letterbox(chosen, config.image_size, progress=progress))
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        return self.config.objectives
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        """Yield all scores asked for, and gmacs, at once.
+
+        The seed decides weights, noise and batches. A score is the same whatever others are computed.
+
+        Raises:
+            GenotypeError: the scale does not suit the genotype, or this machine's memory.
+            DataError: the genotype's head finds masks, and the data has none.
+            Unscorable: a score is not finite.
+        """
+        config = self.config
+        price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.data.num_classes)
+        require_memory_for(price.parameters)
+        torch.manual_seed(seed)
+        detector = build_detector(genotype, config.scale, self.data.num_classes, config.detector).to(device)
+        open_gates(detector)
+        drawn = Batches(self.data, self.images, config.batch_size, genotype.head.spec.masks)
+        batches = list(drawn.training(seed=seed, epoch=0, flip=False, device=device))
+        scores = {}
+        for name in config.scores:
+            torch.manual_seed(seed)
+            scores[name] = ZERO_COST[name](detector, batches)
+            if not math.isfinite(scores[name]):
+                raise Unscorable(f"{name} is {scores[name]}: leave it out, or give a smaller scale")
+        yield {**scores, "gmacs": price.macs / 1e9}

@@ -1,0 +1,149 @@
+"""Scores made of a network's maps, against NumPy and against laws of wide Gaussian layers."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tiny import Tiny, batch, conv
+from torch import Tensor, nn
+
+from proxies.zero_cost.entropy import entropy
+from proxies.zero_cost.jacob_cov import EPSILON, jacob_cov
+from proxies.zero_cost.naswot import kernel, naswot
+from proxies.zero_cost.network import BatchStatistics, Score
+from proxies.zero_cost.zen import zen
+
+IMAGES = batch(1, 6, seed=3, side=4)
+
+
+class HalfSquare(nn.Module):
+    """Every pixel's derivative is the pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square() / 2
+
+
+def test_jacob_cov_takes_the_eigenvalues_of_correlations() -> None:
+    values = np.linalg.eigvals(np.corrcoef(IMAGES[0].flatten(1).double().numpy())).real + 1e-5
+    expected = -(np.log(values) + 1 / values).sum()
+    assert jacob_cov(Tiny(HalfSquare()), [IMAGES]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_linear_network_tells_no_image_apart() -> None:
+    """All Jacobians are one: the eigenvalues are the number of images, and zeros."""
+    expected = -(math.log(6 + EPSILON) + 1 / (6 + EPSILON) + 5 * (math.log(EPSILON) + 1 / EPSILON))
+    torch.manual_seed(0)
+    assert jacob_cov(Tiny(nn.Conv2d(3, 4, 3)), [IMAGES]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_no_image_s_gradient_passes_through_another() -> None:
+    torch.manual_seed(0)
+    norm = BatchStatistics(nn.BatchNorm2d(3))
+    images = IMAGES[0].clone().requires_grad_()
+    norm(images)[0].sum().backward()
+    assert images.grad is not None
+    assert images.grad[0].abs().min() > 0
+    assert images.grad[1:].abs().max() == 0
+
+
+def test_batch_statistics_are_those_of_training() -> None:
+    norm = nn.BatchNorm2d(3)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    assert torch.allclose(BatchStatistics(norm)(IMAGES[0]), norm(IMAGES[0]), atol=1e-6)
+
+
+def test_the_kernel_counts_units_that_agree() -> None:
+    codes = torch.tensor([[1, 0, 1, 1], [1, 1, 0, 1], [0, 1, 0, 0]]).bool()
+    assert kernel(codes).tolist() == [[4, 2, 0], [2, 4, 2], [0, 2, 4]]
+
+
+def test_naswot_is_the_kernel_s_determinant() -> None:
+    codes = IMAGES[0].flatten(1).numpy() > 0
+    agree = (codes[:, None] == codes[None]).sum(-1)
+    twice = Tiny(nn.ReLU6(), nn.Conv2d(3, 3, 1, bias=False), nn.SiLU(inplace=True))
+    with torch.no_grad():
+        twice.backbone.body[1].weight.copy_(torch.eye(3)[:, :, None, None] - 0.5)  # mixes channels
+        mixed = twice.backbone.body[1](IMAGES[0].clamp(0, 6)).flatten(1).numpy() > 0
+    assert naswot(Tiny(nn.ReLU()), [IMAGES]) == pytest.approx(np.linalg.slogdet(agree)[1])
+    assert naswot(twice, [IMAGES]) == pytest.approx(
+        np.linalg.slogdet(agree + (mixed[:, None] == mixed[None]).sum(-1))[1]
+    )
+
+
+def test_naswot_does_not_depend_on_the_size_of_weights() -> None:
+    torch.manual_seed(0)
+    model = Tiny(conv(3, 8), nn.ReLU(), conv(8, 8), nn.LeakyReLU())
+    before = naswot(model, [IMAGES])
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(7)
+    assert naswot(model, [IMAGES]) == before
+
+
+def test_images_that_look_alike_have_no_determinant() -> None:
+    same = IMAGES[0][:1].expand(4, -1, -1, -1), IMAGES[1][:4]
+    assert naswot(Tiny(nn.ReLU()), [same]) == -math.inf
+
+
+WIDE, SIDE = 256, 4
+LARGE = batch(1, 8, seed=4, side=SIDE)
+
+
+def chain(*widths: int, act: bool = False, norm: bool = False, names: tuple[str, ...] = ("p3",)) -> Tiny:
+    layers: list[nn.Module] = []
+    for channels_in, channels_out in zip((3, *widths), widths, strict=False):
+        layers += [conv(channels_in, channels_out)]
+        layers += [nn.BatchNorm2d(channels_out)] if norm else []
+        layers += [nn.ReLU()] if act else []
+    return Tiny(*layers, names=names)
+
+
+def scored(score: Score, model: nn.Module) -> float:
+    torch.manual_seed(5)
+    return score(model, [LARGE])
+
+
+def test_zen_of_linear_layers_grows_by_the_root_of_their_widths() -> None:
+    """E |W e|^2 = fan-in * |e|^2 a unit: .01 sqrt(3 * 256 * 256 * 16 pixels) for two layers."""
+    expected = math.log(0.01) + 0.5 * math.log(3 * WIDE * WIDE * SIDE**2)
+    assert scored(zen, chain(WIDE, WIDE)) == pytest.approx(expected, abs=0.1)
+
+
+def test_zen_of_rectified_layers_loses_half_the_power_a_layer() -> None:
+    """A small change passes where the unit is on, half of the time (He et al., arXiv 1502.01852, section 2.2)."""
+    linear, rectified = (scored(zen, chain(WIDE, WIDE, WIDE, act=act)) for act in (False, True))
+    assert linear - rectified == pytest.approx(1.5 * math.log(2), abs=0.15)
+
+
+def test_entropy_of_linear_layers_is_the_logarithm_of_their_fan_ins() -> None:
+    expected = math.log(3 * WIDE)
+    assert scored(entropy, chain(WIDE, WIDE)) == pytest.approx(expected, abs=0.2)
+
+
+def test_entropy_weighs_levels_as_the_paper_weighs_stages() -> None:
+    """1, 1 and 6 for C3, C4 and C5, which P5, P6 and P7 come of; finer levels do not count."""
+    one = scored(entropy, chain(WIDE, names=("p3",)))
+    all_levels = scored(entropy, chain(WIDE, names=("p2", "p3", "p4", "p5", "p6", "p7")))
+    assert all_levels == pytest.approx(8 * one)
+
+
+def test_entropy_is_that_of_a_network_without_activations() -> None:
+    assert scored(entropy, chain(WIDE, WIDE, act=True)) == scored(entropy, chain(WIDE, WIDE))
+
+
+@pytest.mark.parametrize("score", [zen, entropy])
+def test_norms_and_the_weights_at_hand_do_not_matter(score: Score) -> None:
+    model = chain(8, 8, norm=True)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1e3)
+    assert scored(score, model) == scored(score, chain(8, 8))
+
+
+@pytest.mark.parametrize("score", [zen, entropy])
+def test_depth_that_squares_beyond_double_precision_has_a_score(score: Score) -> None:
+    deep = scored(score, chain(*[4] * 400))  # maps of 1e120 and their squares would still pass
+    deeper = scored(score, chain(*[4] * 800))  # 1e240: their squares do not
+    assert deeper == pytest.approx(2 * deep, rel=0.1)

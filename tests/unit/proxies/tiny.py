@@ -1,0 +1,47 @@
+"""Detectors small enough to be computed by hand."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from nas.detectors.transform import BatchTransform
+from nas.training.batches import Batch
+
+
+class Backbone(nn.Module):
+    """Layers one after the other, whose last map goes by all names given."""
+
+    def __init__(self, *layers: nn.Module, names: tuple[str, ...] = ("p3",)) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*layers)
+        self.names = names
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        y = self.body(x)
+        return OrderedDict((name, y) for name in self.names)
+
+
+class Tiny(nn.Module):
+    """Half the squared distance of the last map from its target."""
+
+    def __init__(self, *layers: nn.Module, names: tuple[str, ...] = ("p3",)) -> None:
+        super().__init__()
+        self.backbone = Backbone(*layers, names=names)
+        self.transform = BatchTransform(800, 1333, [0.0] * 3, [1.0] * 3)
+
+    def forward(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        distance = self.backbone(images)["p3"] - torch.stack([target["map"] for target in targets])
+        return {"half": distance.square().sum() / 4, "other_half": distance.square().sum() / 4}
+
+
+def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """A linear layer of pixels, with weights drawn from torch's seed."""
+    return nn.Conv2d(channels_in, channels_out, 1, bias=False)
+
+
+def batch(channels: int, count: int, *, seed: int, side: int = 1) -> Batch:
+    """Images and targets (count, channels, side, side), standard normal."""
+    draw = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, 3, side, side, generator=draw)
+    return images, [{"map": torch.randn(channels, side, side, generator=draw)} for _ in range(count)]

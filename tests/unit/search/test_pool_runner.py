@@ -1,0 +1,152 @@
+"""The loop's jobs through a pool of processes."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from test_ray_runner import Journal
+from test_run_search import Search
+from toys import DigitSpace, misbehave
+
+from nas.search import pool_runner
+from nas.search.pool_runner import PoolRunner
+from nas.search.store import Store
+from nas.search.types import Job, Report, Scores, State
+
+
+@pytest.fixture(autouse=True)
+def _nobody_stays() -> Iterator[None]:
+    yield
+    assert not multiprocessing.active_children()
+
+
+def test_ends_with_the_trials_asked_for(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "study.db"))
+    result = Search(store, DigitSpace(3, base=4, order=False), runner=PoolRunner(workers=2)).run(16)
+    assert [trial.number for trial in store.trials()] == list(range(16))
+    assert {trial.state for trial in store.trials()} == {State.finished}
+    assert all(len(trial.reports) == 2 and trial.seconds is not None for trial in store.trials())
+    assert result.best is not None
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_fault_costs_its_trial_only(batch: int, capfd: pytest.CaptureFixture[str]) -> None:
+    jobs = ["", "nan", "raise", "die", "memory", "hang", "", "die", ""]
+    ends = Journal(jobs).run(PoolRunner(workers=2, batch=batch, time_limit=0.3), misbehave)
+    assert [ends[n].state for n in (0, 6, 8)] == [State.finished] * 3
+    assert [ends[n].error for n in (1, 2, 3, 4, 5, 7)] == [
+        "step 2: ap is nan",
+        "KeyError: 'no such\\nlevel'",
+        "worker died: SIGKILL",
+        "out of memory",
+        "time limit of 0.3 s exceeded",
+        "worker died: SIGKILL",
+    ]
+    assert capfd.readouterr() == ("", ""), "what a person sees is the caller's business"
+
+
+def test_a_hang_where_no_signal_reaches_costs_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_runner, "GRACE_S", 0.2)
+    ends = Journal(["hang in native code", "", ""]).run(PoolRunner(workers=1, time_limit=0.3), misbehave)
+    assert ends[0].error == "time limit of 0.3 s exceeded"
+    assert 0.3 < ends[0].seconds < 2
+    assert [ends[n].state for n in (1, 2)] == [State.finished] * 2
+
+
+def pid_and_threads(job: Job) -> Iterator[Scores]:
+    yield {"pid": os.getpid(), "threads": float(os.environ["OMP_NUM_THREADS"])}
+    time.sleep(0.02)
+
+
+def test_processes_stay_and_share_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    journal = Journal([""] * 40)
+    journal.run(PoolRunner(workers=2, batch=2), pid_and_threads)
+    seen = [report.scores for report in journal.reports if report.scores]
+    pids = [scores["pid"] for scores in seen]
+    assert len(pids) == 40
+    assert len(set(pids)) == 2
+    assert all(pids.count(pid) >= 10 for pid in set(pids))
+    assert {scores["threads"] for scores in seen} == {1}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+@dataclass(frozen=True)
+class Log:
+    """Writes down each job; the first to find no flag kills itself at it."""
+
+    folder: Path
+
+    def __call__(self, job: Job) -> Iterator[Scores]:
+        with (self.folder / "log").open("a") as file:
+            file.write(f"{job.number}\n")
+        if job.number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield {"ap": 0.0}
+
+
+def test_what_a_dead_worker_had_before_it_is_done_by_another_once(tmp_path: Path) -> None:
+    ends = Journal([""] * 7).run(PoolRunner(workers=1, batch=5), Log(tmp_path))
+    assert [n for n, end in ends.items() if end.state is State.failed] == [2]
+    assert (tmp_path / "log").read_text().split() == [str(n) for n in range(7)]
+
+
+def test_strategies_hear_before_a_second_batch_is_asked_for() -> None:
+    journal = Journal([""] * 9)
+    asked: list[int] = []
+
+    def tell(report: Report) -> None:
+        asked.append(journal.asked)
+
+    PoolRunner(workers=1, batch=3).run(journal.ask, misbehave, tell)
+    assert asked[:9] == [3] * 9, "three reports a job, three jobs a batch"
+
+
+@pytest.mark.parametrize("where", ["ask", "tell"])
+def test_errors_of_the_loop_itself_are_raised(where: str) -> None:
+    journal = Journal([""] * 9)
+
+    def ask() -> Job | None:
+        if where == "ask" and journal.asked == 3:
+            raise OSError("disk full")
+        return journal.ask()
+
+    def tell(report: Report) -> None:
+        if where == "tell":
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        PoolRunner(workers=2, batch=2).run(ask, misbehave, tell)
+
+
+def test_an_interrupt_reaches_the_caller() -> None:
+    def tell(report: Report) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        PoolRunner(workers=1).run(Journal([""] * 4).ask, misbehave, tell)
+
+
+class Unloadable:
+    """Work that leaves well and does not arrive."""
+
+    def __call__(self, job: Job) -> Iterator[Scores]:
+        yield {}
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return int, ("no number",)
+
+
+def test_work_that_no_process_can_load_ends_the_run() -> None:
+    with pytest.raises(RuntimeError, match="a worker could not load its work: ValueError: invalid literal"):
+        PoolRunner(workers=1).run(Journal([""]).ask, Unloadable(), lambda report: None)
+
+
+def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(pool_runner, "_Worker")
+    PoolRunner().run(lambda: None, misbehave, lambda report: None)
