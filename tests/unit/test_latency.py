@@ -32,12 +32,15 @@ def test_a_compiled_network_is_timed() -> None:
     assert timed("compiled") > 0
 
 
-def test_nas_cost_times_a_genotype_and_says_where_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nas_cost_times_a_genotype_and_says_where_it_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a C++ compiler, the other modes are timed all the same."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     path = tmp_path / "tiny.json"
     path.write_text(TINY.to_json())
     flags = ["--scale.output-width", "32", "--scale.head-depth", "0", "--image-size", "32", "--device", "cpu"]
-    with torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}):
+    with torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}):
         assert main(["cost", str(path), *flags, "--latency", "--batch", "2", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["latency"]
     assert [(row["mode"], row["batch"]) for row in rows] == [(mode, batch) for mode in MODES for batch in (1, 2)]
