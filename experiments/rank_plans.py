@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiments.errors import UsageError, faults
+from proxies.config import ProxyConfig
 from proxies.ranking import Plan
 from proxies.short_train import ShortTrainConfig
+from proxies.zero_cost import ZERO_COST
 
 DEFAULT: dict[str, Any] = {
     # four times as long as a search's proxy, scored at each quarter
@@ -17,6 +19,8 @@ DEFAULT: dict[str, Any] = {
         **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (32, 40, 64, 80, 128, 160, 320)},
         "size-64": {"short_train": {"steps": 128, "rungs": 1, "image_size": 64}},
         "width-1:16": {"short_train": {"steps": 128, "rungs": 1, "scale": {"width": 0.0625}}},
+        **{name: {"zero_cost": {"scores": [name]}} for name in ZERO_COST},
+        "fewest-gmacs": {"cost": {}, "seeds": 1},
         "val-32": {"short_train": {"steps": 128, "rungs": 1, "val_images": 32}},
     },
 }
@@ -46,11 +50,20 @@ def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
     """
     if not isinstance(document, dict):
         return Plan.model_validate(document)
-    changes = {name: value for name, value in document.items() if name != "base"}
-    setting = {"short_train": _changed(base.model_dump(), document.get("base", {}))}
-    named = changes.get("settings")
-    settings = dict.fromkeys(named, setting) if isinstance(named, dict) else {}
-    return Plan.model_validate(_changed({"reference": setting, "settings": settings}, changes))
+    common = ShortTrainConfig.model_validate(_changed(base.model_dump(), document.get("base", {}))).model_dump()
+    shared = {name: common[name] for name in ProxyConfig.model_fields}
+    bases = {"short_train": common, "zero_cost": shared, "cost": shared}
+
+    def whole(setting: Any) -> Any:
+        if not isinstance(setting, dict):
+            return setting
+        return {name: _changed(bases.get(name), value) for name, value in setting.items()}
+
+    plan = {"settings": {}} | {name: value for name, value in document.items() if name != "base"}
+    settings = plan["settings"]
+    if isinstance(settings, dict):
+        plan["settings"] = {name: whole(setting) for name, setting in settings.items()}
+    return Plan.model_validate({**plan, "reference": whole(plan.get("reference", {"short_train": {}}))})
 
 
 def _changed(base: Any, changes: Any) -> Any:

@@ -4,14 +4,17 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.detection_set import DetectionSet
 from nas.search.run_search import MOST_REPEATS, Evaluate
 from nas.search.store import Store
 from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
+from proxies.cost import CostConfig, CostProxy
 from proxies.short_train import ShortTrain, ShortTrainConfig
+from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
 
@@ -23,19 +26,45 @@ SECONDS = "seconds"
 """The score that says how long an evaluation has taken so far."""
 
 
-class Setting(BaseModel):
-    """One way to score candidates."""
-
+class _Scored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    short_train: ShortTrainConfig
     seeds: int | None = Field(None, ge=1, le=PROXY_SEEDS)
     """How often it scores a candidate; as often as the ranking says if not given."""
 
+
+class Reference(_Scored):
+    """The way to score candidates that counts as the truth."""
+
+    short_train: ShortTrainConfig
+
     @property
     def proxy(self) -> ShortTrainConfig:
-        """The settings of what scores them."""
+        """The settings of what scores candidates."""
         return self.short_train
+
+
+class Setting(_Scored):
+    """A way to score candidates: by one of the proxies."""
+
+    short_train: ShortTrainConfig | None = None
+    zero_cost: ZeroCostConfig | None = None
+    cost: CostConfig | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self._given) != 1:
+            raise ValueError("give one of short_train, zero_cost and cost")
+        return self
+
+    @property
+    def proxy(self) -> ShortTrainConfig | ZeroCostConfig | CostConfig:
+        """The settings of what scores candidates."""
+        return self._given[0]
+
+    @property
+    def _given(self) -> list[ShortTrainConfig | ZeroCostConfig | CostConfig]:
+        return [config for config in (self.short_train, self.zero_cost, self.cost) if config]
 
 
 class Plan(BaseModel):
@@ -43,7 +72,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    reference: Setting
+    reference: Reference
     settings: Mapping[str, Setting]
 
     @field_validator("settings")
@@ -57,7 +86,7 @@ class Plan(BaseModel):
         return settings
 
     @property
-    def all(self) -> Mapping[str, Setting]:
+    def all(self) -> Mapping[str, Reference | Setting]:
         """Every setting, the reference first."""
         return {REFERENCE: self.reference, **self.settings}
 
@@ -119,18 +148,19 @@ def prepare(
         DataError: an image does not decode.
     """
     opened: dict[tuple[object, ...], ShortTrain] = {}
-    for setting in plan.all.values():
-        config = setting.short_train
-        if (seen := _seen(config)) not in opened:
-            opened[seen] = ShortTrain.prepare(config, data, progress)
-    return {
-        name: replace(opened[_seen(setting.short_train)], config=setting.short_train)
-        for name, setting in plan.all.items()
-    }
-
-
-def _seen(config: ShortTrainConfig) -> tuple[object, ...]:
-    return config.image_size, config.val_images, config.cache_gib
+    proxies: dict[str, Proxy] = {}
+    for name, setting in plan.all.items():
+        match setting.proxy:
+            case ShortTrainConfig() as config:
+                seen = config.image_size, config.val_images, config.cache_gib
+                if seen not in opened:
+                    opened[seen] = ShortTrain.prepare(config, data, progress)
+                proxies[name] = replace(opened[seen], config=config)
+            case ZeroCostConfig() as config:
+                proxies[name] = ZeroCost.prepare(config, data, progress)
+            case CostConfig() as config:
+                proxies[name] = CostProxy.prepare(config, data, progress)
+    return proxies
 
 
 @dataclass(frozen=True)

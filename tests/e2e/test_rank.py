@@ -15,7 +15,7 @@ from experiments.presets import preset
 from experiments.rank_plans import DEFAULT, build_plan
 from experiments.run_directory import RunDirectory
 from nas.cost import require_memory
-from proxies.short_train import ShortTrain
+from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
 
@@ -117,7 +117,9 @@ def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     settings = RunDirectory.open(out, RankConfig).config().plan.all
-    reference, once = settings["reference"].short_train, settings["once"].short_train
+    reference, once = settings["reference"].proxy, settings["once"].proxy
+    assert isinstance(reference, ShortTrainConfig)
+    assert isinstance(once, ShortTrainConfig)
     assert (reference.steps, reference.rungs, reference.image_size) == (4, 2, 32)
     assert (once.steps, once.recipe.learning_rate, once.recipe.batch_size) == (1, 0.01, 2)
     assert (once.scale, once.recipe.flip) == (reference.scale, False)
@@ -144,6 +146,8 @@ def test_what_is_compared_by_default_can_be_built() -> None:
         (["--plan", "{"], "plan.json: "),
         (["--plan", '{"settings": {"a": {"short_train": {"stepz": 3}}}}'], "settings.a.short_train.stepz"),
         (["--plan", '{"settings": {"a": 3}}'], "settings.a"),
+        (["--plan", '{"settings": {"a": {}}}'], "give one of short_train, zero_cost and cost"),
+        (["--plan", '{"settings": {"a": {"zero_cost": {"scores": ["zenn"]}}}}'], "did you mean 'zen'"),
         (["--plan", '{"base": {"scale": {"output_width": 48}}}'], "output_width"),
         (["--data", "nowhere"], "nowhere"),
     ],
