@@ -49,7 +49,7 @@ def run(
         },
     ).fit()
     results = [searched[i] for i in range(len(searched))]
-    found = {result.config["genotype"]: result.metrics["ap"] for result in results if result.metrics}
+    found = {r.config["genotype"]: r.metrics["ap"] for r in results if r.config and r.metrics}
     return [found[genotype.to_json()] for genotype in genotypes]
 
 
@@ -94,9 +94,9 @@ def trainable(settings: Mapping[str, Any]) -> None:
 
 def _loader(folder: Path, batch_size: int, *, shuffle: bool) -> DataLoader[Any]:
     from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
-    from torchvision.transforms import v2
+    from torchvision.transforms.v2 import Compose, ToDtype, ToImage  # type: ignore[attr-defined]
 
-    transforms = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    transforms = Compose([ToImage(), ToDtype(torch.float32, scale=True)])
     data = CocoDetection(str(folder), str(folder / "instances.json"), transforms=transforms)
     wrapped = wrap_dataset_for_transforms_v2(data, target_keys=("image_id", "boxes", "labels"))
     return DataLoader(wrapped, batch_size, shuffle=shuffle, drop_last=shuffle, collate_fn=_collate)

@@ -37,9 +37,8 @@ def main() -> None:
         start = time.perf_counter()
         scores = naive_loop.run(genotypes, Path(folder) / "train", Path(folder) / "val", config, train.num_classes)
         naive = (time.perf_counter() - start) / asked.candidates
-    print(
-        f"the loop, {asked.steps} steps: {naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(scores):.3f}"
-    )
+    told = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(scores):.3f}"
+    print(f"the loop, {asked.steps} steps: {told}")
 
     for steps in (asked.steps, asked.enough):
         start = time.perf_counter()

@@ -15,6 +15,7 @@ from nas.detectors import DetectorConfig, build_detector
 from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
 from proxies.config import ProxyConfig
+from proxies.resolution import require_resolution
 from proxies.zero_cost import ZERO_COST
 from proxies.zero_cost.network import open_gates
 from search_spaces.genotype import Genotype
@@ -97,11 +98,12 @@ class ZeroCost:
         The seed decides weights, noise and batches. A score is the same whatever others are computed.
 
         Raises:
-            GenotypeError: the scale does not suit the genotype, or this machine's memory.
+            GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
             DataError: the genotype's head finds masks, and the data has none.
             Unscorable: a score is not finite.
         """
         config = self.config
+        require_resolution(genotype, config.image_size)
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.data.num_classes)
         require_memory_for(price.parameters)
         torch.manual_seed(seed)
