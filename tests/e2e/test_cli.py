@@ -115,7 +115,7 @@ def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
 def test_zoo_prints_one_json_document(folder: Path) -> None:
     rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
     heads = {row["name"]: row["head"] for row in rows}
-    assert (heads["spinenet-49"], heads["yolov3"], heads["fpn-r50"]) == ("retinanet", "yolov3", "fcos")
+    assert (heads["spinenet-49"], heads["yolov3"], heads["fpn"]) == ("retinanet", "yolov3", "fcos")
 
 
 def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
@@ -166,9 +166,9 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["draw", "run", "--out", "g.gif"], ".svg"),
         (["train", "run", "--backbone-weights", "none.pt"], "none.pt: no such file"),
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
-        (["cost", "zoo:fpn-r50", "--scale.output-width", "40"], "multiple of 32"),
+        (["cost", "zoo:fpn", "--scale.output-width", "40"], "multiple of 32"),
         (["cost", "zoo:spinenet-49", "--detector", "fster_rcnn"], "did you mean 'faster_rcnn'"),
-        (["train", "zoo:fpn-r50", "--data", "digits", "--detector", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
+        (["train", "zoo:fpn", "--data", "digits", "--detector", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
     ],
 )
 def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments: list[str], says: str) -> None:
@@ -187,7 +187,7 @@ def test_a_run_is_carried_on_by_one_process_at_a_time(run: Path) -> None:
 
 def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:
     """Legal field by field, half a million times too large together."""
-    document = json.loads(zoo("fpn-r50").genotype.to_json())
+    document = json.loads(zoo("fpn").genotype.to_json())
     for node in document["nodes"]:
         node["width"] = node["width"] and 8192
     (folder / "huge.json").write_text(json.dumps(document))

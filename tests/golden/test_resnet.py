@@ -62,7 +62,7 @@ def test_maps_are_torchvision_s(depth: int, size: tuple[int, int]) -> None:
 def test_modules_inside_bottlenecks_are_left_alone() -> None:
     """MSFM starts as the identity, so the maps stay those of the loaded weights."""
     theirs = shaken(resnet50(weights=None))
-    plain, modular = (decode(zoo(name).genotype, NARROW_NECK).eval() for name in ("fpn-r50", "fpn-r50-msfm"))
+    plain, modular = (decode(zoo(name).genotype, NARROW_NECK).eval() for name in ("fpn", "fpn-msfm"))
     for backbone in (plain, modular):
         load_resnet(backbone, theirs.state_dict())
     image = torch.randn(1, 3, 64, 64)

@@ -99,7 +99,7 @@ def test_a_seed_decides_the_weights() -> None:
 
 def test_the_order_of_nodes_changes_no_output() -> None:
     """Weights belong to names, so the same network in another order gives the same maps."""
-    genotype, scale = zoo("fpn-r50").genotype, Scale(width=0.0625, output_width=8)
+    genotype, scale = zoo("fpn").genotype, Scale(width=0.0625, output_width=8)
     *trunk, p3, p4, p5, p6, p7 = genotype.nodes
     other = replace(genotype, nodes=(*trunk, p5, p6, p4, p7, p3))
     first, second = decode(genotype, scale).eval(), decode(other, scale).eval()
