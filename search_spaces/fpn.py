@@ -5,21 +5,36 @@ from dataclasses import dataclass
 
 from search_spaces.choose import Chooser
 from search_spaces.genotype import Edge, Genotype, Node
-from search_spaces.ops import Op, op
+from search_spaces.ops import GenotypeError, Op, op, short
 
 STAGE_LEVELS = (2, 3, 4, 5)
 STAGE_WIDTHS = (64, 128, 256, 512)
-RESNET_REPEATS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+RESNET_REPEATS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+"""Blocks of each stage by depth (ResNet, arXiv 1512.03385, Table 1)."""
+BASIC_DEPTHS = (18, 34)
+"""Depths whose blocks are of two 3x3 convolutions; the others' are bottlenecks."""
 _IDENTITY, _LATERAL, _NEAREST = op("identity"), op("lateral"), op("nearest")
 _CONV, _CONV_RELU = op("conv", act="none", norm="none"), op("conv", norm="none")
 
 
-def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]]) -> list[Node]:
-    """The four stages c2..c5 of a bottleneck ResNet; `msfm` gives the modules of a level's bottlenecks."""
+def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]] = lambda level: ()) -> list[Node]:
+    """The four stages c2..c5 of a ResNet of 18, 34, 50, 101 or 152 layers.
+
+    Args:
+        depth: which.
+        msfm: gives the modules of a level's bottlenecks.
+
+    Raises:
+        GenotypeError: no such depth, or modules where there are no bottlenecks.
+    """
+    if depth not in RESNET_REPEATS:
+        raise GenotypeError(f"depth: no ResNet of {short(depth)} layers; known: {', '.join(map(str, RESNET_REPEATS))}")
+    kind = "residual" if depth in BASIC_DEPTHS else "bottleneck"
     nodes = []
     source = "stem2"
     for level, width, repeats in zip(STAGE_LEVELS, STAGE_WIDTHS, RESNET_REPEATS[depth], strict=True):
-        block = op("bottleneck", repeats=repeats, msfm=msfm(level))
+        modules = msfm(level)
+        block = op(kind, repeats=repeats, **({"msfm": modules} if modules else {}))
         nodes.append(Node(f"c{level}", level, width, (Edge(source, _IDENTITY),), block=block))
         source = f"c{level}"
     return nodes
@@ -76,7 +91,7 @@ def resnet_fpn(
     bottom_up: bool = False,
     head: Op = op("fcos"),  # noqa: B008 - a frozen value
 ) -> Genotype:
-    """A bottleneck ResNet with a pyramid over levels 3 to 5 and two more levels above it."""
+    """A ResNet with a pyramid over levels 3 to 5 and two more levels above it."""
     levels = STAGE_LEVELS[1:]
     nodes = [
         *resnet_nodes(depth, msfm),

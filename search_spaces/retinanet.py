@@ -24,7 +24,7 @@ def retinanet_r50(head: Op = PLAIN, *, depth: int = 50) -> Genotype:
         depth: of the ResNet, 50 or 101.
     """
     nodes = [
-        *resnet_nodes(depth, lambda level: ()),
+        *resnet_nodes(depth),
         *fpn_nodes(STAGE_LEVELS[1:], fuse=op("sum"), bottom_up=False),
         Node("p6", 6, None, (Edge("c5", _IDENTITY),), block=_STRIDING),
         Node("p7", 7, None, (Edge("p6", _IDENTITY),), block=_STRIDING),
