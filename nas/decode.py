@@ -4,10 +4,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torchvision.ops import DeformConv2d
 
 from nas.ops.block import BLOCKS
 from nas.ops.block.residual import ResidualUnit
 from nas.ops.common import Build, MapSpec, Size
+from nas.ops.deformable import DeformableConv
 from nas.ops.fuse import FUSES
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
@@ -109,8 +111,10 @@ def _initialise(module: nn.Module) -> None:
 
     Short trainings gain most from it: SpineNet-49 at a small scale, .16 AP without and .22 with it.
     """
-    if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # costs are counted there, and quickly
+    if isinstance(module, (nn.Conv2d, DeformConv2d)) and not module.weight.is_meta:  # costs are counted there, quickly
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    if isinstance(module, DeformableConv):
+        nn.init.zeros_(module.offset.weight)
     if isinstance(module, ResidualUnit):
         last = next((m for m in reversed(list(module.body.modules())) if isinstance(m, nn.BatchNorm2d)), None)
         if last is not None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas.decode import Backbone
 from nas.ops.block.residual import ResidualUnit
+from nas.ops.deformable import DeformableConv
 
 STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
 
@@ -42,7 +43,7 @@ def backbone_of(detector: nn.Module) -> Backbone:
 def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
     """Copy a torchvision ResNet's state dict into the stem and the nodes c2 .. c5; a classifier is left out.
 
-    Modules inside bottlenecks (MSFM) and the neck keep their weights.
+    Modules inside bottlenecks (MSFM), a deformable convolution's offsets and the neck keep their weights.
 
     Raises:
         WeightsError: the backbone is no such ResNet or the weights do not fit; nothing was changed.
@@ -84,7 +85,9 @@ def _places(backbone: Backbone) -> Iterator[tuple[str, Tensor]]:
 
 
 def _conv_norm(module: nn.Module, conv: str, norm: str) -> Iterator[tuple[str, Tensor]]:
-    """Entries of a convolution and its norm."""
-    for index, prefix in (("0", conv), ("1", norm)):
-        for name, value in module.get_submodule(index).state_dict(keep_vars=True).items():
+    """Entries of a convolution, without a deformable one's offsets, and its norm."""
+    first = module.get_submodule("0")
+    first = first.conv if isinstance(first, DeformableConv) else first
+    for part, prefix in ((first, conv), (module.get_submodule("1"), norm)):
+        for name, value in part.state_dict(keep_vars=True).items():
             yield f"{prefix}.{name}", value

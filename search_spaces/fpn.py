@@ -7,6 +7,9 @@ from search_spaces.choose import Chooser
 from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import GenotypeError, Op, op, short
 
+Modules = Callable[[int], tuple[Op, ...]]
+"""Level -> the modules (MSFM) inside each of its bottlenecks."""
+
 STAGE_LEVELS = (2, 3, 4, 5)
 STAGE_WIDTHS = (64, 128, 256, 512)
 RESNET_REPEATS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -17,15 +20,16 @@ _IDENTITY, _LATERAL, _NEAREST = op("identity"), op("lateral"), op("nearest")
 _CONV, _CONV_RELU = op("conv", act="none", norm="none"), op("conv", norm="none")
 
 
-def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]] = lambda level: ()) -> list[Node]:
+def resnet_nodes(depth: int, msfm: Modules = lambda level: (), *, deformable: bool = False) -> list[Node]:
     """The four stages c2..c5 of a ResNet of 18, 34, 50, 101 or 152 layers.
 
     Args:
         depth: which.
-        msfm: gives the modules of a level's bottlenecks.
+        msfm: the modules of a level's bottlenecks.
+        deformable: whether the bottlenecks of c3 to c5 have a deformable convolution (arXiv 1703.06211, section 3).
 
     Raises:
-        GenotypeError: no such depth, or modules where there are no bottlenecks.
+        GenotypeError: no such depth, or bottlenecks changed where there are none.
     """
     if depth not in RESNET_REPEATS:
         raise GenotypeError(f"depth: no ResNet of {short(depth)} layers; known: {', '.join(map(str, RESNET_REPEATS))}")
@@ -33,8 +37,8 @@ def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]] = lambda leve
     nodes = []
     source = "stem2"
     for level, width, repeats in zip(STAGE_LEVELS, STAGE_WIDTHS, RESNET_REPEATS[depth], strict=True):
-        modules = msfm(level)
-        block = op(kind, repeats=repeats, **({"msfm": modules} if modules else {}))
+        changes = {"msfm": msfm(level), "deformable": deformable and level > 2}
+        block = op(kind, repeats=repeats, **{name: value for name, value in changes.items() if value})
         nodes.append(Node(f"c{level}", level, width, (Edge(source, _IDENTITY),), block=block))
         source = f"c{level}"
     return nodes
@@ -86,7 +90,7 @@ def extra_nodes(top: int, count: int) -> list[Node]:
 def resnet_fpn(
     depth: int = 50,
     *,
-    msfm: Callable[[int], tuple[Op, ...]] = lambda level: (),
+    msfm: Modules = lambda level: (),
     fuse: Op = op("sum"),  # noqa: B008 - a frozen value
     bottom_up: bool = False,
     head: Op = op("fcos"),  # noqa: B008 - a frozen value

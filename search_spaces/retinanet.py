@@ -1,6 +1,6 @@
 """RetinaNet over a ResNet as published (arXiv 1708.02002, section 4), with attention before its head (DSA)."""
 
-from search_spaces.fpn import STAGE_LEVELS, fpn_nodes, resnet_nodes
+from search_spaces.fpn import STAGE_LEVELS, Modules, fpn_nodes, resnet_nodes
 from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import Op, op
 
@@ -14,17 +14,18 @@ DSA_CONF = op("retinanet", attention=(op("dsa"),), confidence=True)
 """With object confidence, as released: its power .7, the gradient also through the IoU it learns."""
 
 
-def retinanet_r50(head: Op = PLAIN, *, depth: int = 50) -> Genotype:
-    """A bottleneck ResNet with a pyramid over C3 to C5, P6 from C5 and P7 from P6 by 3x3 convolutions of stride 2.
+def retinanet_r50(head: Op = PLAIN, *, depth: int = 50, msfm: Modules = lambda level: ()) -> Genotype:
+    """A ResNet with a pyramid over C3 to C5, P6 from C5 and P7 from P6 by 3x3 convolutions of stride 2.
 
     No ReLU stands before P7, and it reads P6 as the pyramid makes it, before any attention.
 
     Args:
         head: a `retinanet` operator.
-        depth: of the ResNet, 50 or 101.
+        depth: of the ResNet.
+        msfm: the modules of a level's bottlenecks.
     """
     nodes = [
-        *resnet_nodes(depth),
+        *resnet_nodes(depth, msfm),
         *fpn_nodes(STAGE_LEVELS[1:], fuse=op("sum"), bottom_up=False),
         Node("p6", 6, None, (Edge("c5", _IDENTITY),), block=_STRIDING),
         Node("p7", 7, None, (Edge("p6", _IDENTITY),), block=_STRIDING),

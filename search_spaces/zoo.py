@@ -74,6 +74,7 @@ class ZooEntry:
 
 
 _FROZEN = ("stem", "c2")
+_MSFM = "MSFM, OpenReview 6IVdytR2W90"
 
 
 def _spinenet(scale: str, image_size: int) -> ZooEntry:
@@ -90,6 +91,10 @@ def _retinanet(head: Op, source: str) -> ZooEntry:
     return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=_FROZEN)
 
 
+def _retinanet_msfm() -> ZooEntry:
+    return ZooEntry(retinanet_r50(msfm=_msfm), Scale(), 640, _MSFM, frozen=_FROZEN)
+
+
 def _asff(genotype: Genotype, image_size: int) -> ZooEntry:
     return ZooEntry(genotype, Scale(), image_size, "ASFF, arXiv 1911.09516")
 
@@ -98,24 +103,30 @@ def _msfm(level: int) -> tuple[Op, ...]:
     return PUBLISHED.at(level) if level > 2 else ()
 
 
-_RCNNS = {
-    "faster-rcnn-r50-fpn": (50, "faster_rcnn", "Faster R-CNN with FPN, arXiv 1612.03144"),
-    "faster-rcnn-r101-fpn": (101, "faster_rcnn", "Faster R-CNN with FPN, arXiv 1612.03144"),
-    "cascade-rcnn-r50-fpn": (50, "cascade_rcnn", "Cascade R-CNN, arXiv 1712.00726"),
-    "cascade-rcnn-r101-fpn": (101, "cascade_rcnn", "Cascade R-CNN, arXiv 1712.00726"),
-    "mask-rcnn-r50-fpn": (50, "mask_rcnn", "Mask R-CNN, arXiv 1703.06870"),
-}
+_FPN = "Faster R-CNN with FPN, arXiv 1612.03144"
+_RCNNS: Mapping[str, tuple[Callable[..., Genotype], str]] = MappingProxyType(
+    {
+        "faster-rcnn-r50-fpn": (partial(resnet_rcnn, 50, op("faster_rcnn")), _FPN),
+        "faster-rcnn-r50-fpn-dconv": (
+            partial(resnet_rcnn, 50, op("faster_rcnn"), deformable=True),
+            "Deformable ConvNets, arXiv 1703.06211",
+        ),
+        "faster-rcnn-r101-fpn": (partial(resnet_rcnn, 101, op("faster_rcnn")), _FPN),
+        "cascade-rcnn-r50-fpn": (partial(resnet_rcnn, 50, op("cascade_rcnn")), "Cascade R-CNN, arXiv 1712.00726"),
+        "cascade-rcnn-r101-fpn": (partial(resnet_rcnn, 101, op("cascade_rcnn")), "Cascade R-CNN, arXiv 1712.00726"),
+        "mask-rcnn-r50-fpn": (partial(resnet_rcnn, 50, op("mask_rcnn")), "Mask R-CNN, arXiv 1703.06870"),
+    }
+)
 
 
 def _rcnn(name: str) -> ZooEntry:
-    depth, head, source = _RCNNS[name]
-    return ZooEntry(resnet_rcnn(depth, op(head)), Scale(), 800, source, frozen=_FROZEN)
+    build, source = _RCNNS[name]
+    return ZooEntry(build(), Scale(), 800, source, frozen=_FROZEN)
 
 
 def _rcnn_msfm(name: str) -> ZooEntry:
-    depth, head, _ = _RCNNS[name]
-    genotype = resnet_rcnn(depth, op(head), msfm=_msfm)
-    return ZooEntry(genotype, Scale(), 800, "MSFM, OpenReview 6IVdytR2W90", frozen=_FROZEN)
+    build, _ = _RCNNS[name]
+    return ZooEntry(build(msfm=_msfm), Scale(), 800, _MSFM, frozen=_FROZEN)
 
 
 ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
@@ -129,12 +140,13 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "retinanet-r50-fpn": lambda: _retinanet(PLAIN, "RetinaNet, arXiv 1708.02002"),
         "retinanet-r50-fpn-dsa": lambda: _retinanet(DSA, "DSA, arXiv 2012.07630"),
         "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(DSA_CONF, "DSA with confidence, arXiv 2012.07630"),
+        "retinanet-r50-fpn-msfm": _retinanet_msfm,
         "fpn": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
         "pafpn": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
         "bifpn": lambda: _r50(bifpn(resnet(50)), "EfficientDet, arXiv 1911.09070"),
         "nas-fpn": lambda: _r50(merge(resnet(50)), "NAS-FPN, arXiv 1904.07392"),
         "fpn-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
-        "fpn-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), "MSFM, OpenReview 6IVdytR2W90"),
+        "fpn-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), _MSFM),
         "yolov3": lambda: _asff(yolov3(), 608),
         "yolov3-rfb": lambda: _asff(yolov3(rfb=True), 608),
         "yolov3-asff": lambda: _asff(yolov3(asff=True), 608),

@@ -59,6 +59,7 @@ def test_the_proxy_of_spinenet_s_search_costs_what_the_facts_say() -> None:
     ("name", "added"),
     [
         ("retinanet-r50-fpn", 0),
+        ("retinanet-r50-fpn-msfm", 2_318_728),
         ("retinanet-r50-fpn-dsa", 657_928),
         ("retinanet-r50-fpn-dsa-conf", 657_928 + 20_745),
     ],

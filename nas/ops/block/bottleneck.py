@@ -1,9 +1,10 @@
-"""The bottleneck block (ResNet, arXiv 1512.03385, Figure 5 right), optionally with multi-scale fusion modules."""
+"""The bottleneck block (ResNet, arXiv 1512.03385, Figure 5 right), optionally deformable or with MSFM's modules."""
 
 from torch import nn
 
 from nas.ops.block.residual import ResidualUnit, stochastic_depth
-from nas.ops.common import Build, MapSpec, conv_norm
+from nas.ops.common import Build, MapSpec, activation, conv_norm
+from nas.ops.deformable import DeformableConv
 from nas.ops.part.msfm import Msfm
 from search_spaces.ops import Op
 
@@ -23,7 +24,7 @@ def bottleneck(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Modu
         for position, layer in enumerate(
             (
                 conv_norm(channels, width, build, act=act),
-                conv_norm(width, width, build, kernel=3, stride=stride, act=act),
+                _middle(op, width, stride, build),
                 conv_norm(width, target.channels, build),
             ),
             1,
@@ -34,3 +35,10 @@ def bottleneck(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Modu
         layers += stochastic_depth(op)
         units.append(ResidualUnit(nn.Sequential(*layers), channels, target.channels, stride, act, build))
     return nn.Sequential(*units)
+
+
+def _middle(op: Op, width: int, stride: int, build: Build) -> nn.Sequential:
+    """The 3x3 convolution with its norm and activation."""
+    if not op["deformable"]:
+        return conv_norm(width, width, build, kernel=3, stride=stride, act=op["act"])
+    return nn.Sequential(DeformableConv(width, width, stride), build.norm(width), activation(op["act"]))
