@@ -13,7 +13,7 @@ from search_spaces.naming import unknown
 from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op
 from search_spaces.rcnn import resnet_rcnn
-from search_spaces.retinanet import DSA, DSA_CONF, PLAIN, retinanet_r50
+from search_spaces.retinanet import DSA, DSA_CONF, retinanet_normed, retinanet_r50
 from search_spaces.spinenet import Block, connect
 from search_spaces.trunk import resnet
 from search_spaces.yolov3 import yolov3, yolov3_mobilenetv2
@@ -74,25 +74,26 @@ class ZooEntry:
 
 
 _FROZEN = ("stem", "c2")
+_SPINENET = "SpineNet, arXiv 1912.05027"
 _MSFM = "MSFM, OpenReview 6IVdytR2W90"
 
 
 def _spinenet(scale: str, image_size: int) -> ZooEntry:
     head = op("retinanet", norm="batch", anchor_base=3.0)
     genotype = connect(SPINENET_49, head=head)
-    return ZooEntry(genotype, SCALES[scale], image_size, "SpineNet, arXiv 1912.05027", SPINENET_CLASSES)
+    return ZooEntry(genotype, SCALES[scale], image_size, _SPINENET, SPINENET_CLASSES)
 
 
 def _r50(genotype: Genotype, source: str) -> ZooEntry:
     return ZooEntry(genotype, Scale(), 640, source)
 
 
-def _retinanet(head: Op, source: str) -> ZooEntry:
-    return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=_FROZEN)
+def _retinanet(genotype: Genotype, source: str) -> ZooEntry:
+    return ZooEntry(genotype, Scale(), 640, source, frozen=_FROZEN)
 
 
-def _retinanet_msfm() -> ZooEntry:
-    return ZooEntry(retinanet_r50(msfm=_msfm), Scale(), 640, _MSFM, frozen=_FROZEN)
+def _compared(depth: int, image_size: int) -> ZooEntry:
+    return ZooEntry(retinanet_normed(depth), Scale(), image_size, _SPINENET, SPINENET_CLASSES)
 
 
 def _asff(genotype: Genotype, image_size: int) -> ZooEntry:
@@ -137,10 +138,13 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "spinenet-96": lambda: _spinenet("96", 1024),
         "spinenet-143": lambda: _spinenet("143", 1280),
         "spinenet-190": lambda: _spinenet("190", 1280),
-        "retinanet-r50-fpn": lambda: _retinanet(PLAIN, "RetinaNet, arXiv 1708.02002"),
-        "retinanet-r50-fpn-dsa": lambda: _retinanet(DSA, "DSA, arXiv 2012.07630"),
-        "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(DSA_CONF, "DSA with confidence, arXiv 2012.07630"),
-        "retinanet-r50-fpn-msfm": _retinanet_msfm,
+        "retinanet-r50-fpn": lambda: _retinanet(retinanet_r50(), "RetinaNet, arXiv 1708.02002"),
+        "retinanet-r50-fpn-msfm": lambda: _retinanet(retinanet_r50(msfm=_msfm), _MSFM),
+        "retinanet-r50-fpn-dsa": lambda: _retinanet(retinanet_r50(DSA), "DSA, arXiv 2012.07630"),
+        "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(retinanet_r50(DSA_CONF), "DSA, arXiv 2012.07630"),
+        "retinanet-r50-fpn-tpu": lambda: _compared(50, 640),
+        "retinanet-r101-fpn-tpu": lambda: _compared(101, 1024),
+        "retinanet-r152-fpn-tpu": lambda: _compared(152, 1280),
         "fpn": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
         "pafpn": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
         "bifpn": lambda: _r50(bifpn(resnet(50)), "EfficientDet, arXiv 1911.09070"),

@@ -22,7 +22,7 @@ ZOO_BASELINES = {
     "Mask R50": "mask-rcnn-r50-fpn",
     "Cascade R101": "cascade-rcnn-r101-fpn",
 }
-"""The zoo entries of the detectors that the module is put into; with it they end in `-msfm`. What is frozen is not counted."""
+"""Zoo entries of the detectors that the module is put into; with it their names end in `-msfm`."""
 FOREIGN_BASELINES = {
     "Grid R50": 64_322_857,
     "Dynamic R50": 41_527_712,
