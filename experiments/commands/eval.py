@@ -9,7 +9,6 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse
-from experiments.errors import UsageError
 from experiments.searching import report_skipped
 from nas.data.cache import open_images
 from nas.data.digits import DigitsConfig
@@ -26,9 +25,9 @@ class Arguments:
     """Score a trained detector on a validation set."""
 
     checkpoint: Positional[Path]
-    """A checkpoint of `nas train`."""
+    """A checkpoint of `nas train` or `nas import-tf`."""
     data: str
-    """A directory in COCO's format, or "digits"."""
+    """A directory in COCO's format, or "digits"; the checkpoint may know more categories than it has."""
     device: str = "auto"
     """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
     json: bool = False
@@ -40,12 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "eval", arguments)
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
-    val = open_val(asked.data, asked.digits)
+    val = open_val(asked.data, asked.digits).under(blueprint.categories)
     report_skipped(val, Console(stderr=True))
-    if val.categories != blueprint.categories:
-        raise UsageError(
-            f"{asked.checkpoint} knows other categories than {asked.data}: evaluate it on data like its own"
-        )
     device = best_device(asked.device)
     images = open_images(val, blueprint.image_size, limit=CACHE_BYTES)
     metrics = evaluate(checkpoint.restore().to(device), val, images, device=device)
