@@ -1,6 +1,8 @@
-"""Weights of torchvision's ResNets for the stem and the stages c2 to c5 of a decoded backbone."""
+"""Weights that a decoded backbone begins with: a torchvision ResNet's, or those of a checkpoint's backbone."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -10,6 +12,9 @@ from torch import Tensor, nn
 from nas.decode import Backbone
 from nas.ops.block.residual import ResidualUnit
 from nas.ops.deformable import DeformableConv
+from nas.training.checkpoint import FORMAT, Blueprint, Checkpoint
+from search_spaces.genotype import Genotype
+from search_spaces.rewrite import with_padding
 
 STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
 
@@ -18,11 +23,12 @@ class WeightsError(ValueError):
     """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a file; nothing in it is executed.
+def read_weights(path: Path) -> dict[str, Tensor] | Checkpoint:
+    """A state dict or a checkpoint of ours from a file; nothing in it is executed.
 
     Raises:
-        WeightsError: no such file, or not a state dict.
+        WeightsError: no such file, or neither of them.
+        CheckpointError: a damaged checkpoint.
     """
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
@@ -30,9 +36,44 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path}: no such file") from None
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise WeightsError(f"{path}: not a state dict: {(str(error).splitlines() or ['?'])[0]}") from None
+    if isinstance(raw, dict) and raw.get("format") == FORMAT:
+        return Checkpoint.load(path)
     if not isinstance(raw, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items()):
         raise WeightsError(f"{path}: not a state dict: expected names with tensors, as torchvision saves them")
     return raw
+
+
+def taking_over(blueprint: Blueprint, checkpoint: Checkpoint) -> Blueprint:
+    """The blueprint with that on which a checkpoint's weights depend: their padding and the norms' epsilon.
+
+    Raises:
+        WeightsError: the backbones differ in more; the message names the first difference.
+    """
+    given = checkpoint.blueprint
+    genotype = replace(given.genotype, head=blueprint.genotype.head)
+    if different := _difference(with_padding(blueprint.genotype, "same"), with_padding(genotype, "same")):
+        raise WeightsError(f"the checkpoint's backbone is another than the genotype's: they differ in {different}")
+    detector = blueprint.detector.model_copy(update={"norm_epsilon": given.detector.norm_epsilon})
+    return replace(blueprint, genotype=genotype, detector=detector)
+
+
+def _difference(ours: Genotype, theirs: Genotype) -> str:
+    """The first part in which the backbones of two genotypes differ, or nothing."""
+    pairs = zip_longest(ours.nodes, theirs.nodes)
+    node = next((f"node {(a or b).name!r}" for a, b in pairs if a != b), "")
+    return "the stem" if ours.stem != theirs.stem else node or ("the outputs" if ours.outputs != theirs.outputs else "")
+
+
+def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor] | Checkpoint) -> None:
+    """Copy what `read_weights` found into a backbone.
+
+    Raises:
+        WeightsError: it does not fit; nothing was changed.
+    """
+    if isinstance(weights, Checkpoint):
+        _copy(backbone.state_dict(keep_vars=True), backbone_of(weights.restore()).state_dict())
+    else:
+        load_resnet(backbone, weights)
 
 
 def backbone_of(detector: nn.Module) -> Backbone:
@@ -48,8 +89,10 @@ def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
     Raises:
         WeightsError: the backbone is no such ResNet or the weights do not fit; nothing was changed.
     """
-    places = dict(_places(backbone))
-    given = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    _copy(dict(_places(backbone)), {name: x for name, x in weights.items() if not name.startswith("fc.")})
+
+
+def _copy(places: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     counters = {name for name in places if name.endswith("num_batches_tracked")}  # old files lack them
     faults = [
         _first("missing", [name for name in places if name not in given and name not in counters]),
