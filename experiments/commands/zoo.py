@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Column, Table
-
 from experiments.arguments import parse
 from nas.cost import cost
 from search_spaces.zoo import ZOO, zoo
@@ -30,14 +27,20 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps({"zoo": rows}))
         return 0
-    name, head = (Column(title, no_wrap=True) for title in ("name", "head"))
-    source = Column("source", overflow="fold")
-    table = Table(name, head, "px", "parameters", "multiply-\nadds", source, box=None, pad_edge=False)
+    print(_line("name", "head", "px", "parameters", "multiply-adds"))
+    of_source: dict[str, list[str]] = {}
     for row in rows:
         parameters, macs = f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G"
-        table.add_row(row["name"], row["head"], str(row["image_size"]), parameters, macs, row["source"])
-    Console().print(table)
+        line = _line(row["name"], row["head"], row["image_size"], parameters, macs)
+        of_source.setdefault(row["source"], []).append(line)
+    for source, lines in of_source.items():
+        print("", source, *lines, sep="\n")
     return 0
+
+
+def _line(name: str, head: str, px: object, parameters: str, macs: str) -> str:
+    """At most 80 characters; the numbers to the right."""
+    return f"{name:{max(map(len, ZOO))}} {head:12} {px:>4} {parameters:>12} {macs:>14}"
 
 
 def _row(name: str) -> dict[str, Any]:

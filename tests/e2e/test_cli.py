@@ -16,7 +16,7 @@ import pytest
 from experiments.cli import main
 from experiments.run_directory import RunDirectory
 from nas.training.evaluation import METRICS
-from search_spaces.zoo import zoo
+from search_spaces.zoo import ZOO, zoo
 
 TINY = [
     *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
@@ -116,6 +116,18 @@ def test_zoo_prints_one_json_document(folder: Path) -> None:
     rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
     heads = {row["name"]: row["head"] for row in rows}
     assert (heads["spinenet-49"], heads["yolov3"], heads["fpn"]) == ("retinanet", "yolov3", "fcos")
+
+
+def test_zoo_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest name and the largest numbers; entries stand under their source."""
+    names = ("spinenet-190", "fpn-msfm", "faster-rcnn-r50-fpn-dconv-msfm", max(ZOO, key=len))
+    monkeypatch.setattr("experiments.commands.zoo.ZOO", dict.fromkeys(names, None))
+    header, *lines = nas("zoo", cwd=folder).stdout.splitlines()
+    assert header.split() == ["name", "head", "px", "parameters", "multiply-adds"]
+    assert max(map(len, (header, *lines))) <= 80
+    assert lines[1:3] == ["SpineNet, arXiv 1912.05027", next(line for line in lines if "spinenet-190" in line)]
+    assert lines[2].split() == ["spinenet-190", "retinanet", "1280", "163.64", "M", "1881.7", "G"]
+    assert [line.split()[0] for line in lines[4:]] == ["MSFM,", *dict.fromkeys(names[1:])]
 
 
 def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
