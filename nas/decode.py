@@ -4,10 +4,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torchvision.ops import DeformConv2d
 
 from nas.ops.block import BLOCKS
 from nas.ops.block.residual import ResidualUnit
 from nas.ops.common import Build, MapSpec, OwnWeights, Size
+from nas.ops.deformable import DeformableConv
 from nas.ops.fuse import FUSES
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
@@ -102,8 +104,10 @@ def _initialise(module: nn.Module) -> None:
     for child in module.children():
         if not isinstance(child, OwnWeights):
             _initialise(child)
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, (nn.Conv2d, DeformConv2d)):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    if isinstance(module, DeformableConv):
+        nn.init.zeros_(module.offset.weight)
     if isinstance(module, ResidualUnit):
         last = next((m for m in reversed(list(module.body.modules())) if isinstance(m, nn.BatchNorm2d)), None)
         if last is not None:

@@ -1,7 +1,9 @@
-"""Published weights for decoded backbones: torchvision's for a ResNet's stages c2 to c5, timm's for a timm stem."""
+"""Weights that a decoded backbone begins with: a torchvision ResNet's, a timm model's, or a checkpoint's backbone's."""
 
 import importlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from pickle import UnpicklingError
 from textwrap import shorten
@@ -12,7 +14,11 @@ from torch import Tensor, nn
 
 from nas.decode import Backbone
 from nas.ops.block.residual import ResidualUnit
+from nas.ops.deformable import DeformableConv
 from nas.ops.stem.timm import TimmStem
+from nas.training.checkpoint import FORMAT, Blueprint, Checkpoint
+from search_spaces.genotype import Genotype
+from search_spaces.rewrite import with_padding
 
 STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
 
@@ -21,15 +27,18 @@ class WeightsError(ValueError):
     """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a file of torch's, or of safetensors where its name ends so; nothing in it is executed.
+def read_weights(path: Path) -> dict[str, Tensor] | Checkpoint:
+    """A state dict or a checkpoint of ours, or safetensors where its name ends so; nothing in it is executed.
 
     Raises:
-        WeightsError: no such file, or not a state dict.
+        WeightsError: no such file, or neither of them.
+        CheckpointError: a damaged checkpoint.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
     raw = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if isinstance(raw, dict) and raw.get("format") == FORMAT:
+        return Checkpoint.load(path)
     if not isinstance(raw, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items()):
         raise WeightsError(f"{path}: not a state dict: expected names with tensors, as torchvision saves them")
     return raw
@@ -53,18 +62,41 @@ def _read_safetensors(path: Path) -> Any:
         raise WeightsError(f"{path}: not a state dict: {error}") from None
 
 
+def taking_over(blueprint: Blueprint, checkpoint: Checkpoint) -> Blueprint:
+    """The blueprint with that on which a checkpoint's weights depend: their padding and the norms' epsilon.
+
+    Raises:
+        WeightsError: the backbones differ in more; the message names the first difference.
+    """
+    given = checkpoint.blueprint
+    genotype = replace(given.genotype, head=blueprint.genotype.head)
+    if different := _difference(with_padding(blueprint.genotype, "same"), with_padding(genotype, "same")):
+        raise WeightsError(f"the checkpoint's backbone is another than the genotype's: they differ in {different}")
+    detector = blueprint.detector.model_copy(update={"norm_epsilon": given.detector.norm_epsilon})
+    return replace(blueprint, genotype=genotype, detector=detector)
+
+
+def _difference(ours: Genotype, theirs: Genotype) -> str:
+    """The first part in which the backbones of two genotypes differ, or nothing."""
+    pairs = zip_longest(ours.nodes, theirs.nodes)
+    node = next((f"node {(a or b).name!r}" for a, b in pairs if a != b), "")
+    return "the stem" if ours.stem != theirs.stem else node or ("the outputs" if ours.outputs != theirs.outputs else "")
+
+
 def backbone_of(detector: nn.Module) -> Backbone:
     """The decoded backbone inside a detector."""
     return next(m for m in detector.modules() if isinstance(m, Backbone))
 
 
-def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
-    """Copy the weights of the library whose network the backbone holds: timm's where its stem is of timm.
+def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor] | Checkpoint) -> None:
+    """Copy what `read_weights` found: a checkpoint's backbone, or what a library published, timm for a stem of timm.
 
     Raises:
-        WeightsError: see `load_timm` and `load_resnet`.
+        WeightsError: they do not fit; nothing was changed.
     """
-    if isinstance(backbone.stem, TimmStem):
+    if isinstance(weights, Checkpoint):
+        _copy(backbone.state_dict(keep_vars=True), backbone_of(weights.restore()).state_dict())
+    elif isinstance(backbone.stem, TimmStem):
         load_timm(backbone.stem, weights)
     else:
         load_resnet(backbone, weights)
@@ -87,13 +119,15 @@ def load_timm(stem: TimmStem, weights: Mapping[str, Tensor]) -> None:
 def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
     """Copy a torchvision ResNet's state dict into the stem and the nodes c2 .. c5; a classifier is left out.
 
-    Modules inside bottlenecks (MSFM) and the neck keep their weights.
+    Modules inside bottlenecks (MSFM), a deformable convolution's offsets and the neck keep their weights.
 
     Raises:
         WeightsError: the backbone is no such ResNet or the weights do not fit; nothing was changed.
     """
-    places = dict(_places(backbone))
-    given = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    _copy(dict(_places(backbone)), {name: x for name, x in weights.items() if not name.startswith("fc.")})
+
+
+def _copy(places: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     counters = {name for name in places if name.endswith("num_batches_tracked")}  # old files lack them
     faults = [
         _first("missing", [name for name in places if name not in given and name not in counters]),
@@ -129,7 +163,9 @@ def _places(backbone: Backbone) -> Iterator[tuple[str, Tensor]]:
 
 
 def _conv_norm(module: nn.Module, conv: str, norm: str) -> Iterator[tuple[str, Tensor]]:
-    """Entries of a convolution and its norm."""
-    for index, prefix in (("0", conv), ("1", norm)):
-        for name, value in module.get_submodule(index).state_dict(keep_vars=True).items():
+    """Entries of a convolution, without a deformable one's offsets, and its norm."""
+    first = module.get_submodule("0")
+    first = first.conv if isinstance(first, DeformableConv) else first
+    for part, prefix in ((first, conv), (module.get_submodule("1"), norm)):
+        for name, value in part.state_dict(keep_vars=True).items():
             yield f"{prefix}.{name}", value

@@ -5,21 +5,40 @@ from dataclasses import dataclass
 
 from search_spaces.choose import Chooser
 from search_spaces.genotype import Edge, Genotype, Node
-from search_spaces.ops import Op, op
+from search_spaces.ops import GenotypeError, Op, op, short
+
+Modules = Callable[[int], tuple[Op, ...]]
+"""Level -> the modules (MSFM) inside each of its bottlenecks."""
 
 STAGE_LEVELS = (2, 3, 4, 5)
 STAGE_WIDTHS = (64, 128, 256, 512)
-RESNET_REPEATS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+RESNET_REPEATS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+"""Blocks of each stage by depth (ResNet, arXiv 1512.03385, Table 1)."""
+BASIC_DEPTHS = (18, 34)
+"""Depths whose blocks are of two 3x3 convolutions; the others' are bottlenecks."""
 _IDENTITY, _LATERAL, _NEAREST = op("identity"), op("lateral"), op("nearest")
 _CONV, _CONV_RELU = op("conv", act="none", norm="none"), op("conv", norm="none")
 
 
-def resnet_nodes(depth: int, msfm: Callable[[int], tuple[Op, ...]]) -> list[Node]:
-    """The four stages c2..c5 of a bottleneck ResNet; `msfm` gives the modules of a level's bottlenecks."""
+def resnet_nodes(depth: int, msfm: Modules = lambda level: (), *, deformable: bool = False) -> list[Node]:
+    """The four stages c2..c5 of a ResNet of 18, 34, 50, 101 or 152 layers.
+
+    Args:
+        depth: which.
+        msfm: the modules of a level's bottlenecks.
+        deformable: whether the bottlenecks of c3 to c5 have a deformable convolution (arXiv 1703.06211, section 3).
+
+    Raises:
+        GenotypeError: no such depth, or bottlenecks changed where there are none.
+    """
+    if depth not in RESNET_REPEATS:
+        raise GenotypeError(f"depth: no ResNet of {short(depth)} layers; known: {', '.join(map(str, RESNET_REPEATS))}")
+    kind = "residual" if depth in BASIC_DEPTHS else "bottleneck"
     nodes = []
     source = "stem2"
     for level, width, repeats in zip(STAGE_LEVELS, STAGE_WIDTHS, RESNET_REPEATS[depth], strict=True):
-        block = op("bottleneck", repeats=repeats, msfm=msfm(level))
+        changes = {"msfm": msfm(level), "deformable": deformable and level > 2}
+        block = op(kind, repeats=repeats, **{name: value for name, value in changes.items() if value})
         nodes.append(Node(f"c{level}", level, width, (Edge(source, _IDENTITY),), block=block))
         source = f"c{level}"
     return nodes
@@ -71,12 +90,12 @@ def extra_nodes(top: int, count: int) -> list[Node]:
 def resnet_fpn(
     depth: int = 50,
     *,
-    msfm: Callable[[int], tuple[Op, ...]] = lambda level: (),
+    msfm: Modules = lambda level: (),
     fuse: Op = op("sum"),  # noqa: B008 - a frozen value
     bottom_up: bool = False,
     head: Op = op("fcos"),  # noqa: B008 - a frozen value
 ) -> Genotype:
-    """A bottleneck ResNet with a pyramid over levels 3 to 5 and two more levels above it."""
+    """A ResNet with a pyramid over levels 3 to 5 and two more levels above it."""
     levels = STAGE_LEVELS[1:]
     nodes = [
         *resnet_nodes(depth, msfm),

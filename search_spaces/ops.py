@@ -103,6 +103,7 @@ OPS: Mapping[str, Spec] = {
             "act": _ACT,
             "drop": _DROP,
             "msfm": Field((), part="msfm", differ="position", many=3),
+            "deformable": Field(False),
         },
         expansion=4,
     ),

@@ -1,8 +1,9 @@
 """RetinaNet over a ResNet as published (arXiv 1708.02002, section 4), with attention before its head (DSA)."""
 
-from search_spaces.fpn import STAGE_LEVELS, fpn_nodes, resnet_nodes
+from search_spaces.fpn import STAGE_LEVELS, Modules, fpn_nodes, resnet_fpn, resnet_nodes
 from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import Op, op
+from search_spaces.rewrite import rewrite
 
 _IDENTITY = op("identity")
 _STRIDING = op("conv", act="none", norm="none")
@@ -12,19 +13,22 @@ DSA = op("retinanet", attention=(op("dsa"),))
 """Apart for class and box tower, at levels 4 to 7 (DSA, arXiv 2012.07630)."""
 DSA_CONF = op("retinanet", attention=(op("dsa"),), confidence=True)
 """With object confidence, as released: its power .7, the gradient also through the IoU it learns."""
+NORMED = op("retinanet", norm="batch")
+"""With norms in its towers, one a level, as in SpineNet's codes."""
 
 
-def retinanet_r50(head: Op = PLAIN, *, depth: int = 50) -> Genotype:
-    """A bottleneck ResNet with a pyramid over C3 to C5, P6 from C5 and P7 from P6 by 3x3 convolutions of stride 2.
+def retinanet_r50(head: Op = PLAIN, *, depth: int = 50, msfm: Modules = lambda level: ()) -> Genotype:
+    """A ResNet with a pyramid over C3 to C5, P6 from C5 and P7 from P6 by 3x3 convolutions of stride 2.
 
     No ReLU stands before P7, and it reads P6 as the pyramid makes it, before any attention.
 
     Args:
         head: a `retinanet` operator.
-        depth: of the ResNet, 50 or 101.
+        depth: of the ResNet.
+        msfm: the modules of a level's bottlenecks.
     """
     nodes = [
-        *resnet_nodes(depth, lambda level: ()),
+        *resnet_nodes(depth, msfm),
         *fpn_nodes(STAGE_LEVELS[1:], fuse=op("sum"), bottom_up=False),
         Node("p6", 6, None, (Edge("c5", _IDENTITY),), block=_STRIDING),
         Node("p7", 7, None, (Edge("p6", _IDENTITY),), block=_STRIDING),
@@ -32,3 +36,21 @@ def retinanet_r50(head: Op = PLAIN, *, depth: int = 50) -> Genotype:
     return Genotype(
         op("resnet_stem", pool="symmetric"), tuple(nodes), tuple(f"p{level}" for level in range(3, 8)), head
     )
+
+
+def retinanet_normed(depth: int) -> Genotype:
+    """What SpineNet was compared with (arXiv 1912.05027, Figure 1; TPU release and tf-models): norms in neck and head.
+
+    The pyramid's 3x3 convolutions, P6 from P5 and P7 from P6 among them, keep their biases before the norms. Held to
+    the official counts, which do not tell how stem and strides are padded: here as torchvision does.
+
+    Args:
+        depth: of the ResNet.
+    """
+
+    def normed(operator: Op) -> Op:
+        if operator.name != "conv":
+            return operator
+        return op("conv", **{**dict(operator.attributes), "norm": "batch", "bias": True})
+
+    return rewrite(resnet_fpn(depth, head=NORMED), normed)

@@ -26,8 +26,12 @@ class Trunk:
 
 
 def resnet(depth: int) -> Trunk:
-    """The stages c3..c5 of a bottleneck ResNet of 50 or 101 layers, pooled as torchvision's."""
-    nodes = tuple(resnet_nodes(depth, lambda level: ()))
+    """The stages c3..c5 of a ResNet of 18, 34, 50, 101 or 152 layers, pooled as torchvision's.
+
+    Raises:
+        GenotypeError: no such depth.
+    """
+    nodes = tuple(resnet_nodes(depth))
     maps = tuple((node.level, node.name) for node in nodes if node.level in LEVELS)
     return Trunk(op("resnet_stem", pool="symmetric"), nodes, maps)
 

@@ -13,7 +13,7 @@ from search_spaces.naming import unknown
 from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op
 from search_spaces.rcnn import resnet_rcnn
-from search_spaces.retinanet import DSA, DSA_CONF, PLAIN, retinanet_r50
+from search_spaces.retinanet import DSA, DSA_CONF, retinanet_normed, retinanet_r50
 from search_spaces.spinenet import Block, connect
 from search_spaces.trunk import resnet
 from search_spaces.yolov3 import yolov3, yolov3_mobilenetv2
@@ -74,20 +74,26 @@ class ZooEntry:
 
 
 _FROZEN = ("stem", "c2")
+_SPINENET = "SpineNet, arXiv 1912.05027"
+_MSFM = "MSFM, OpenReview 6IVdytR2W90"
 
 
 def _spinenet(scale: str, image_size: int) -> ZooEntry:
     head = op("retinanet", norm="batch", anchor_base=3.0)
     genotype = connect(SPINENET_49, head=head)
-    return ZooEntry(genotype, SCALES[scale], image_size, "SpineNet, arXiv 1912.05027", SPINENET_CLASSES)
+    return ZooEntry(genotype, SCALES[scale], image_size, _SPINENET, SPINENET_CLASSES)
 
 
 def _r50(genotype: Genotype, source: str) -> ZooEntry:
     return ZooEntry(genotype, Scale(), 640, source)
 
 
-def _retinanet(head: Op, source: str) -> ZooEntry:
-    return ZooEntry(retinanet_r50(head), Scale(), 640, source, frozen=_FROZEN)
+def _retinanet(genotype: Genotype, source: str) -> ZooEntry:
+    return ZooEntry(genotype, Scale(), 640, source, frozen=_FROZEN)
+
+
+def _compared(depth: int, image_size: int) -> ZooEntry:
+    return ZooEntry(retinanet_normed(depth), Scale(), image_size, _SPINENET, SPINENET_CLASSES)
 
 
 def _asff(genotype: Genotype, image_size: int) -> ZooEntry:
@@ -98,24 +104,30 @@ def _msfm(level: int) -> tuple[Op, ...]:
     return PUBLISHED.at(level) if level > 2 else ()
 
 
-_RCNNS = {
-    "faster-rcnn-r50-fpn": (50, "faster_rcnn", "Faster R-CNN with FPN, arXiv 1612.03144"),
-    "faster-rcnn-r101-fpn": (101, "faster_rcnn", "Faster R-CNN with FPN, arXiv 1612.03144"),
-    "cascade-rcnn-r50-fpn": (50, "cascade_rcnn", "Cascade R-CNN, arXiv 1712.00726"),
-    "cascade-rcnn-r101-fpn": (101, "cascade_rcnn", "Cascade R-CNN, arXiv 1712.00726"),
-    "mask-rcnn-r50-fpn": (50, "mask_rcnn", "Mask R-CNN, arXiv 1703.06870"),
-}
+_FPN = "Faster R-CNN with FPN, arXiv 1612.03144"
+_RCNNS: Mapping[str, tuple[Callable[..., Genotype], str]] = MappingProxyType(
+    {
+        "faster-rcnn-r50-fpn": (partial(resnet_rcnn, 50, op("faster_rcnn")), _FPN),
+        "faster-rcnn-r50-fpn-dconv": (
+            partial(resnet_rcnn, 50, op("faster_rcnn"), deformable=True),
+            "Deformable ConvNets, arXiv 1703.06211",
+        ),
+        "faster-rcnn-r101-fpn": (partial(resnet_rcnn, 101, op("faster_rcnn")), _FPN),
+        "cascade-rcnn-r50-fpn": (partial(resnet_rcnn, 50, op("cascade_rcnn")), "Cascade R-CNN, arXiv 1712.00726"),
+        "cascade-rcnn-r101-fpn": (partial(resnet_rcnn, 101, op("cascade_rcnn")), "Cascade R-CNN, arXiv 1712.00726"),
+        "mask-rcnn-r50-fpn": (partial(resnet_rcnn, 50, op("mask_rcnn")), "Mask R-CNN, arXiv 1703.06870"),
+    }
+)
 
 
 def _rcnn(name: str) -> ZooEntry:
-    depth, head, source = _RCNNS[name]
-    return ZooEntry(resnet_rcnn(depth, op(head)), Scale(), 800, source, frozen=_FROZEN)
+    build, source = _RCNNS[name]
+    return ZooEntry(build(), Scale(), 800, source, frozen=_FROZEN)
 
 
 def _rcnn_msfm(name: str) -> ZooEntry:
-    depth, head, _ = _RCNNS[name]
-    genotype = resnet_rcnn(depth, op(head), msfm=_msfm)
-    return ZooEntry(genotype, Scale(), 800, "MSFM, OpenReview 6IVdytR2W90", frozen=_FROZEN)
+    build, _ = _RCNNS[name]
+    return ZooEntry(build(msfm=_msfm), Scale(), 800, _MSFM, frozen=_FROZEN)
 
 
 ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
@@ -126,22 +138,26 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         "spinenet-96": lambda: _spinenet("96", 1024),
         "spinenet-143": lambda: _spinenet("143", 1280),
         "spinenet-190": lambda: _spinenet("190", 1280),
-        "retinanet-r50-fpn": lambda: _retinanet(PLAIN, "RetinaNet, arXiv 1708.02002"),
-        "retinanet-r50-fpn-dsa": lambda: _retinanet(DSA, "DSA, arXiv 2012.07630"),
-        "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(DSA_CONF, "DSA with confidence, arXiv 2012.07630"),
-        "fpn-r50": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
-        "pafpn-r50": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
-        "bifpn-r50": lambda: _r50(bifpn(resnet(50)), "EfficientDet, arXiv 1911.09070"),
-        "nas-fpn-r50": lambda: _r50(merge(resnet(50)), "NAS-FPN, arXiv 1904.07392"),
-        "fpn-r50-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
-        "fpn-r50-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), "MSFM, OpenReview 6IVdytR2W90"),
+        "retinanet-r50-fpn": lambda: _retinanet(retinanet_r50(), "RetinaNet, arXiv 1708.02002"),
+        "retinanet-r50-fpn-msfm": lambda: _retinanet(retinanet_r50(msfm=_msfm), _MSFM),
+        "retinanet-r50-fpn-dsa": lambda: _retinanet(retinanet_r50(DSA), "DSA, arXiv 2012.07630"),
+        "retinanet-r50-fpn-dsa-conf": lambda: _retinanet(retinanet_r50(DSA_CONF), "DSA, arXiv 2012.07630"),
+        "retinanet-r50-fpn-tpu": lambda: _compared(50, 640),
+        "retinanet-r101-fpn-tpu": lambda: _compared(101, 1024),
+        "retinanet-r152-fpn-tpu": lambda: _compared(152, 1280),
+        "fpn": lambda: _r50(resnet_fpn(), "FPN, arXiv 1612.03144"),
+        "pafpn": lambda: _r50(resnet_fpn(bottom_up=True), "PANet, arXiv 1803.01534"),
+        "bifpn": lambda: _r50(bifpn(resnet(50)), "EfficientDet, arXiv 1911.09070"),
+        "nas-fpn": lambda: _r50(merge(resnet(50)), "NAS-FPN, arXiv 1904.07392"),
+        "fpn-asff": lambda: _r50(resnet_fpn(fuse=op("asff")), "ASFF, arXiv 1911.09516"),
+        "fpn-msfm": lambda: _r50(resnet_fpn(msfm=_msfm), _MSFM),
         "yolov3": lambda: _asff(yolov3(), 608),
         "yolov3-rfb": lambda: _asff(yolov3(rfb=True), 608),
         "yolov3-asff": lambda: _asff(yolov3(asff=True), 608),
         "yolov3-asff-rfb": lambda: _asff(yolov3(asff=True, rfb=True, dropblock=True), 608),
         "yolov3-mobilenetv2": lambda: _asff(yolov3_mobilenetv2(), 416),
         "yolov3-mobilenetv2-asff": lambda: _asff(yolov3_mobilenetv2(asff=True), 416),
-        "fpn-r50-dsa": lambda: _r50(resnet_fpn(head=op("fcos", attention=(op("dsa"),))), "DSA, arXiv 2012.07630"),
+        "fpn-dsa": lambda: _r50(resnet_fpn(head=op("fcos", attention=(op("dsa"),))), "DSA, arXiv 2012.07630"),
         **{name: partial(_rcnn, name) for name in _RCNNS},
         **{f"{name}-msfm": partial(_rcnn_msfm, name) for name in _RCNNS},
     }

@@ -70,6 +70,11 @@ def alone(found: list[Fusion], images: Tensor, *, train: bool) -> Callable[[], N
     return run
 
 
+def mean_square(network: nn.Module, images: Tensor) -> Tensor:
+    """Of all outputs: something to go down."""
+    return torch.stack([x.square().mean() for x in network(images).values()]).sum()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", action="store_true", help="forward, backward and SGD, not inference")
@@ -89,7 +94,7 @@ def main() -> None:
         if options.compile:
             for fuse, _ in found:
                 fuse.compile()
-        whole.append(stepper(network, given) if options.train else inference(network, given))
+        whole.append(stepper(network, given, mean_square) if options.train else inference(network, given))
         parts.append(alone(found, given, train=options.train))
     passes = interleaved(whole[0], whole[1], options.rounds)
     fused = interleaved(parts[0], parts[1], options.rounds)

@@ -1,10 +1,13 @@
-"""A training step of decoded backbones against the same by hand: `python -m experiments.bench.train_step`.
+"""A training step of decoded detectors against the same by hand: `python -m experiments.bench.train_step`.
 
-Forward, backward and SGD, equal weights, in turns; the loss is the mean square of the outputs.
+Forward, losses, backward and SGD, equal weights, in turns. Head and losses are the same modules on both sides;
+backbone and neck are decoded on one and by hand on the other.
 """
 
 import argparse
-from collections.abc import Callable, Iterable
+import copy
+from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +15,7 @@ from torch import Tensor, nn
 from experiments.bench.interleaved import DEVICE, autocast, interleaved, place
 from experiments.bench.plain_spinenet import PlainSpineNet, copy_state
 from experiments.bench.plain_yolov3_asff import PlainYolov3Asff
-from nas.decode import decode
+from nas.detectors import build_detector
 from nas.training.device import best_device
 from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
@@ -24,35 +27,54 @@ PLAIN: dict[str, Callable[[float], nn.Module]] = {
 """By the zoo entry whose backbone it equals."""
 
 
+Loss = Callable[[nn.Module, Tensor], Tensor]
+
+
+class PlainBackbone(nn.Module):
+    """A network by hand in the place of a decoded one."""
+
+    def __init__(self, network: nn.Module, levels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.network, self.levels = network, levels
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        return OrderedDict((f"p{level}", x) for level, x in zip(self.levels, self.network(images), strict=True))
+
+
 def pair(name: str, width: float = 1.0) -> tuple[nn.Module, nn.Module]:
-    """The decoded backbone and the plain one with its weights, of equally many parameters.
+    """The decoded detector and the one on the plain backbone, of equal weights.
 
     Raises:
-        ValueError: they are not the same network.
+        ValueError: the backbones are not the same network.
     """
+    entry = zoo(name)
     stem = width if name == "yolov3-asff" else 1.0  # SpineNet's stem keeps its width
-    scale = Scale(width=width, stem=stem, output_width=256)
-    decoded, plain = decode(zoo(name).genotype, scale), PLAIN[name](width)
-    copy_state(decoded, plain)
+    decoded = build_detector(entry.genotype, Scale(width=width, stem=stem), entry.num_classes)
+    by_hand = PLAIN[name](width)
+    copy_state(decoded.get_submodule("backbone"), by_hand)
+    plain = copy.deepcopy(decoded)
+    plain.backbone = PlainBackbone(by_hand, entry.genotype.levels)
     assert sum(p.numel() for p in decoded.parameters()) == sum(p.numel() for p in plain.parameters())
     return decoded, plain
 
 
-def outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """The maps, finest first."""
-    maps: dict[str, Tensor] | Iterable[Tensor] = network(images)
-    return list(maps.values() if isinstance(maps, dict) else maps)
+def learnt(detector: nn.Module, images: Tensor) -> Tensor:
+    """The sum of a detector's losses on images (N, 3, H, W), two objects in each."""
+    boxes = torch.tensor([[0.1, 0.2, 0.4, 0.6], [0.3, 0.1, 0.9, 0.8]], device=images.device) * images.shape[-1]
+    target = {"boxes": boxes, "labels": torch.tensor([1, 2], device=images.device)}
+    losses: dict[str, Tensor] = detector(images, [target] * len(images))
+    return torch.stack(tuple(losses.values())).sum()
 
 
-def stepper(network: nn.Module, images: Tensor) -> Callable[[], None]:
+def stepper(network: nn.Module, images: Tensor, loss: Loss) -> Callable[[], None]:
     """One training step at a call."""
-    optimiser = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-5, momentum=0.9)
 
     def step() -> None:
         with autocast(images):
-            loss = torch.stack([x.square().mean() for x in outputs(network, images)]).sum()
+            value = loss(network, images)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     return step
@@ -70,7 +92,7 @@ def main() -> None:
     device = best_device(options.device)
     images = torch.rand(options.batch, 3, options.image_size, options.image_size)
     for name in [options.only] if options.only else PLAIN:
-        decoded, plain = (stepper(*place(net.train(), images, device)) for net in pair(name, options.width))
+        decoded, plain = (stepper(*place(net.train(), images, device), learnt) for net in pair(name, options.width))
         print(f"{name:12} {interleaved(decoded, plain, options.rounds)}, {torch.get_num_threads()} threads")
 
 

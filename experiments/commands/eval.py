@@ -26,9 +26,9 @@ class Arguments:
     """Score a trained detector on a validation set."""
 
     checkpoint: Positional[Path]
-    """A checkpoint of `nas train`; it knows its scale, classes and detector."""
+    """A checkpoint of `nas train` or `nas import-tf`; it knows its scale, classes and detector."""
     data: str
-    """A directory in COCO's format, or "digits"."""
+    """A directory in COCO's format, or "digits"; the checkpoint may know more categories than it has."""
     device: str = "auto"
     """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
     json: bool = False
@@ -44,12 +44,8 @@ def main(arguments: Sequence[str]) -> int:
         )
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
-    val = open_val(asked.data, asked.digits)
+    val = open_val(asked.data, asked.digits).under(blueprint.categories)
     report_skipped(val, Console(stderr=True))
-    if val.categories != blueprint.categories[: len(val.categories)]:
-        raise UsageError(
-            f"{asked.checkpoint} knows other categories than {asked.data}: evaluate it on data like its own"
-        )
     device = best_device(asked.device)
     images = open_images(val, blueprint.image_size, limit=CACHE_BYTES)
     metrics = evaluate(checkpoint.restore().to(device), val, images, device=device)

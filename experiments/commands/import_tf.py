@@ -7,31 +7,35 @@ from typing import Annotated, Literal
 
 import torch
 from rich.console import Console
+from torchvision.models.detection import RetinaNet_ResNet50_FPN_Weights
 from tyro.conf import Positional, arg
 
 from experiments.arguments import parse
 from experiments.errors import UsageError
-from experiments.genotypes import Named, find_genotype
+from experiments.genotypes import find_genotype
 from experiments.network import Network, parse_network
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
 from nas.importers.tf_spinenet import import_weights
 from nas.importers.variables import Variables, read_variables
 from nas.training.checkpoint import Blueprint, Checkpoint
-from search_spaces.genotype import Scale
+from search_spaces.genotype import Genotype, Scale
 from search_spaces.rewrite import with_padding
 from search_spaces.zoo import SPINENET_CLASSES
 
 VERB = "import-tf"
-EPSILON = 1e-3
-"""Of the norms in tf-models, where a file does not say."""
+EPSILONS = {"same": 1e-3, "symmetric": 1e-4}
+"""Of the norms in tf-models and in the TPU release, where a file does not say; by how each pads."""
+COCO = RetinaNet_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+"""Names by category id, 0 the background; "N/A" where COCO has no such category."""
 
 
 @dataclass(frozen=True)
 class Arguments:
     """Read weights of a SpineNet backbone from an .npz of TensorFlow variables, in order of their creation.
 
-    The head, of which such a file has none, begins as fresh as in a training.
+    The head begins as fresh as in a training, also where the file has one: `nas train GENOTYPE --backbone-weights OUT`
+    trains it.
     """
 
     file: Positional[Path]
@@ -42,9 +46,10 @@ class Arguments:
     genotype: str = "zoo:spinenet-49"
     """The topology the weights belong to."""
     padding: Literal["symmetric", "same"] | None = None
-    """Which official function they belong to: symmetric (TPU release), same (tf-models); else the genotype's own."""
+    """Which official code they are from, as equal weights compute different outputs there: same (tf-models), symmetric
+    (the paper's TPU release). May be left out where the genotype says "same" already."""
     norm_epsilon: float | None = None
-    """Of every batch norm; else what the file says, or 1e-3."""
+    """Of every batch norm; else what the file says, or 1e-3 (same) and 1e-4 (symmetric), as in the official codes."""
     image_size: int = 640
     """Side of the images the checkpoint is evaluated on, px."""
 
@@ -59,8 +64,15 @@ def main(arguments: Sequence[str]) -> int:
 
     asked = parse_network(Arguments, VERB, arguments, before)
     named = asked.network.of(found)
+    genotype = _padded(named.genotype, asked.padding)
     variables = read_variables(asked.file)
-    blueprint = _blueprint(asked, named, variables)
+    blueprint = Blueprint(
+        genotype=genotype,
+        scale=asked.network.scale,
+        detector=DetectorConfig(norm_epsilon=_epsilon(asked, variables)),
+        image_size=asked.image_size,
+        categories=tuple(map(_category, range(named.num_classes or SPINENET_CLASSES))),
+    )
     torch.manual_seed(0)
     model = blueprint.build()
     import_weights(model.get_submodule("backbone"), variables)
@@ -68,15 +80,32 @@ def main(arguments: Sequence[str]) -> int:
         Checkpoint(blueprint, "{}", 0, {"model": model.state_dict()}).save(asked.out)
     except (OSError, RuntimeError) as error:
         raise UsageError(f"--out {asked.out}: cannot be written: {error}") from None
-    Console().print(f"{len(variables.ordered)} variables in {asked.out}", markup=False)
+    console = Console()
+    if variables.head:
+        console.print(f"left out: {len(variables.head)} variables of a head, first {variables.head[0]}", markup=False)
+    console.print(f"{len(variables.ordered)} variables in {asked.out}; the head starts fresh", markup=False)
     return 0
 
 
-def _blueprint(asked: Arguments, named: Named, variables: Variables) -> Blueprint:
-    return Blueprint(
-        genotype=with_padding(named.genotype, asked.padding) if asked.padding else named.genotype,
-        scale=asked.network.scale,
-        detector=DetectorConfig(norm_epsilon=asked.norm_epsilon or variables.epsilon or EPSILON),
-        image_size=asked.image_size,
-        categories=tuple(Category(k, f"category {k}") for k in range(named.num_classes or SPINENET_CLASSES)),
-    )
+def _padded(genotype: Genotype, padding: str | None) -> Genotype:
+    if padding:
+        return with_padding(genotype, padding)
+    if with_padding(genotype, "same") != genotype:
+        raise UsageError(
+            "--padding: which official code are the weights from? 'same': tf-models, whose strided convolutions pad as "
+            "TensorFlow's 'same'; 'symmetric': the paper's TPU release. Equal weights compute different maps in them"
+        )
+    return genotype
+
+
+def _epsilon(asked: Arguments, variables: Variables) -> float:
+    given = asked.norm_epsilon
+    if given is None:
+        return variables.epsilon or EPSILONS[asked.padding or "same"]
+    if not 0 < given < 1:
+        raise UsageError(f"--norm-epsilon {given}: give a number between 0 and 1")
+    return given
+
+
+def _category(number: int) -> Category:
+    return Category(number, COCO[number] if number < len(COCO) else "N/A")

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from rich.console import Console
-from rich.table import Column, Table
 from tyro.conf import arg
 
 from experiments.arguments import parse
@@ -36,17 +34,23 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps({"zoo": rows}))
         return 0
-    name, head = (Column(title, no_wrap=True) for title in ("name", "head"))
-    source = Column("source", overflow="fold")
-    table = Table(name, head, "px", "parameters", "multiply-\nadds", source, box=None, pad_edge=False)
+    print(_line("name", "head", "px", "parameters", "multiply-adds"))
+    of_source: dict[str, list[str]] = {}
     for row in rows:
         if "error" in row:
-            numbers = "-", "-", row["error"]
+            numbers = "-", "-"
         else:
-            numbers = f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G", row["source"]
-        table.add_row(row["name"], row["head"], str(row["image_size"]), *numbers)
-    Console().print(table)
+            numbers = f"{row['parameters'] / 1e6:.2f} M", f"{row['macs'] / 1e9:.1f} G"
+        line = _line(row["name"], row["head"], row["image_size"], *numbers)
+        of_source.setdefault(row["source"], []).append(f"{line}  {row['error']}" if "error" in row else line)
+    for source, lines in of_source.items():
+        print("", source, *lines, sep="\n")
     return 0
+
+
+def _line(name: str, head: str, px: object, parameters: str, macs: str) -> str:
+    """At most 80 characters; the numbers to the right."""
+    return f"{name:{max(map(len, ZOO))}} {head:12} {px:>4} {parameters:>12} {macs:>14}"
 
 
 def _row(name: str, flags: Sequence[str]) -> dict[str, Any]:

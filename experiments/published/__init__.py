@@ -8,7 +8,14 @@ To add a system, write a module with `FIGURES` and name it here; where a detecto
 `nas published` prints all of them, and fails where a difference exceeds a row's tolerance.
 """
 
-from experiments.published import asff, dsa, msfm, necks, spinenet
+from experiments.published import asff, dsa, msfm, necks, retinanet, spinenet
 from experiments.published.figure import Figure
 
-FIGURES: tuple[Figure, ...] = (*spinenet.FIGURES, *asff.FIGURES, *msfm.FIGURES, *dsa.FIGURES, *necks.FIGURES)
+FIGURES: tuple[Figure, ...] = (
+    *spinenet.FIGURES,
+    *retinanet.FIGURES,
+    *asff.FIGURES,
+    *msfm.FIGURES,
+    *dsa.FIGURES,
+    *necks.FIGURES,
+)

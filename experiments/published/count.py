@@ -34,10 +34,10 @@ def of_zoo(name: str, image_size: int | None = None) -> Cost:
 
 
 @cache
-def added_by_msfm(settings: MsfmSettings, depth: int = 50) -> int:
-    """Parameters that modules in every bottleneck of levels 3 to 5 add to a ResNet."""
+def added_by_msfm(settings: MsfmSettings) -> int:
+    """Parameters that modules in every bottleneck of levels 3 to 5 add to a ResNet-50."""
 
     def msfm(level: int) -> tuple[Op, ...]:
         return settings.at(level) if level > 2 else ()
 
-    return parameters(resnet_fpn(depth, msfm=msfm)) - parameters(resnet_fpn(depth))
+    return parameters(resnet_fpn(msfm=msfm)) - parameters(resnet_fpn())

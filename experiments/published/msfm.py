@@ -1,12 +1,13 @@
 """MSFM (OpenReview 6IVdytR2W90): the 57 parameter figures of Tables 2, 3, 4 and 6.
 
 The paper prints what mmdet counts: trainable parameters with the stem and the first stage frozen, rounded to two
-decimals and then to one. The modules' share comes from decoded networks, the detectors' from the zoo or, where it lacks
-one, from `FOREIGN_BASELINES`.
+decimals and then to one. Detectors come from the zoo, with and without the module; of those it lacks,
+`FOREIGN_BASELINES` has the parameters, to which the module's share is added.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from experiments.published.count import added_by_msfm, of_zoo
 from experiments.published.figure import Figure, millions
@@ -17,14 +18,14 @@ ZOO_BASELINES = {
     "Cascade R50": "cascade-rcnn-r50-fpn",
     "Faster R101": "faster-rcnn-r101-fpn",
     "RetinaNet R50": "retinanet-r50-fpn",
+    "Faster R50 Dconv": "faster-rcnn-r50-fpn-dconv",
     "Mask R50": "mask-rcnn-r50-fpn",
     "Cascade R101": "cascade-rcnn-r101-fpn",
 }
-"""The zoo entries of the detectors that the module is put into; their authors' frozen stages are not counted."""
+"""Zoo entries of the detectors that the module is put into; with it their names end in `-msfm`."""
 FOREIGN_BASELINES = {
     "Grid R50": 64_322_857,
     "Dynamic R50": 41_527_712,
-    "Faster R50 Dconv": 42_108_554,
     "RepPoints R50": 36_620_150,
 }
 """Trainable parameters of mmdet's detectors that the zoo does not carry."""
@@ -109,23 +110,32 @@ def baseline(name: str) -> int:
     return of_zoo(ZOO_BASELINES[name]).trainable_parameters
 
 
-def _figure(name: str, published: float, detector: str, settings: MsfmSettings | None, depth: int = 50) -> Figure:
-    def ours() -> float:
-        return baseline(detector) + (added_by_msfm(settings, depth) if settings else 0)
+def with_msfm(name: str) -> int:
+    """Trainable parameters of a detector with the published module at positions 2 and 3."""
+    if name in FOREIGN_BASELINES:
+        return FOREIGN_BASELINES[name] + added_by_msfm(PUBLISHED)
+    return of_zoo(f"{ZOO_BASELINES[name]}-msfm").trainable_parameters
 
+
+def _figure(name: str, published: float, ours: Callable[[], int], *, foreign: bool = False) -> Figure:
     slip = INCONSISTENT.get(name, "")
-    note = slip or (FOREIGN_NOTE if detector in FOREIGN_BASELINES else "")
+    note = slip or (FOREIGN_NOTE if foreign else "")
     return Figure("MSFM", f"{name}, M parameters", published, ours, millions(2, 1), 0.1 if slip else 0, note)
 
 
+def _ablation(settings: MsfmSettings) -> Callable[[], int]:
+    return lambda: baseline("Faster R50") + added_by_msfm(settings)
+
+
 def _figures() -> Iterator[Figure]:
-    yield _figure("T2 baseline", 41.5, "Faster R50", None)
+    yield _figure("T2 baseline", 41.5, partial(baseline, "Faster R50"))
     for name, published, settings in ABLATIONS:
-        yield _figure(name, published, "Faster R50", settings)
+        yield _figure(name, published, _ablation(settings))
     for name, without, with_ in DETECTORS:
-        yield _figure(f"T4 {name}", without, name, None)
-        yield _figure(f"T4 {name} + MSFM(2,3)", with_, name, PUBLISHED, 101 if "R101" in name else 50)
-    yield _figure("T6 Cascade R101 + MSFM(2,3)", 93.4, "Cascade R101", PUBLISHED, 101)
+        foreign = name in FOREIGN_BASELINES
+        yield _figure(f"T4 {name}", without, partial(baseline, name), foreign=foreign)
+        yield _figure(f"T4 {name} + MSFM(2,3)", with_, partial(with_msfm, name), foreign=foreign)
+    yield _figure("T6 Cascade R101 + MSFM(2,3)", 93.4, partial(with_msfm, "Cascade R101"))
 
 
 FIGURES = tuple(_figures())

@@ -35,8 +35,8 @@ def _bifpn(depth: int, published: int) -> Figure:
 
 
 FIGURES = (
-    Figure("FPN", "neck, parameters", 3_868_672, _neck(zoo("fpn-r50").genotype), note="mmdet 3.3.0 FPN"),
-    Figure("PAFPN", "neck, parameters", 6_228_992, _neck(zoo("pafpn-r50").genotype), note="mmdet 3.3.0 PAFPN"),
+    Figure("FPN", "neck, parameters", 3_868_672, _neck(zoo("fpn").genotype), note="mmdet 3.3.0 FPN"),
+    Figure("PAFPN", "neck, parameters", 6_228_992, _neck(zoo("pafpn").genotype), note="mmdet 3.3.0 PAFPN"),
     _bifpn(1, 2_781_715),
     _bifpn(3, 3_879_481),
     *map(_nas_fpn, (1, 3, 7)),

@@ -63,6 +63,22 @@ class DetectionSet:
         """How many training targets all images hold together."""
         return sum(map(len, self.labels))
 
+    def under(self, categories: tuple[Category, ...]) -> "DetectionSet":
+        """The same objects for a detector of other categories: a label is an index into these.
+
+        Raises:
+            DataError: the set has a category that they lack.
+        """
+        place = {category: index for index, category in enumerate(categories)}
+        if unknown := [category for category in self.categories if category not in place]:
+            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            raise DataError(
+                f"{self.name} has the category {unknown[0].name!r} (id {unknown[0].id}){more}, which the detector does "
+                "not know: give data like its own"
+            )
+        label = np.array([place[category] for category in self.categories], np.int64)
+        return replace(self, categories=categories, labels=tuple(label[of_image] for of_image in self.labels))
+
     def subset(self, n: int) -> "DetectionSet":
         """Keep the first `n` images, or all if there are fewer; the ground truth shrinks along.
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from nas.ops.block.rfb import BRANCHES
-
 State = dict[str, Tensor]
 
 _FUSE = (
@@ -24,12 +22,12 @@ _FUSE = (
 )
 _EXPAND = ((re.compile(r"expand\.conv\."), "block.conv."), (re.compile(r"expand\.batch_norm\."), "block.norm."))
 _HEAD = (
+    (re.compile(r"Feature_adaption\.rfb\.[a-z_.]*(\d+)\.(\d+)\."), r"rfb.branches.\1.\2."),
     (re.compile(r"guide_wh\."), "guide."),
     (re.compile(r"Feature_adaption\.conv_offset\."), "offset."),
     (re.compile(r"Feature_adaption\.dconv\."), "adapt."),
     (re.compile(r"conv\."), "out."),
 )
-_RFB = "Feature_adaption.rfb."
 
 
 def fusion_state(released: Mapping[str, Tensor]) -> tuple[State, State]:
@@ -44,17 +42,12 @@ def fusion_state(released: Mapping[str, Tensor]) -> tuple[State, State]:
 
 
 def head_state(released: Mapping[str, Tensor]) -> State:
-    """A released head -> state of a `GuidedHead`; a receptive field block is taken branch by branch, in order.
+    """A released head -> state of a `GuidedHead`.
 
     Raises:
         KeyError: an entry that no head has.
     """
-    field = [x for name, x in released.items() if name.startswith(_RFB)]
-    names = _rfb_names()
-    if len(field) not in (0, len(names)):
-        raise KeyError(f"{_RFB}*: {len(field)} entries, a receptive field block has {len(names)}")
-    rest = {name: x for name, x in released.items() if not name.startswith(_RFB)}
-    return _renamed(rest, _HEAD) | dict(zip(names, field, strict=False))
+    return _renamed(released, _HEAD)
 
 
 def _renamed(released: Mapping[str, Tensor], rules: tuple[tuple[re.Pattern[str], str], ...]) -> State:
@@ -79,12 +72,3 @@ def _with_counters(state: State) -> State:
         name.replace("running_var", "num_batches_tracked"): torch.tensor(0) for name in state if "running_var" in name
     }
     return counters | state
-
-
-def _rfb_names() -> list[str]:
-    return [
-        f"rfb.branches.{b}.{i}.{kind}"
-        for b, layers in enumerate(BRANCHES)
-        for i in range(len(layers))
-        for kind in ("weight", "bias")
-    ]

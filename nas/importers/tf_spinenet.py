@@ -2,9 +2,11 @@
 
 Both create their variables in one order: the stem; then block by block the edges in the order of its parents
 (squeeze, down, widen) and the repeats (shortcut first); then the endpoints, finest first. Each convolution is
-followed by its norm. So positions, not names, say what belongs where.
+followed by its norm. So positions, not names, say what belongs where. A head's variables are left out: how the codes
+order them, their anchors and the sides of a box is not known here.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -12,7 +14,7 @@ from difflib import SequenceMatcher
 import torch
 from torch import Tensor, nn
 
-from nas.importers.variables import Variable, Variables
+from nas.importers.variables import ORDER, Variable, Variables
 from nas.ops.block.residual import ResidualUnit
 from nas.training.checkpoint import CheckpointError
 
@@ -44,8 +46,8 @@ def import_weights(backbone: nn.Module, variables: Variables) -> None:
         variables: the file.
 
     Raises:
-        Misfit: a variable is missing, unexpected or of another shape, or the network has more than convolutions
-            and batch norms; nothing was changed.
+        Misfit: a variable is missing, unexpected, of another shape or out of order, or the network has more than
+            convolutions and batch norms; nothing was changed.
     """
     slots = list(creation_order(backbone))
     _check_covered(backbone, slots)
@@ -88,9 +90,18 @@ Pair = tuple[Slot | None, Variable | None]
 
 def _faults(slots: list[Slot], variables: Variables) -> list[str]:
     """What does not fit, by kind: how many and the first."""
+    if _only_misordered(slots, variables):
+        return [f"the right variables, but not in the order of their creation: list their names so in {ORDER!r}"]
     found = min((_sorted_out(pairs) for pairs in _pairings(slots, variables.ordered)), key=_count)
     found["unexpected"] = [repr(name) for name in variables.unlisted] + found["unexpected"]
     return [f"{len(entries)} {kind}, first {entries[0]}" for kind, entries in found.items() if entries]
+
+
+def _only_misordered(slots: list[Slot], variables: Variables) -> bool:
+    """Whether each tensor has a variable of its role and shape, but not at its place."""
+    ours = [(slot.role, slot.shape) for slot in slots]
+    theirs = [(v.role, v.values.shape) for v in variables.ordered if v.values is not None]
+    return not variables.unlisted and ours != theirs and Counter(ours) == Counter(theirs)
 
 
 def _count(found: dict[str, list[str]]) -> int:

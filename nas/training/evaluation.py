@@ -75,11 +75,8 @@ def _nothing_found(truth: Any) -> Any:
 def to_coco(data: DetectionSet, position: int, scale: float, detected: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     """Detections of one image in COCO's result format: original pixels, original category ids.
 
-    Masks (M, 1, m, m) in the frames of their boxes become run lengths of the stored image. Labels beyond the data's
-    categories, of a classifier with outputs to spare, are left out.
+    Masks (M, 1, m, m) in the frames of their boxes become run lengths of the stored image.
     """
-    meant = detected["labels"] < len(data.categories)
-    detected = {name: values[meant] for name, values in detected.items()}
     boxes = detected["boxes"].double().cpu().numpy() / scale
     boxes[:, 2:] -= boxes[:, :2]
     found = [

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nas.data.cache import open_images
 from nas.data.detection_set import DetectionSet
 from nas.ops.block.dropblock import set_epoch
-from nas.pretrained import backbone_of, load_backbone, read_weights
+from nas.pretrained import backbone_of, load_backbone, read_weights, taking_over
 from nas.training.batches import Batches
 from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
 from nas.training.evaluation import evaluate
@@ -30,8 +30,9 @@ class FitConfig(BaseModel):
         recipe: how each step is made.
         seed: of weights, order and augmentation.
         cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
-        backbone_weights: a state dict to begin with: of torchvision's ResNet for a genotype with nodes c2 .. c5, of
-            the timm model for one with a timm stem.
+        backbone_weights: to begin with: a state dict of torchvision's ResNet for a genotype with nodes c2 .. c5, of the
+            timm model for one with a timm stem, or a checkpoint with the genotype's backbone, whose padding and norm
+            epsilon are then taken over.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,12 +78,12 @@ def fit(
         The 12 COCO numbers on the validation set, and 12 of masks where head and data have them.
 
     Raises:
-        DataError: the head is trained on masks, and the training set has none.
-        CheckpointError: `out` holds a training of something else.
+        DataError: the head is trained on masks, and the training set has none; or a category is not the blueprint's.
+        CheckpointError: `out` holds a training of something else, or the backbone's weights are damaged.
         Diverged: the loss is no longer finite; the last checkpoint stays.
         WeightsError: the backbone's weights cannot be read or do not fit.
     """
-    train, val = data
+    train, val = (part.under(blueprint.categories) for part in data)
     limit = int(config.cache_gib * 2**30)
     batches = Batches(
         train,
@@ -90,10 +91,13 @@ def fit(
         config.recipe.batch_size,
         blueprint.genotype.head.spec.masks,
     )
+    weights = read_weights(config.backbone_weights) if config.backbone_weights else None
+    if isinstance(weights, Checkpoint):
+        blueprint = taking_over(blueprint, weights)
     torch.manual_seed(config.seed)
     model = blueprint.build()
-    if config.backbone_weights and not (out / LAST).exists():
-        load_backbone(backbone_of(model), read_weights(config.backbone_weights))
+    if weights and not (out / LAST).exists():
+        load_backbone(backbone_of(model), weights)
     model.to(device)
     trainer = Trainer(model, config.recipe, config.epochs * batches.steps_per_epoch)
     out.mkdir(parents=True, exist_ok=True)

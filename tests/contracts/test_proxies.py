@@ -45,7 +45,7 @@ def proxy(request: pytest.FixtureRequest) -> Proxy:
 
 @pytest.fixture(scope="module")
 def genotype() -> Genotype:
-    return zoo("fpn-r50").genotype
+    return zoo("fpn").genotype
 
 
 def test_it_yields_its_objectives_once_per_step(proxy: Proxy, genotype: Genotype) -> None:

@@ -18,7 +18,7 @@ from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
 from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import METRICS
-from search_spaces.zoo import zoo
+from search_spaces.zoo import ZOO, zoo
 
 TINY = [
     *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
@@ -117,18 +117,30 @@ def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
 def test_zoo_prints_one_json_document(folder: Path) -> None:
     rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
     heads = {row["name"]: row["head"] for row in rows}
-    assert (heads["spinenet-49"], heads["yolov3"], heads["fpn-r50"]) == ("retinanet", "yolov3", "fcos")
+    assert (heads["spinenet-49"], heads["yolov3"], heads["fpn"]) == ("retinanet", "yolov3", "fcos")
+
+
+def test_zoo_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest name and the largest numbers; entries stand under their source."""
+    names = ("spinenet-190", "fpn-msfm", "faster-rcnn-r50-fpn-dconv-msfm", max(ZOO, key=len))
+    monkeypatch.setattr("experiments.commands.zoo.ZOO", dict.fromkeys(names, None))
+    header, *lines = nas("zoo", cwd=folder).stdout.splitlines()
+    assert header.split() == ["name", "head", "px", "parameters", "multiply-adds"]
+    assert max(map(len, (header, *lines))) <= 80
+    assert lines[1:3] == ["SpineNet, arXiv 1912.05027", next(line for line in lines if "spinenet-190" in line)]
+    assert lines[2].split() == ["spinenet-190", "retinanet", "1280", "163.64", "M", "1881.7", "G"]
+    assert [line.split()[0] for line in lines[4:]] == ["MSFM,", *dict.fromkeys(names[1:])]
 
 
 def test_the_zoo_is_listed_under_any_head_scale_and_class_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a head cannot read is listed with the reason."""
-    monkeypatch.setattr("experiments.commands.zoo.ZOO", ("yolov3", "pafpn-r50"))
+    monkeypatch.setattr("experiments.commands.zoo.ZOO", ("yolov3", "pafpn"))
     flags = ("--detector", "retinanet", "--scale", "proxy", "--classes", "5")
     rows = {row["name"]: row for row in json.loads(nas("zoo", *flags, "--json", cwd=folder).stdout)["zoo"]}
     assert {row["head"] for row in rows.values()} == {"retinanet"}
     assert "a head reads one width" in rows["yolov3"]["error"]
-    alone = nas("cost", "zoo:pafpn-r50", *flags, "--image-size", "640", "--json", cwd=folder)
-    assert rows["pafpn-r50"].items() >= json.loads(alone.stdout).items()
+    alone = nas("cost", "zoo:pafpn", *flags, "--image-size", "640", "--json", cwd=folder)
+    assert rows["pafpn"].items() >= json.loads(alone.stdout).items()
     assert "a head reads one width" in " ".join(nas("zoo", *flags, cwd=folder).stdout.split())
 
 
@@ -203,15 +215,15 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["draw", "run", "--out", "g.gif"], ".svg"),
         (["train", "run", "--backbone-weights", "none.pt"], "none.pt: no such file"),
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
-        (["cost", "zoo:fpn-r50", "--scale.output-width", "40"], "multiple of 32"),
+        (["cost", "zoo:fpn", "--scale.output-width", "40"], "multiple of 32"),
         (["cost", "zoo:spinenet-49", "--detector", "fster_rcnn"], "did you mean 'faster_rcnn'"),
         (["zoo", "--detector", "fster_rcnn"], "did you mean 'faster_rcnn'"),
         (["draw", "zoo:spinenet-49", "--scale", "97"], "--scale: no scale '97'; known: 49s, 49s-256, 49, 96"),
         (["train", "zoo:spinenet-49", "--scale", "spinenet-1430"], "--scale: no scale 'spinenet-1430'"),
         (["cost", "zoo:spinenet-49", "--classes", "0"], "--classes 0: a classifier has at least 1"),
-        (["train", "zoo:fpn-r50", "--data", "digits", "--classes", "9", *TINY_DIGITS], "10 categories: give as many"),
-        (["eval", "zoo:fpn-r50", "--data", "digits"], "nas train zoo:fpn-r50"),
-        (["train", "zoo:fpn-r50", "--data", "digits", "--detector", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
+        (["train", "zoo:fpn", "--data", "digits", "--classes", "9", *TINY_DIGITS], "10 categories: give as many"),
+        (["eval", "zoo:fpn", "--data", "digits"], "nas train zoo:fpn"),
+        (["train", "zoo:fpn", "--data", "digits", "--detector", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
     ],
 )
 def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments: list[str], says: str) -> None:
@@ -230,7 +242,7 @@ def test_a_run_is_carried_on_by_one_process_at_a_time(run: Path) -> None:
 
 def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:
     """Legal field by field, half a million times too large together."""
-    document = json.loads(zoo("fpn-r50").genotype.to_json())
+    document = json.loads(zoo("fpn").genotype.to_json())
     for node in document["nodes"]:
         node["width"] = node["width"] and 8192
     (folder / "huge.json").write_text(json.dumps(document))

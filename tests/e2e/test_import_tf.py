@@ -1,5 +1,6 @@
 """`nas import-tf` as a user runs it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ from support import shared_data
 
 from experiments.cli import main
 from nas.training.checkpoint import Checkpoint
+from search_spaces.rewrite import with_padding
+from search_spaces.zoo import zoo
 
+TRAIN = (
+    *("--data", "digits", "--digits.train-images", "4", "--digits.val-images", "2", "--image-size", "64"),
+    *("--epochs", "1", "--recipe.batch-size", "4", "--recipe.learning-rate", "1e-12", "--recipe.weight-decay", "0"),
+)
 TINY = ("--scale.width", "0.33", "--scale.output-width", "48")
 
 
@@ -18,15 +25,16 @@ def weights() -> Path:
     return shared_data() / "fixtures" / "spinenet_tiny.npz"
 
 
+def imported(weights: Path, out: Path, *flags: str) -> Checkpoint:
+    assert main(["import-tf", str(weights), "--genotype", "zoo:spinenet-49", "--out", str(out), *TINY, *flags]) == 0
+    return Checkpoint.load(out)
+
+
 @pytest.mark.parametrize(("padding", "prefix"), [("same", "out"), ("symmetric", "tpu_out")])
 def test_a_checkpoint_computes_what_the_official_code_does(
     padding: str, prefix: str, weights: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "checkpoint.pt"
-    command = ["import-tf", str(weights), "--genotype", "zoo:spinenet-49", "--out", str(out), *TINY]
-    assert main([*command, "--padding", padding]) == 0
-    checkpoint = Checkpoint.load(out)
-    assert len(checkpoint.blueprint.categories) == 91
+    checkpoint = imported(weights, tmp_path / "checkpoint.pt", "--padding", padding)
     with np.load(weights, allow_pickle=False) as arrays, torch.inference_mode():
         maps = checkpoint.restore().get_submodule("backbone")(torch.from_numpy(arrays["input"]).permute(0, 3, 1, 2))
         for level in range(3, 8):
@@ -38,8 +46,79 @@ def test_a_misfit_exits_with_2_and_writes_nothing(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "checkpoint.pt"
-    assert main(["import-tf", str(weights), "--genotype", "zoo:spinenet-49", "--out", str(out)]) == 2
+    assert main(["import-tf", str(weights), "--padding", "same", "--out", str(out)]) == 2
     said = capsys.readouterr().err
     assert "mis-shaped, first" in said
     assert "takes (1, 1, 64, 256)" in said
     assert not out.exists()
+
+
+def test_weights_of_unknown_padding_are_not_guessed_at(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "checkpoint.pt"
+    assert main(["import-tf", str(weights), "--out", str(out), *TINY]) == 2
+    said = capsys.readouterr().err
+    assert "'same': tf-models" in said
+    assert "'symmetric': the paper's TPU release" in said
+    (tmp_path / "same.json").write_text(with_padding(zoo("spinenet-49").genotype, "same").to_json())
+    assert main(["import-tf", str(weights), "--genotype", str(tmp_path / "same.json"), "--out", str(out), *TINY]) == 0
+
+
+@pytest.mark.parametrize(("padding", "epsilon"), [("same", 1e-3), ("symmetric", 1e-4)])
+def test_norms_are_those_of_the_code_where_the_file_does_not_say(
+    padding: str, epsilon: float, weights: Path, tmp_path: Path
+) -> None:
+    with np.load(weights, allow_pickle=False) as arrays:
+        np.savez(tmp_path / "bare.npz", **{name: arrays[name] for name in arrays.files if name != "config_json"})
+    out = tmp_path / "checkpoint.pt"
+    found = imported(tmp_path / "bare.npz", out, "--padding", padding).blueprint.detector
+    assert found.norm_epsilon == epsilon
+    given = imported(tmp_path / "bare.npz", out, "--padding", padding, "--norm-epsilon", "0.01").blueprint.detector
+    assert given.norm_epsilon == 0.01
+
+
+def test_an_imported_checkpoint_is_scored_on_coco(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its outputs are COCO's category ids; those of a fresh head find nothing yet."""
+    with np.load(weights, allow_pickle=False) as arrays:
+        head = {"retina_net_head/classnet_0/kernel:0": np.zeros((3, 3, 48, 48), np.float32)}
+        np.savez(tmp_path / "whole.npz", **head, **{name: arrays[name] for name in arrays.files})
+    out = tmp_path / "checkpoint.pt"
+    blueprint = imported(tmp_path / "whole.npz", out, "--padding", "same", "--image-size", "32").blueprint
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out: 1 variables of a head, first retina_net_head/classnet_0/kernel:0" in said
+    assert "the head starts fresh" in said
+    data = shared_data() / "data" / "coco_mini"
+    named = {c.id: c.name for c in blueprint.categories}
+    assert len(named) == 91
+    assert all(named[c["id"]] == c["name"] for c in json.loads((data / "val.json").read_text())["categories"])
+    assert main(["eval", str(out), "--data", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["AP"] == 0
+    assert main(["eval", str(out), "--data", str(data.parent / "bccd")]) == 2
+    assert "which the detector does not know" in capsys.readouterr().err
+
+
+def test_a_training_begins_with_an_imported_backbone(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The padding and the norms that the weights belong to come with them."""
+    out = tmp_path / "checkpoint.pt"
+    theirs = imported(weights, out, "--padding", "same")
+    command = ["train", "zoo:spinenet-49", "--backbone-weights", str(out), "--out", str(tmp_path / "trained"), *TRAIN]
+    assert main([*command, *TINY]) == 0
+    made = Checkpoint.load(tmp_path / "trained" / "last.pt")
+    assert made.blueprint.genotype == theirs.blueprint.genotype
+    assert made.blueprint.detector.norm_epsilon == theirs.blueprint.detector.norm_epsilon == 1e-3
+    assert len(made.blueprint.categories) == 10
+    kernels = [name for name in theirs.state["model"] if name.startswith("backbone") and name.endswith("0.weight")]
+    assert len(kernels) > 100
+    for name in kernels:
+        torch.testing.assert_close(made.state["model"][name], theirs.state["model"][name])
+    assert main([*command, *TINY]) == 0
+    assert main([*command, "--out", str(tmp_path / "other"), "--scale.output-width", "48"]) == 2
+    assert "of another shape: 'nodes.node_b0" in capsys.readouterr().err
+    command[1] = "zoo:retinanet-r50-fpn"
+    assert main([*command, *TINY]) == 2
+    assert "they differ in the stem" in capsys.readouterr().err

@@ -44,11 +44,11 @@ EFFDET_BIFPN = {1: 2_781_715, 3: 3_879_481}
 
 
 def test_fpn_has_the_parameters_of_mmdet_s() -> None:
-    assert neck_parameters(zoo("fpn-r50").genotype) == MMDET_FPN
+    assert neck_parameters(zoo("fpn").genotype) == MMDET_FPN
 
 
 def test_pafpn_has_the_parameters_of_mmdet_s() -> None:
-    assert neck_parameters(zoo("pafpn-r50").genotype) == MMDET_PAFPN
+    assert neck_parameters(zoo("pafpn").genotype) == MMDET_PAFPN
 
 
 @pytest.mark.parametrize("depth", EFFDET_BIFPN)

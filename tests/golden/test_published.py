@@ -6,9 +6,10 @@ import pytest
 from support import OFFICIAL_ASFF, shared_data
 
 from experiments.cli import main
-from experiments.published import FIGURES, asff, spinenet
+from experiments.published import FIGURES, asff, retinanet, spinenet
 from experiments.published.figure import Figure, millions
 from experiments.published.msfm import FOREIGN_BASELINES, INCONSISTENT, ZOO_BASELINES, baseline
+from search_spaces.zoo import zoo
 
 
 def test_every_figure_is_within_its_tolerance(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,3 +77,23 @@ def test_spinenet_s_rows_are_the_facts_() -> None:
         assert printed == row["model_zoo_params_M" if whose else "published_params_M"]
     for variant, image_size, whose, printed, *_ in spinenet.BILLIONS:
         assert printed == official(variant, image_size)["model_zoo_flops_B" if whose else "published_flops_B"]
+
+
+def test_spinenet_s_proxy_and_the_retinanets_it_is_compared_with_are_the_facts_() -> None:
+    facts = json.loads((shared_data() / "facts" / "spinenet.json").read_text())
+    proxy = facts["proxy_SpineNet49_quarter_512"]
+    image_size, count, macs = spinenet.PROXY
+    assert (image_size, count) == (proxy["image_size"], proxy["params_trainable"])
+    assert macs == proxy["flops_macs_with_retinanet_head"]
+    rows = {"r50": facts["R50-FPN"], "r101": facts["R101-FPN@1024"], "r152": facts["R152-FPN@1280"]}
+    for resnet, (count, macs, _) in retinanet.NETWORKS.items():
+        official = rows[resnet]
+        assert count == official["params_trainable"]
+        assert macs in (
+            official.get("flops_macs_with_retinanet_head"),
+            official.get("flops_macs_with_retinanet_head_B"),
+        )
+        assert zoo(f"retinanet-{resnet}-fpn-tpu").image_size == official["image_size"]
+    assert retinanet.MILLIONS["r50"] == rows["r50"]["published_params_M"]
+    for resnet, whose, printed, _ in retinanet.BILLIONS:
+        assert printed == rows[resnet]["model_zoo_flops_B" if whose else "published_flops_B"]

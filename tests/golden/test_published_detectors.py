@@ -59,6 +59,7 @@ def test_the_proxy_of_spinenet_s_search_costs_what_the_facts_say() -> None:
     ("name", "added"),
     [
         ("retinanet-r50-fpn", 0),
+        ("retinanet-r50-fpn-msfm", 2_318_728),
         ("retinanet-r50-fpn-dsa", 657_928),
         ("retinanet-r50-fpn-dsa-conf", 657_928 + 20_745),
     ],
@@ -67,3 +68,19 @@ def test_retinanet_on_resnet_50_has_the_published_parameters(name: str, added: i
     found = counted(name)
     assert found.trainable_parameters == R50 + added
     assert found.parameters == R50 + added + FROZEN
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("retinanet-r50-fpn-tpu", "R50-FPN"),
+        ("retinanet-r101-fpn-tpu", "R101-FPN@1024"),
+        ("retinanet-r152-fpn-tpu", "R152-FPN@1280"),
+    ],
+)
+def test_the_retinanets_spinenet_is_compared_with_cost_what_was_published(name: str, row: str) -> None:
+    official = facts()[row]
+    found = counted(name, official["image_size"])
+    assert found.parameters == official["params_trainable"]
+    exact = official.get("flops_macs_with_retinanet_head")
+    assert found.macs == exact if exact else round(found.macs / 1e9, 4) == official["flops_macs_with_retinanet_head_B"]

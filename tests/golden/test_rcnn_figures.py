@@ -14,6 +14,7 @@ from search_spaces.zoo import zoo
 # of `facts/msfm.json`, and 4 background box outputs fewer than torchvision's
 BASELINES = {
     "faster-rcnn-r50-fpn": 41_527_712,
+    "faster-rcnn-r50-fpn-dconv": 42_108_554,
     "cascade-rcnn-r50-fpn": 69_169_422,
     "mask-rcnn-r50-fpn": 44_170_992,
     "faster-rcnn-r101-fpn": 60_519_840,
@@ -47,6 +48,7 @@ def test_the_published_parameters_with_msfm(name: str) -> None:
     ("name", "fact"),
     [
         ("faster-rcnn-r50-fpn", "Faster R50"),
+        ("faster-rcnn-r50-fpn-dconv", "Faster R50 Dconv"),
         ("cascade-rcnn-r50-fpn", "Cascade R50"),
         ("mask-rcnn-r50-fpn", "Mask R50"),
         ("faster-rcnn-r101-fpn", "Faster R101"),

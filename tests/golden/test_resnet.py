@@ -5,16 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet50, resnet101
+from torchvision.models import resnet18, resnet34, resnet50, resnet101, resnet152
 
 from nas.decode import Backbone, decode
 from nas.pretrained import WeightsError, load_resnet, read_weights
 from search_spaces.fpn import resnet_fpn
-from search_spaces.genotype import Scale
+from search_spaces.genotype import Genotype, Scale
+from search_spaces.msfm import PUBLISHED
+from search_spaces.ops import GenotypeError, op
+from search_spaces.trunk import resnet
 from search_spaces.zoo import zoo
 
 NARROW_NECK = Scale(output_width=8)
-BUILDERS = {50: resnet50, 101: resnet101}
+BUILDERS = {18: resnet18, 34: resnet34, 50: resnet50, 101: resnet101, 152: resnet152}
 
 
 def shaken(module: nn.Module) -> nn.Module:
@@ -42,12 +45,35 @@ def stages(backbone: Backbone, image: Tensor) -> list[Tensor]:
     return [maps[level] for level in (2, 3, 4, 5)]
 
 
-@pytest.mark.parametrize(("depth", "size"), [(50, (128, 128)), (50, (75, 90)), (101, (64, 64))])
-def test_maps_are_torchvision_s(depth: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("depth", BUILDERS)
+def test_a_trunk_has_torchvision_s_parameters(depth: int) -> None:
+    """All but the classifier, to the tensor."""
+    trunk = resnet(depth)
+    with torch.device("meta"):
+        ours = decode(Genotype(trunk.stem, trunk.nodes, ("c3", "c4", "c5"), op("yolov3")), Scale())
+        theirs = BUILDERS[depth](weights=None)
+    assert sorted(p.numel() for p in ours.parameters()) == sorted(
+        p.numel() for name, p in theirs.named_parameters() if not name.startswith("fc.")
+    )
+
+
+def test_other_depths_and_modules_without_bottlenecks_are_refused() -> None:
+    with pytest.raises(GenotypeError, match="no ResNet of 20 layers; known: 18, 34, 50, 101, 152"):
+        resnet(20)
+    with pytest.raises(GenotypeError, match="'residual' has no attribute 'msfm'"):
+        resnet_fpn(18, msfm=PUBLISHED.at)
+
+
+@pytest.mark.parametrize(
+    ("depth", "size"),
+    [(18, (128, 128)), (18, (75, 90)), (34, (64, 64)), (50, (128, 128)), (50, (75, 90)), (101, (64, 64))],
+)
+def test_maps_are_torchvision_s(depth: int, size: tuple[int, int], tmp_path: Path) -> None:
     torch.manual_seed(0)
     theirs = shaken(BUILDERS[depth](weights=None))
+    torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     ours = decode(resnet_fpn(depth), NARROW_NECK).eval()
-    load_resnet(ours, theirs.state_dict())
+    load_resnet(ours, read_weights(tmp_path / "resnet.pth"))
     x = image = torch.randn(1, 3, *size)
     expected = []
     with torch.inference_mode():
@@ -59,15 +85,16 @@ def test_maps_are_torchvision_s(depth: int, size: tuple[int, int]) -> None:
         torch.testing.assert_close(made, wanted, rtol=1e-5, atol=1e-5 * wanted.abs().max().item())
 
 
-def test_modules_inside_bottlenecks_are_left_alone() -> None:
-    """MSFM starts as the identity, so the maps stay those of the loaded weights."""
+@pytest.mark.parametrize("entry", ["fpn-msfm", "faster-rcnn-r50-fpn-dconv"])
+def test_what_was_put_into_bottlenecks_is_left_alone(entry: str) -> None:
+    """MSFM starts as the identity and offsets at zero, so the maps stay those of the loaded weights."""
     theirs = shaken(resnet50(weights=None))
-    plain, modular = (decode(zoo(name).genotype, NARROW_NECK).eval() for name in ("fpn-r50", "fpn-r50-msfm"))
+    plain, modular = (decode(zoo(name).genotype, NARROW_NECK).eval() for name in ("fpn", entry))
     for backbone in (plain, modular):
         load_resnet(backbone, theirs.state_dict())
     image = torch.randn(1, 3, 64, 64)
     for x, y in zip(stages(plain, image), stages(modular, image), strict=True):
-        assert torch.equal(x, y)
+        torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-5 * x.abs().max().item())
 
 
 def test_old_files_without_counters_fit() -> None:

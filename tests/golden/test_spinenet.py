@@ -102,7 +102,7 @@ def test_only_live_nodes_are_built() -> None:
 
 def test_resnet_50_has_torchvision_s_parameters() -> None:
     with torch.device("meta"):
-        network = decode(zoo("fpn-r50").genotype, Scale())
+        network = decode(zoo("fpn").genotype, Scale())
     neck = 3 * 256 + 256 * (512 + 1024 + 2048) + 5 * (9 * 256 * 256 + 256)
     assert trainable(network) - neck == facts("spinenet")["R50-FPN"]["backbone_params_trainable"]
 
@@ -168,12 +168,12 @@ def test_msfm_adds_to_resnet_50_what_the_paper_s_tables_say(row: str) -> None:
 
 def test_the_zoo_carries_the_published_msfm() -> None:
     with torch.device("meta"):
-        assert trainable(decode(zoo("fpn-r50-msfm").genotype, Scale())) - plain_r50() == 2_318_728
+        assert trainable(decode(zoo("fpn-msfm").genotype, Scale())) - plain_r50() == 2_318_728
 
 
 def test_the_published_norms_have_the_published_groups() -> None:
     with torch.device("meta"):
-        network = decode(zoo("fpn-r50-msfm").genotype, Scale())
+        network = decode(zoo("fpn-msfm").genotype, Scale())
     hidden = {
         m.reduce[1].num_channels: m.reduce[1].num_groups  # type: ignore[union-attr]
         for m in network.modules()

@@ -85,6 +85,6 @@ def test_memory_holds_a_map_until_its_last_reader_is_done(skips: bool, maps: int
     ],
 )
 def test_what_cannot_be_counted_says_why(arguments: dict[str, object], says: str) -> None:
-    given = {"genotype": zoo("fpn-r50").genotype, "scale": SCALE, "image_size": 64, "num_classes": 5, **arguments}
+    given = {"genotype": zoo("fpn").genotype, "scale": SCALE, "image_size": 64, "num_classes": 5, **arguments}
     with pytest.raises(GenotypeError, match=says):
         cost(**given)  # type: ignore[arg-type]

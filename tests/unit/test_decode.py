@@ -103,7 +103,7 @@ def test_a_seed_decides_the_weights() -> None:
 def test_convolutions_begin_as_he_et_al_begin_them_and_residual_blocks_as_the_identity() -> None:
     """Standard deviation sqrt(2 / fan-out) (arXiv 1502.01852, section 2.2), to what so many draws allow."""
     torch.manual_seed(0)
-    backbone = decode(zoo("fpn-r50").genotype, Scale(output_width=128))
+    backbone = decode(zoo("fpn").genotype, Scale(output_width=128))
     convs = {name: m for name, m in backbone.named_modules() if isinstance(m, nn.Conv2d) and m.weight.numel() > 50_000}
     assert len(convs) > 40
     for name, conv in convs.items():
@@ -126,7 +126,7 @@ class FromElsewhere(OwnWeights):
 
 def test_an_operator_with_weights_of_its_own_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STEMS, "resnet_stem", STEMS["resnet_stem"]._replace(build=FromElsewhere))
-    backbone = decode(zoo("fpn-r50").genotype, Scale(width=0.0625, output_width=8))
+    backbone = decode(zoo("fpn").genotype, Scale(width=0.0625, output_width=8))
     body = backbone.stem.body[0].body  # type: ignore[index,union-attr]
     assert (body[0].weight == 1).all()
     assert (body[1].weight == 1).all()
@@ -134,7 +134,7 @@ def test_an_operator_with_weights_of_its_own_keeps_them(monkeypatch: pytest.Monk
 
 def test_the_order_of_nodes_changes_no_output() -> None:
     """Weights belong to names, so the same network in another order gives the same maps."""
-    genotype, scale = zoo("fpn-r50").genotype, Scale(width=0.0625, output_width=8)
+    genotype, scale = zoo("fpn").genotype, Scale(width=0.0625, output_width=8)
     *trunk, p3, p4, p5, p6, p7 = genotype.nodes
     other = replace(genotype, nodes=(*trunk, p5, p6, p4, p7, p3))
     first, second = decode(genotype, scale).eval(), decode(other, scale).eval()

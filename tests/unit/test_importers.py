@@ -102,6 +102,45 @@ def test_a_misfit_is_named_and_changes_nothing(
     assert all(torch.equal(values, before[name]) for name, values in made.state_dict().items())
 
 
+def test_variables_out_of_order_are_said_to_be_so(tmp_path: Path, arrays: Arrays) -> None:
+    """As `np.savez(path, **dict(sorted(...)))` leaves them; a list of their order mends it."""
+    shuffled = dict(sorted(arrays.items()))
+    with pytest.raises(Misfit, match="not in the order of their creation: list their names so in 'var_order'"):
+        import_weights(network(), read_variables(written(tmp_path, shuffled)))
+    import_weights(network(), read_variables(written(tmp_path, {**shuffled, "var_order": np.array(list(arrays))})))
+
+
+@pytest.mark.parametrize("scope", ["retina_net_head/", "retinanet_head/", "model/retina_net_head_1/"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_head_s_variables_are_left_out(scope: str, listed: bool, tmp_path: Path, arrays: Arrays) -> None:
+    name = f"{scope}classnet_0/kernel:0"
+    more = {**arrays, name: np.zeros((3, 3, 8, 8), np.float32)}
+    order = {"var_order": np.array(list(more))} if listed else {}
+    variables = read_variables(written(tmp_path, {**more, **order}))
+    assert variables.head == (name,)
+    import_weights(network(), variables)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_named(value: float, tmp_path: Path, arrays: Arrays) -> None:
+    arrays["layer_7/gamma:0"] = np.full_like(arrays["layer_1/gamma:0"], value)
+    with pytest.raises(CheckpointError, match="'layer_7/gamma:0' holds NaN or infinity"):
+        read_variables(written(tmp_path, arrays))
+
+
+@pytest.mark.parametrize(
+    ("notes", "says"),
+    [
+        ("{norm_epsilon: 1}", "'config_json' is not JSON"),
+        ('{"norm_epsilon": "small"}', "norm_epsilon is 'small': give a number between 0 and 1"),
+        ('{"norm_epsilon": -1}', "norm_epsilon is -1"),
+    ],
+)
+def test_notes_that_cannot_be_read_are_named(notes: str, says: str, tmp_path: Path, arrays: Arrays) -> None:
+    with pytest.raises(CheckpointError, match=says):
+        read_variables(written(tmp_path, {**arrays, "config_json": np.array(notes)}))
+
+
 def test_another_scale_is_all_misshaped(tmp_path: Path, arrays: Arrays) -> None:
     """At a width of 1/4 a bottleneck has the stem's 64 channels, and its shortcut no convolution."""
     with pytest.raises(Misfit, match=r"5 unexpected, .* mis-shaped, first") as refusal:

@@ -10,7 +10,7 @@ from torch import nn
 from experiments.bench import asff_overhead
 from experiments.bench.asff_overhead import fusions, summed
 from experiments.bench.plain_spinenet import copy_state
-from experiments.bench.train_step import PLAIN, outputs, pair, stepper
+from experiments.bench.train_step import PLAIN, learnt, pair, stepper
 from nas.decode import decode
 from nas.ops.fuse.asff import Asff
 from search_spaces.genotype import Scale
@@ -22,21 +22,25 @@ from search_spaces.zoo import zoo
 def test_the_plain_network_computes_what_the_decoded_one_does(name: str, training: bool) -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 128, 128)
-    decoded, plain = (network.train(training) for network in pair(name, 0.125))
-    for ours, theirs in zip(outputs(decoded, images), outputs(plain, images), strict=True):
-        assert ours.std() > 0
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    decoded, plain = (detector.get_submodule("backbone").train(training)(images) for detector in pair(name, 0.125))
+    assert decoded.keys() == plain.keys()
+    for level, x in decoded.items():
+        assert x.std() > 0
+        torch.testing.assert_close(x, plain[level], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_a_step_changes_both_networks_alike(name: str) -> None:
+def test_a_step_changes_both_detectors_alike(name: str) -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 128, 128)
-    decoded, plain = pair(name, 0.125)
-    before = [p.detach().clone() for p in decoded.parameters()]
-    for network in (decoded, plain):
-        stepper(network.train(), images)()
-    assert any(not p.equal(was) for p, was in zip(decoded.parameters(), before, strict=True))
+    decoded, plain = (detector.train() for detector in pair(name, 0.125))
+    losses = [learnt(detector, images) for detector in (decoded, plain)]
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=0)
+    before = {name: p.detach().clone() for name, p in decoded.named_parameters()}
+    for detector in (decoded, plain):
+        stepper(detector, images, learnt)()
+    changed = {name.split(".")[0] for name, p in decoded.named_parameters() if not p.equal(before[name])}
+    assert changed == {"backbone", "head"}
     for ours, theirs in zip(decoded.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
 

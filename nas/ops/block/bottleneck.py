@@ -1,9 +1,10 @@
-"""The bottleneck block (ResNet, arXiv 1512.03385, Figure 5 right), optionally with multi-scale fusion modules."""
+"""The bottleneck block (ResNet, arXiv 1512.03385, Figure 5 right), optionally deformable or with MSFM's modules."""
 
 from torch import nn
 
 from nas.ops.block.residual import ResidualUnit, shortcut_cost, stochastic_depth
-from nas.ops.common import Build, MapSpec, conv_norm
+from nas.ops.common import Build, MapSpec, activation, conv_norm
+from nas.ops.deformable import DeformableConv, deformable_cost
 from nas.ops.part.msfm import Msfm, msfm_cost
 from nas.ops.tally import Tally
 from search_spaces.ops import Op
@@ -24,7 +25,7 @@ def bottleneck(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Modu
         for position, layer in enumerate(
             (
                 conv_norm(channels, width, build, act=act),
-                conv_norm(width, width, build, kernel=3, stride=stride, act=act),
+                _middle(op, width, stride, build),
                 conv_norm(width, target.channels, build),
             ),
             1,
@@ -46,7 +47,17 @@ def bottleneck_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> No
         layers = (before.channels, width, before.level, 1), (width, width, level, 3), (width, target.channels, level, 1)
         with tally.kept():
             for position, (read, written, at, kernel) in enumerate(layers, 1):
-                tally.conv(read, written, tally.pixels(at), kernel=kernel, norm=True)
+                if position == 2 and op["deformable"]:
+                    deformable_cost(width, tally.pixels(at), tally)
+                else:
+                    tally.conv(read, written, tally.pixels(at), kernel=kernel, norm=True)
                 if position in modules:
                     msfm_cost(modules[position], written, at, tally)
             shortcut_cost(before, target, tally)
+
+
+def _middle(op: Op, width: int, stride: int, build: Build) -> nn.Sequential:
+    """The 3x3 convolution with its norm and activation."""
+    if not op["deformable"]:
+        return conv_norm(width, width, build, kernel=3, stride=stride, act=op["act"])
+    return nn.Sequential(DeformableConv(width, width, stride), build.norm(width), activation(op["act"]))

@@ -60,7 +60,7 @@ def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> Non
     """Through the batched path, against torchvision's own losses behind its own assignment."""
     rng = torch.Generator().manual_seed(sum(counts))
     torch.manual_seed(0)
-    model = build_detector(zoo("fpn-r50").genotype, SMALL, 5)
+    model = build_detector(zoo("fpn").genotype, SMALL, 5)
     torch.nn.init.normal_(model.head.regression_head.bbox_reg.weight, std=0.1)
     images = torch.rand(3, 3, 128, 128, generator=rng)
     objects = []
@@ -104,7 +104,7 @@ def test_a_batch_is_normalised_as_a_list_is() -> None:
     assert ours.image_sizes == official.image_sizes
 
 
-@pytest.mark.parametrize("genotype", [zoo("fpn-r50").genotype, zoo("fpn-r50-dsa").genotype], ids=["plain", "dsa"])
+@pytest.mark.parametrize("genotype", [zoo("fpn").genotype, zoo("fpn-dsa").genotype], ids=["plain", "dsa"])
 def test_torchvisions_contract_holds(genotype: Genotype) -> None:
     torch.manual_seed(0)
     model = build_detector(genotype, SMALL, 5, DetectorConfig(score_threshold=0.0))
@@ -123,7 +123,7 @@ def test_torchvisions_contract_holds(genotype: Genotype) -> None:
 
 def test_attention_changes_the_head_once_its_gate_opens() -> None:
     torch.manual_seed(0)
-    model = build_detector(zoo("fpn-r50-dsa").genotype, SMALL, 5).eval()
+    model = build_detector(zoo("fpn-dsa").genotype, SMALL, 5).eval()
     maps = list(model.backbone(torch.rand(1, 3, 128, 128)).values())
     before = model.head(maps)["cls_logits"]
     for module in model.head.class_attention.modules():
@@ -141,4 +141,4 @@ def test_attention_changes_the_head_once_its_gate_opens() -> None:
 )
 def test_a_scale_the_head_cannot_have_is_refused(scale: Scale, says: str) -> None:
     with pytest.raises(GenotypeError, match=says), torch.device("meta"):
-        build_detector(zoo("fpn-r50").genotype, scale, 5)
+        build_detector(zoo("fpn").genotype, scale, 5)

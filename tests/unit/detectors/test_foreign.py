@@ -18,7 +18,7 @@ from search_spaces.zoo import zoo
 SCALE = Scale(width=1 / 16, output_width=16)
 SIDE = 128
 GENOTYPES = {
-    "msfm": zoo("fpn-r50-msfm").genotype,
+    "msfm": zoo("fpn-msfm").genotype,
     "spinenet": zoo("spinenet-49").genotype,
     "bifpn": bifpn(resnet(50), depth=1),
     "nas-fpn": merge(resnet(50), repeats=1),

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from nas.detectors import DetectorConfig, build_detector
 from nas.detectors.yolov3.grid import ANCHORS, SLOTS, Grid, anchors, make_grid
-from nas.detectors.yolov3.head import Raw
+from nas.detectors.yolov3.head import GuidedHead, Raw
 from nas.detectors.yolov3.loss import losses, terms
 from nas.detectors.yolov3.match import gather_truths, match
+from nas.importers.asff import head_state
 from nas.training.recipe import Recipe
 from nas.training.trainer import Trainer
 from search_spaces.genotype import Scale
@@ -210,3 +211,21 @@ def test_it_learns_four_images() -> None:
     trainer = Trainer(model.train(), Recipe(), 30)
     totals = [trainer.step(images, targets).item() for _ in range(30)]
     assert sum(totals[-3:]) < 0.5 * sum(totals[:3])
+
+
+def test_a_released_head_is_read_by_names_in_whatever_order() -> None:
+    torch.manual_seed(0)
+    module = GuidedHead(16, 5, op("yolov3", rfb=True))
+    theirs = {"guide": "guide_wh", "offset": "Feature_adaption.conv_offset", "adapt": "Feature_adaption.dconv"}
+    theirs |= {"out": "conv", "rfb": "Feature_adaption.rfb"}
+    released = {}
+    for name, x in module.state_dict().items():
+        first, rest = name.split(".", 1)
+        released[f"{theirs[first]}.{rest.replace('branches.', 'branch_')}"] = x
+    assert "Feature_adaption.rfb.branch_3.2.weight" in released
+    for names in (released, sorted(released), sorted(released, reverse=True)):
+        read = head_state({name: released[name] for name in names})
+        assert read.keys() == module.state_dict().keys()
+        assert all(x.equal(read[name]) for name, x in module.state_dict().items())
+    with pytest.raises(KeyError, match="rfb"):
+        head_state({"Feature_adaption.rfb.weight": torch.zeros(1)})

@@ -45,7 +45,7 @@ def test_the_same_genotype_gives_the_same_bytes(tmp_path: Path, suffix: str) -> 
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
-@pytest.mark.parametrize("genotype", [zoo("pafpn-r50").genotype, joint(7)])
+@pytest.mark.parametrize("genotype", [zoo("pafpn").genotype, joint(7)])
 def test_every_live_node_is_named_and_no_other(tmp_path: Path, genotype: Genotype) -> None:
     draw(genotype, tmp_path / "g.svg")
     found = texts(tmp_path / "g.svg")
@@ -56,14 +56,14 @@ def test_every_live_node_is_named_and_no_other(tmp_path: Path, genotype: Genotyp
 
 
 def test_parts_are_marked(tmp_path: Path) -> None:
-    draw(zoo("fpn-r50-msfm").genotype, tmp_path / "msfm.svg")
-    draw(zoo("fpn-r50-dsa").genotype, tmp_path / "dsa.svg")
+    draw(zoo("fpn-msfm").genotype, tmp_path / "msfm.svg")
+    draw(zoo("fpn-dsa").genotype, tmp_path / "dsa.svg")
     assert texts(tmp_path / "msfm.svg").count("msfm") == 3 + 1  # and the legend
     assert texts(tmp_path / "dsa.svg").count("dsa") == 4 + 1
 
 
 def test_a_title_is_text_and_nothing_else(tmp_path: Path) -> None:
-    draw(zoo("fpn-r50").genotype, tmp_path / "g.svg", title='<b>&"\x00\n$x_1$')
+    draw(zoo("fpn").genotype, tmp_path / "g.svg", title='<b>&"\x00\n$x_1$')
     assert '<b>&" $x_1$' in texts(tmp_path / "g.svg")
     assert "<b>" not in (tmp_path / "g.svg").read_text()
 
@@ -75,7 +75,7 @@ def test_a_very_long_genotype_and_title_fit(tmp_path: Path) -> None:
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"g\.gif.*\.svg, \.png, \.pdf"):
-        draw(zoo("fpn-r50").genotype, tmp_path / "g.gif")
+        draw(zoo("fpn").genotype, tmp_path / "g.gif")
 
 
 @pytest.mark.parametrize("genotype", [*(zoo(name).genotype for name in ZOO), *map(joint, range(30))])
@@ -105,8 +105,8 @@ def test_the_description_tells_what_is_read_and_how() -> None:
     lines = [" ".join(line.split()) for line in describe(zoo("spinenet-49").genotype).splitlines()]
     assert lines[7] == "6 b5 P4 16 256 bottleneck sum(act=relu) b2↑2 spinenet, b4↑1 spinenet"
     assert "outputs p3 p4 p5 p6 p7" in lines
-    assert "msfm(convs=2, groups=4, position=2" in describe(zoo("fpn-r50-msfm").genotype)
-    assert "fcos + dsa" in describe(zoo("fpn-r50-dsa").genotype)
+    assert "msfm(convs=2, groups=4, position=2" in describe(zoo("fpn-msfm").genotype)
+    assert "fcos + dsa" in describe(zoo("fpn-dsa").genotype)
 
 
 def test_importing_the_drawing_does_not_import_matplotlib() -> None:

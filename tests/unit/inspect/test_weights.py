@@ -24,7 +24,7 @@ def test_weights_are_recorded_by_node_and_sum_to_one() -> None:
 
 
 def test_each_pass_is_recorded_anew_and_none_after_the_block() -> None:
-    backbone = decode(zoo("fpn-r50-asff").genotype, Scale(width=0.0625, output_width=8)).eval()
+    backbone = decode(zoo("fpn-asff").genotype, Scale(width=0.0625, output_width=8)).eval()
     with fusion_weights(backbone) as weights:
         made = backbone(torch.rand(1, 3, 64, 64))
         first = weights["inner4"]
@@ -38,7 +38,7 @@ def test_each_pass_is_recorded_anew_and_none_after_the_block() -> None:
 
 
 def test_hooks_go_when_the_pass_fails() -> None:
-    backbone = decode(zoo("fpn-r50-asff").genotype, Scale(width=0.0625, output_width=8))
+    backbone = decode(zoo("fpn-asff").genotype, Scale(width=0.0625, output_width=8))
     with pytest.raises(RuntimeError), fusion_weights(backbone):
         backbone(torch.rand(1, 7, 64, 64))
     assert not any(module._forward_hooks for module in backbone.modules())

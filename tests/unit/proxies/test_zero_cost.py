@@ -80,7 +80,7 @@ def test_other_heads_have_scores_too(entry: str, data: Data) -> None:
 
 def test_gates_that_begin_closed_are_opened(genotype: Genotype) -> None:
     torch.manual_seed(0)
-    detector = build_detector(zoo("fpn-r50-msfm").genotype, SCALE, 10)
+    detector = build_detector(zoo("fpn-msfm").genotype, SCALE, 10)
     gains = [m.weight for m in detector.modules() if isinstance(m, (nn.BatchNorm2d, nn.GroupNorm))]
     assert any(not gain.any() for gain in gains)
     open_gates(detector)

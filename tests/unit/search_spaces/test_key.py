@@ -167,7 +167,7 @@ def test_the_order_of_what_an_attention_only_adds_does_not_count() -> None:
     ids=str,
 )
 def test_stem_head_and_outputs_count(changes: dict[str, object]) -> None:
-    genotype = zoo("fpn-r50").genotype
+    genotype = zoo("fpn").genotype
     assert replace(genotype, **changes).key() != genotype.key()  # type: ignore[arg-type]
 
 

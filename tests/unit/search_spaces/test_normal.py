@@ -93,7 +93,7 @@ def test_what_does_nothing_changes_neither_key_nor_network(name: str, seed: int)
     assert_same_network(genotype, other)
 
 
-@pytest.mark.parametrize("name", ["spinenet-49", "nas-fpn-r50", "bifpn-r50", "pafpn-r50", "yolov3-asff"])
+@pytest.mark.parametrize("name", ["spinenet-49", "nas-fpn", "bifpn", "pafpn", "yolov3-asff"])
 def test_published_networks_keep_their_key(name: str) -> None:
     genotype = zoo(name).genotype
     assert {padded(genotype, random.Random(seed)).key() for seed in range(20)} == {genotype.key()}
@@ -101,7 +101,7 @@ def test_published_networks_keep_their_key(name: str) -> None:
 
 def spellings() -> Iterator[tuple[Genotype, Genotype]]:
     """Heads and modules: two spellings each, levels 3 to 7."""
-    pyramid = zoo("fpn-r50").genotype
+    pyramid = zoo("fpn").genotype
     attentive = [replace(pyramid, head=op("fcos", attention=(op("dsa", min_level=level),))) for level in (1, 3)]
     yield attentive[0], attentive[1]
     yield pyramid, replace(pyramid, head=op("fcos", attention=(op("dsa", min_level=8, reduction=2),)))

@@ -18,7 +18,7 @@ def test_padding_reaches_stem_and_edges_and_comes_back() -> None:
 
 
 def test_activations_other_than_relu_stay() -> None:
-    genotype = zoo("fpn-r50").genotype
+    genotype = zoo("fpn").genotype
     assert with_activation(genotype, "silu").by_name["p3"] == genotype.by_name["p3"]  # it has none
     assert with_activation(genotype, "silu").by_name["c3"].block["act"] == "silu"
 
@@ -29,5 +29,5 @@ def test_an_unknown_value_is_refused() -> None:
 
 
 def test_nothing_changed_is_the_same_genotype() -> None:
-    genotype = zoo("fpn-r50-msfm").genotype
+    genotype = zoo("fpn-msfm").genotype
     assert rewrite(genotype, lambda operator: operator) == genotype

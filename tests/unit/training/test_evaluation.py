@@ -15,7 +15,7 @@ from torchvision.ops import roi_align
 
 from nas.data.cache import Images, letterbox
 from nas.data.coco import read_split
-from nas.data.detection_set import DetectionSet
+from nas.data.detection_set import Category, DataError, DetectionSet
 from nas.data.targets import Target
 from nas.training.batches import Batches
 from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
@@ -102,14 +102,22 @@ def test_masks_are_scored_only_where_they_are_found_and_known(real: tuple[Detect
     assert tuple(evaluate(_Oracle(data, images, masks=True), bare, images, device="cpu")) == METRICS
 
 
-def test_outputs_to_spare_find_nothing(real: tuple[DetectionSet, Images]) -> None:
-    """A label that the data has no category for is left out, box, score and mask."""
+def test_a_detector_that_knows_more_categories_is_scored_alike(real: tuple[DetectionSet, Images]) -> None:
+    """As SpineNet's 91 outputs are on COCO's 80 categories: a label is a place among the detector's own."""
     data, images = real
-    (first, *_) = _Oracle(data, images, masks=True)(torch.zeros(12, 3, SIZE, SIZE))
-    spare = {**first, "labels": torch.full_like(first["labels"], len(data.categories))}
-    both = {name: torch.cat([values, spare[name]]) for name, values in first.items()}
-    scale = float(images.scales[0])
-    assert to_coco(data, 0, scale, both) == to_coco(data, 0, scale, first) != []
+    known = tuple(Category(k, {c.id: c.name for c in data.categories}.get(k, "N/A")) for k in range(91))
+    relabelled = data.under(known)
+    assert [known[label].id for label in relabelled.labels[0]] == [data.categories[i].id for i in data.labels[0]]
+    oracle = _Oracle(relabelled, images, masks=False)
+    assert evaluate(oracle, relabelled, images, device="cpu") == evaluate(
+        _Oracle(data, images, masks=False), data, images, device="cpu"
+    )
+
+
+def test_a_category_that_a_detector_does_not_know_is_named(real: tuple[DetectionSet, Images]) -> None:
+    data, _ = real
+    with pytest.raises(DataError, match=r"the category 'person' \(id 1\) and 1 more, which the detector does not know"):
+        data.under(data.categories[2:])
 
 
 def test_found_masks_are_fit_for_json(real: tuple[DetectionSet, Images]) -> None:

@@ -32,7 +32,7 @@ def data() -> Data:
 @pytest.fixture(scope="module")
 def blueprint(data: Data) -> Blueprint:
     scale = Scale(width=1 / 16, output_width=32, head_depth=1)
-    return Blueprint(zoo("fpn-r50").genotype, scale, DetectorConfig(), 64, data[0].categories)
+    return Blueprint(zoo("fpn").genotype, scale, DetectorConfig(), 64, data[0].categories)
 
 
 class Cut(Exception):
@@ -141,7 +141,7 @@ def test_a_mirrored_image_mirrors_its_boxes(data: Data) -> None:
 def test_a_training_begins_with_the_weights_it_is_given(data: Data, tmp_path: Path) -> None:
     torch.save(resnet50(weights=None).state_dict(), tmp_path / "resnet50.pth")
     scale = Scale(output_width=32, head_depth=1)
-    blueprint = Blueprint(zoo("fpn-r50").genotype, scale, DetectorConfig(), 64, data[0].categories)
+    blueprint = Blueprint(zoo("fpn").genotype, scale, DetectorConfig(), 64, data[0].categories)
     recipe = Recipe(batch_size=8, learning_rate=1e-12, weight_decay=0)
     config = FitConfig(epochs=1, recipe=recipe, backbone_weights=tmp_path / "resnet50.pth")
     fit(blueprint, config, data, tmp_path / "out", device="cpu", watch=lambda news: None)
