@@ -17,6 +17,8 @@ from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.strategies import build_strategy
 from nas.search.types import Direction, Proxy, Trial
+from proxies.features import features
+from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
@@ -40,7 +42,14 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
     config = run.config()
     store = run.store()
     space = SPACES[config.space]
-    strategy = build_strategy(config.strategy, space, proxy.objectives, seed=config.seed, asked=store.asked)
+    strategy = build_strategy(
+        config.strategy,
+        space,
+        proxy.objectives,
+        seed=config.seed,
+        asked=store.asked,
+        predictor=Ensemble(features),
+    )
     for trial in store.history():
         strategy.tell(trial)
     known = store.trials()

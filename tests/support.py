@@ -1,9 +1,14 @@
 """What tests share."""
 
 import os
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.ops import op, stem_maps
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,3 +33,23 @@ def shared_data() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"needs shared data, and {folder} has none; set FUSION_NAS_DATA")
     return folder
+
+
+def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
+    """The same network: new names, another topological order, permuted inputs, dead nodes in between."""
+    names = {node.name: f"x{i}" for i, node in enumerate(rng.sample(genotype.nodes, len(genotype.nodes)))}
+    waiting, built = list(genotype.nodes), []
+    stems = [stem.name for stem in stem_maps(genotype.stem)]
+    there = set(stems)
+    while waiting:
+        node = rng.choice([n for n in waiting if all(edge.source in there for edge in n.inputs)])
+        waiting.remove(node)
+        there.add(node.name)
+        edges = [replace(edge, source=names.get(edge.source, edge.source)) for edge in node.inputs]
+        if not node.fuse.spec.ordered:
+            rng.shuffle(edges)
+        built.append(replace(node, name=names[node.name], inputs=tuple(edges)))
+        if rng.random() < 0.3:
+            dead = Edge(rng.choice([*stems, *[n.name for n in built]]), op("lateral"))
+            built.append(Node(f"dead{len(built)}", rng.randrange(6), 8, (dead,)))
+    return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)

@@ -1,7 +1,7 @@
 """`nas inspect RUN`: what a search has found."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import leaderboard, summary_document
-from nas.search.ranking import best
+from nas.search.ranking import best, merit
+from nas.search.types import Direction, Trial
+from proxies.features import features
+from proxies.predictor import cross_validate
 from search_spaces.genotype import Genotype
 
 
@@ -45,4 +48,18 @@ def main(arguments: Sequence[str]) -> int:
     if winner := best(trials, objectives):
         console.print(f"\nThe winner, trial {winner.number}:")
         console.print(describe(Genotype.from_json(winner.genotype)), markup=False, highlight=False)
+    _say_how_predictable(trials, objectives, console)
     return 0
+
+
+def _say_how_predictable(trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console) -> None:
+    """What `--strategy.name prescreened` has to go by, where there are trials enough to tell."""
+    ended = [trial for trial in trials if trial.state.ended]
+    scores = {trial.genotype: values[0] for trial in ended if (values := merit(trial, objectives))}
+    tau = cross_validate(features, [Genotype.from_json(genotype) for genotype in scores], list(scores.values()))
+    if tau is not None:
+        first = next(iter(objectives))
+        console.print(
+            f"\nFrom {len(scores)} trials the predictor ranks others by {first} at a Kendall tau of {tau:.2f} "
+            "(cross-validation; 0 is chance)."
+        )

@@ -7,12 +7,14 @@ is that count and what it was told: whoever replays a store's history has resume
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
+from nas.search.prescreened import Prescreened
 from nas.search.ranking import merit
-from nas.search.types import Candidate, Direction, Storable, Strategy, Trial
+from nas.search.types import Candidate, Direction, Predictor, Storable, Strategy, Trial
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, Trace, crossover, mutate, sample
 
 
@@ -103,6 +105,10 @@ class StrategyConfig(BaseModel):
     """evolution: how many of them compete to be the parent."""
     crossover: NonNegativeFloat = Field(0.0, le=1)
     """evolution: probability of a second parent."""
+    pool: PositiveInt = 16
+    """prescreened: how many of evolution's proposals the predictor picks one of; evolution's settings hold as well."""
+    warm_up: int = Field(16, ge=2)
+    """prescreened: trials with scores before the predictor is asked."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -113,20 +119,49 @@ class StrategyConfig(BaseModel):
         return self
 
 
-Factory = Callable[[StrategyConfig, SearchSpace[Any], Mapping[str, Direction], int, int], Strategy]
-"""Settings, space, objectives, seed, proposals made so far -> strategy."""
+@dataclass(frozen=True)
+class Task:
+    """What a strategy is built for; `build_strategy` says what is what."""
 
-STRATEGIES: dict[str, Factory] = {
-    "random": lambda config, space, objectives, seed, asked: RandomSearch(space, objectives, seed=seed, asked=asked),
-    "evolution": lambda config, space, objectives, seed, asked: RegularizedEvolution(
-        space,
-        objectives,
-        seed=seed,
-        asked=asked,
+    space: SearchSpace[Any]
+    objectives: Mapping[str, Direction]
+    seed: int
+    asked: int
+    predictor: Predictor | None
+
+
+def _evolution(config: StrategyConfig, task: Task) -> Strategy:
+    return RegularizedEvolution(
+        task.space,
+        task.objectives,
+        seed=task.seed,
+        asked=task.asked,
         population=config.population,
         tournament=config.tournament,
         crossover=config.crossover,
-    ),
+    )
+
+
+def _prescreened(config: StrategyConfig, task: Task) -> Strategy:
+    if task.predictor is None:
+        raise ValueError("strategy 'prescreened' needs a predictor: hand one to build_strategy")
+    inner = _evolution(config, replace(task, asked=task.asked * config.pool))
+    return Prescreened(
+        inner,
+        task.predictor,
+        task.space,
+        task.objectives,
+        seed=task.seed,
+        pool=config.pool,
+        warm_up=config.warm_up,
+    )
+
+
+Factory = Callable[[StrategyConfig, Task], Strategy]
+STRATEGIES: dict[str, Factory] = {
+    "random": lambda config, task: RandomSearch(task.space, task.objectives, seed=task.seed, asked=task.asked),
+    "evolution": _evolution,
+    "prescreened": _prescreened,
 }
 
 
@@ -137,13 +172,18 @@ def build_strategy(
     *,
     seed: int,
     asked: int = 0,
+    predictor: Predictor | None = None,
 ) -> Strategy:
     """Build the strategy a config names; to resume one, give `asked` and tell it the store's history.
 
     Args:
         asked: how many proposals the study has taken so far.
+        predictor: what `prescreened` picks by; the others do without.
+
+    Raises:
+        ValueError: the strategy needs a predictor.
     """
-    return STRATEGIES[config.name](config, space, objectives, seed, asked)
+    return STRATEGIES[config.name](config, Task(space, objectives, seed, asked, predictor))
 
 
 def _candidate(member: Sampled[Storable]) -> Candidate:

@@ -1,9 +1,12 @@
 """The contracts of a search. Whoever fulfils one of these protocols can take part."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from search_spaces.choose import Keyed, Trace
 from search_spaces.genotype import Genotype
@@ -80,6 +83,24 @@ class Strategy(Protocol):
 
     def tell(self, trial: Trial) -> None:
         """Learn of an ended trial; `trial.trace` is the trace that was asked for."""
+        ...
+
+
+class Predictor(Protocol):
+    """Guesses how members of a space would score, from how others did, and says how sure it is."""
+
+    def fit(self, values: Sequence[Any], scores: Sequence[float], *, seed: int) -> None:
+        """Learn from these members and nothing learned before; the same ones teach the same at a seed.
+
+        Args:
+            values: at least two.
+            scores: one each, finite, more being better.
+            seed: of whatever is drawn.
+        """
+        ...
+
+    def predict(self, values: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The (N,) means and (N,) standard deviations of what N members would score, in a unit of its own."""
         ...
 
 

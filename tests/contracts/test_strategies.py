@@ -1,16 +1,19 @@
 """What every strategy promises, over any space of keyed values."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from nas.search.ranking import best
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES, StrategyConfig, build_strategy
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
+from proxies.features import Vector, features
 from search_spaces.choose import Chooser, replay
+from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
 
 OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
@@ -38,8 +41,22 @@ class BagSpace:
         return Bag(tuple(choose(f"d{i}", range(self.base)) for i in range(self.length)))
 
 
+class LeastSquares:
+    """A predictor of any space here: linear in how often a bag has each digit, or in a genotype's features."""
+
+    def fit(self, values: Sequence[Bag | Genotype], scores: Sequence[float], *, seed: int) -> None:
+        self.weights = np.linalg.lstsq(self.vectors(values), np.array(scores))[0]
+
+    def predict(self, values: Sequence[Bag | Genotype]) -> tuple[Vector, Vector]:
+        return self.vectors(values) @ self.weights, np.zeros(len(values))
+
+    def vectors(self, values: Sequence[Bag | Genotype]) -> Vector:
+        return np.stack([np.bincount(v.digits, minlength=6) if isinstance(v, Bag) else features(v) for v in values])
+
+
 def make(name: str, space: object = None, *, seed: int = 0, asked: int = 0) -> Strategy:
-    return build_strategy(StrategyConfig(name=name), space or BagSpace(), OBJECTIVES, seed=seed, asked=asked)
+    config, predictor = StrategyConfig(name=name, pool=4, warm_up=8), LeastSquares()
+    return build_strategy(config, space or BagSpace(), OBJECTIVES, seed=seed, asked=asked, predictor=predictor)
 
 
 def judge(number: int, candidate: Candidate) -> Trial:

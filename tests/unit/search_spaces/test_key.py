@@ -12,12 +12,13 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import respelled
 
 from search_spaces import canonical
 from search_spaces.canonical import Arc
 from search_spaces.choose import sample
 from search_spaces.genotype import Edge, Genotype, Node
-from search_spaces.ops import GenotypeError, op, stem_maps
+from search_spaces.ops import GenotypeError, op
 from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
 
@@ -54,26 +55,6 @@ def alike_genotypes(draw: st.DrawFn) -> Genotype:
 def any_genotypes(draw: st.DrawFn) -> Genotype:
     space = draw(st.sampled_from(sorted(SPACES)))
     return sample(SPACES[space], random.Random(draw(st.integers(0, 10**9)))).value
-
-
-def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
-    """The same network: new names, another topological order, permuted inputs, dead nodes in between."""
-    names = {node.name: f"x{i}" for i, node in enumerate(rng.sample(genotype.nodes, len(genotype.nodes)))}
-    waiting, built = list(genotype.nodes), []
-    stems = [stem.name for stem in stem_maps(genotype.stem)]
-    there = set(stems)
-    while waiting:
-        node = rng.choice([n for n in waiting if all(edge.source in there for edge in n.inputs)])
-        waiting.remove(node)
-        there.add(node.name)
-        edges = [replace(edge, source=names.get(edge.source, edge.source)) for edge in node.inputs]
-        if not node.fuse.spec.ordered:
-            rng.shuffle(edges)
-        built.append(replace(node, name=names[node.name], inputs=tuple(edges)))
-        if rng.random() < 0.3:
-            dead = Edge(rng.choice([*stems, *[n.name for n in built]]), LATERAL)
-            built.append(Node(f"dead{len(built)}", rng.randrange(6), 8, (dead,)))
-    return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,153 @@
+"""A genotype as a vector of named numbers: what a predictor sees of its graph."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import chain
+from math import fsum, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.fields import Field
+from search_spaces.genotype import MAX_LEVEL, Genotype, Node, Scale
+from search_spaces.ops import OPS, Kind, Op, stem_maps
+
+Vector = NDArray[np.float64]
+
+_LEVELS = range(MAX_LEVEL + 1)
+_PLACED = (Kind.fuse, Kind.block, Kind.part)
+"""Kinds of operators that are counted level by level."""
+
+
+def features(genotype: Genotype) -> Vector:
+    """Counts, means and extremes over the live graph, none of which minds names or the order of nodes.
+
+    A map's depth is how many nodes the longest way to it from the stem has. A span is by how many levels an edge
+    coarsens, a jump by how many depths it goes on. Parameters and multiply-adds are rough: a block's repeats times its
+    squared width at scale 1, on a map of one pixel at level 0. Of 25 random members of the joint space their
+    logarithms correlate with those that `nas.cost` counts by .94 and .79, at a five-hundredth of its time.
+
+    Returns:
+        (F,), named by `FEATURES`; equal for genotypes that differ in names and order alone.
+    """
+    found = defaultdict[str, list[float]](list)
+    for name, value in chain(_nodes(genotype), _paths(genotype), _operators(genotype)):
+        found[name].append(value)
+    vector = np.zeros(len(FEATURES))
+    for name, values in found.items():
+        vector[_PLACE[name]] = fsum(values)  # exact, so that the order of nodes leaves no trace
+    return vector
+
+
+def _nodes(genotype: Genotype) -> Iterator[tuple[str, float]]:
+    parameters, macs = [], []
+    for node in genotype.live:
+        yield f"level{node.level}.nodes", 1
+        yield f"level{node.level}.repeats", _repeats(node)
+        parameters.append(_repeats(node) * Scale().channels(node.width) ** 2)
+        macs.append(parameters[-1] / 4**node.level)
+    yield "parameters.log2", log2(fsum(parameters))
+    yield "macs.log2", log2(fsum(macs))
+
+
+def _repeats(node: Node) -> int:
+    return int(node.block["repeats"]) if "repeats" in node.block.spec.fields else 1
+
+
+def _paths(genotype: Genotype) -> Iterator[tuple[str, float]]:
+    levels = {m.name: m.level for m in stem_maps(genotype.stem)}
+    shortest, depth, paths = (dict.fromkeys(levels, start) for start in (0, 0, 1))
+    behind: dict[str, frozenset[str]] = dict.fromkeys(levels, frozenset())
+    on_level = Counter(node.level for node in genotype.live)
+    readers: Counter[str] = Counter()
+    jumps = []
+    for node in genotype.live:
+        name, sources = node.name, [edge.source for edge in node.inputs]
+        levels[name] = node.level
+        shortest[name] = 1 + min(shortest[s] for s in sources)
+        depth[name] = 1 + max(depth[s] for s in sources)
+        paths[name] = sum(paths[s] for s in sources)
+        behind[name] = frozenset({name}).union(*(behind[s] for s in sources))
+        readers.update(sources)
+        jumps += [depth[name] - depth[s] for s in sources]
+        yield f"level{node.level}.depth", depth[name] / on_level[node.level]
+        for span in (node.level - levels[s] for s in sources):
+            yield f"edges.span{span:+d}", 1
+            yield f"level{node.level}.{_whence(span)}", 1
+    for name in genotype.outputs:
+        yield f"output{levels[name]}.shortest", shortest[name]
+        yield f"output{levels[name]}.longest", depth[name]
+        yield f"output{levels[name]}.paths.log2", log2(paths[name])
+        yield f"output{levels[name]}.nodes", len(behind[name])
+    yield "depth", max(depth[name] for name in genotype.outputs)
+    yield "edges", len(jumps)
+    yield "edges.jump.mean", sum(jumps) / len(jumps)
+    yield "edges.jump.most", max(jumps)
+    yield "readers.most", max(readers.values())
+
+
+def _whence(span: int) -> str:
+    return "from_finer" if span > 0 else "from_coarser" if span else "from_same"
+
+
+def _operators(genotype: Genotype) -> Iterator[tuple[str, float]]:
+    uses = list(_uses(genotype))
+    counts = Counter(op.name for op, _ in uses)
+    for op, level in uses:
+        yield f"{op.name}.uses", 1
+        if op.kind in _PLACED and level is not None:
+            yield f"{op.name}.level{level}", 1
+        for name, field in op.spec.fields.items():
+            yield from ((f"{op.name}.{trait}", value / counts[op.name]) for trait, value in _traits(op, name, field))
+
+
+def _uses(genotype: Genotype) -> Iterator[tuple[Op, int | None]]:
+    """Every operator with the level it works on, nested ones too; a fusion of one map is none."""
+    whole = ((genotype.stem, None), (genotype.head, None))
+    blocks = ((node.block, node.level) for node in genotype.live)
+    fuses = ((node.fuse, node.level) for node in genotype.live if len(node.inputs) > 1)
+    edges = ((edge.op, node.level) for node in genotype.live for edge in node.inputs)
+    for op, level in chain(whole, blocks, fuses, edges):
+        yield op, level
+        yield from ((part, level) for part in op.parts())
+
+
+def _traits(op: Op, name: str, field: Field) -> Iterator[tuple[str, float]]:
+    value = op[name]
+    if field.choices:
+        yield f"{name}={value}", 1
+    elif field.many and not field.part:
+        yield f"{name}.count", len(value)
+        yield f"{name}.least", min(value)
+        yield f"{name}.most", max(value)
+    elif not field.pattern and not field.part:
+        yield name, float(value)
+
+
+def _names() -> Iterator[str]:
+    for level in _LEVELS:
+        of_level = ("nodes", "repeats", "depth", "from_finer", "from_coarser", "from_same")
+        yield from (f"level{level}.{name}" for name in of_level)
+        yield from (f"output{level}.{name}" for name in ("shortest", "longest", "paths.log2", "nodes"))
+    yield from (f"edges.span{span:+d}" for span in range(-MAX_LEVEL, MAX_LEVEL + 1))
+    yield from ("depth", "edges", "edges.jump.mean", "edges.jump.most", "readers.most")
+    yield from ("parameters.log2", "macs.log2")
+    for name, spec in OPS.items():
+        yield f"{name}.uses"
+        yield from (f"{name}.level{level}" for level in _LEVELS if spec.kind in _PLACED)
+        for field, facts in spec.fields.items():
+            yield from (f"{name}.{trait}" for trait in _trait_names(field, facts))
+
+
+def _trait_names(name: str, field: Field) -> Iterator[str]:
+    if field.choices:
+        yield from (f"{name}={choice}" for choice in field.choices)
+    elif field.many and not field.part:
+        yield from (f"{name}.{what}" for what in ("count", "least", "most"))
+    elif not field.pattern and not field.part:
+        yield name
+
+
+FEATURES = tuple(_names())
+"""What the entries of a feature vector are, by place."""
+_PLACE = {name: i for i, name in enumerate(FEATURES)}

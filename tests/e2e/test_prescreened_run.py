@@ -1,0 +1,55 @@
+"""A search whose candidates are pre-screened, and what `nas inspect` says of the predictor."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.config import SearchConfig
+from experiments.run_directory import RunDirectory
+from nas.search.strategies import StrategyConfig
+from nas.search.types import State
+from search_spaces.choose import sample
+from search_spaces.joint import JointSpace
+
+
+def test_a_prescreened_search_that_is_carried_on_proposes_the_same(tmp_path: Path) -> None:
+    """Three trials and one more are the same four that a search without a break has."""
+    keys = []
+    for out, parts in (("whole", [4]), ("parts", [3, 4])):
+        run = tmp_path / out
+        flags = [
+            *("--runner", "local", "--proxy.steps", "2", "--proxy.rungs", "1", "--proxy.scale.head-depth", "1"),
+            *("--digits.train-images", "4", "--digits.val-images", "2", "--proxy.image-size", "64"),
+            *("--strategy.name", "prescreened", "--strategy.warm-up", "2", "--strategy.pool", "4"),
+        ]
+        assert main(["search", "--trials", str(parts[0]), "--out", str(run), *flags]) == 0
+        for trials in parts[1:]:
+            directory = RunDirectory.open(run)
+            config = directory.config().model_copy(update={"trials": trials})
+            (run / "config.json").write_text(config.model_dump_json())
+            assert main(["resume", str(run)]) == 0
+        keys.append([trial.key for trial in RunDirectory.open(run).store().trials()])
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 4
+
+
+@pytest.mark.parametrize(("count", "told"), [(24, True), (11, False)])
+def test_inspect_tells_how_predictable_a_run_is(
+    count: int, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trials that score by how much ASFF they have are predictable; failed ones do not count."""
+    run = RunDirectory.create(SearchConfig(out=tmp_path / "run", strategy=StrategyConfig(name="random")), "digits")
+    store = run.store()
+    for number in range(count + 1):
+        member = sample(JointSpace(), random.Random(number))
+        genotype = member.value
+        trial = store.create(key=genotype.key(), trace=member.trace, genotype=genotype.to_json(), seed=0)
+        store.report(trial.number, {"ap": sum(node.fuse.name == "asff" for node in genotype.live) / 20, "gmacs": 1.0})
+        store.end(trial.number, State.failed if number == count else State.finished, seconds=1.0)
+    assert main(["inspect", str(run.path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert (f"From {count} trials the predictor ranks" in said) == told
+    if told:
+        assert float(said.split("Kendall tau of ")[1].split()[0]) > 0.2

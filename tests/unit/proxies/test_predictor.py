@@ -1,0 +1,130 @@
+"""What a predictor learns of planted rules, and of real scores where the table lies at hand."""
+
+import json
+import random
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+from support import shared_data
+
+from proxies.features import Vector, features
+from proxies.predictor import FEWEST, Ensemble, cross_validate
+from search_spaces.choose import sample
+from search_spaces.genotype import Genotype
+from search_spaces.registry import SPACES
+
+
+def drawn(space: str, count: int, seed: int = 0) -> list[Genotype]:
+    return [sample(SPACES[space], random.Random(f"{seed}/{i}")).value for i in range(count)]
+
+
+def planted(genotype: Genotype) -> float:
+    """A rule that is none of the features: coarse maps should reach fine ones, by ASFF, and none by a long way."""
+    reach = {"stem2": 0.0}
+    for node in genotype.live:
+        gains = [
+            reach[edge.source] + max(0, genotype.by_name[edge.source].level - node.level)
+            for edge in node.inputs
+            if edge.source in genotype.by_name
+        ]
+        reach[node.name] = 0.8 * max([0.0, *gains]) + (node.fuse.name == "asff")
+    return sum(reach[name] for name in genotype.outputs)
+
+
+def noisy(scores: list[float], rng: np.random.Generator) -> list[float]:
+    return list(scores + rng.normal(size=len(scores)) * np.std(scores) * 0.3)
+
+
+def tau(predictor: Ensemble[Genotype], genotypes: list[Genotype]) -> float:
+    return float(kendalltau(predictor.predict(genotypes)[0], [planted(g) for g in genotypes]).statistic)
+
+
+def test_learns_a_planted_rule() -> None:
+    """Better from more, and in scores of any scale."""
+    genotypes = drawn("joint", 100)
+    scores = noisy([planted(g) for g in genotypes], np.random.default_rng(0))
+    few, many, warped = (Ensemble(features) for _ in range(3))
+    few.fit(genotypes[:20], scores[:20], seed=0)
+    many.fit(genotypes, scores, seed=0)
+    warped.fit(genotypes, list(np.exp(scores)), seed=0)
+    unseen = drawn("joint", 100, seed=1)
+    assert tau(many, unseen) > 0.5
+    assert tau(many, unseen) > tau(few, unseen)
+    assert np.array_equal(warped.predict(unseen), many.predict(unseen))
+
+
+def test_is_less_sure_the_farther_from_what_it_learned() -> None:
+    genotypes = drawn("spinenet", 40)
+    predictor = Ensemble(features)
+    predictor.fit(genotypes, [planted(g) for g in genotypes], seed=0)
+    learned, near, far = (
+        predictor.predict(members)[1].mean()
+        for members in (genotypes, drawn("spinenet", 20, seed=1), drawn("nas-fpn", 5))
+    )
+    assert learned < near < far
+
+
+def test_what_it_learns_anew_replaces_what_it_knew() -> None:
+    genotypes, unseen = drawn("joint", 30), drawn("joint", 5, seed=1)
+    scores = [planted(g) for g in genotypes]
+    fresh, used = Ensemble(features), Ensemble(features)
+    fresh.fit(genotypes, scores, seed=0)
+    used.fit(genotypes, scores[::-1], seed=0)
+    used.fit(genotypes, scores, seed=2**32)  # a seed may be any whole number
+    assert np.array_equal(fresh.predict(unseen), used.predict(unseen))
+
+
+def test_equal_scores_teach_nothing() -> None:
+    genotypes = drawn("joint", 12)
+    predictor = Ensemble(features)
+    predictor.fit(genotypes, [0.5] * 12, seed=0)
+    assert predictor.predict(genotypes)[0] == pytest.approx(0)
+    assert cross_validate(features, genotypes, [0.5] * 12) is None
+
+
+@pytest.mark.parametrize(("count", "scores"), [(1, [0.5]), (3, [0.5, 0.6]), (0, [])])
+def test_refuses_too_little(count: int, scores: list[float]) -> None:
+    message = f"{count} members with {len(scores)} scores: give at least two, and a score each"
+    with pytest.raises(ValueError, match=message):
+        Ensemble(features).fit(drawn("joint", count), scores, seed=0)
+
+
+def test_validation_tells_a_rule_from_noise() -> None:
+    genotypes = drawn("joint", 48)
+    scores = [planted(g) for g in genotypes]
+    held_out = cross_validate(features, genotypes, scores)
+    assert held_out is not None
+    assert held_out > 0.4
+    chances = [
+        cross_validate(features, genotypes, list(np.random.default_rng(seed).normal(size=48))) for seed in range(3)
+    ]
+    assert abs(np.mean([chance for chance in chances if chance is not None])) < 0.15
+    assert cross_validate(features, genotypes[: FEWEST - 1], scores[: FEWEST - 1]) is None
+
+
+@pytest.fixture(scope="module")
+def accuracies() -> Mapping[str, float]:
+    """Cells of NAS-Bench-201, six digits each, and what they reach on CIFAR-10."""
+    table = shared_data() / "bench" / "nasbench201_cifar10.json"
+    if not table.is_file():
+        pytest.skip(f"needs {table}")
+    found: Mapping[str, float] = json.loads(table.read_text())["accuracy"]
+    return found
+
+
+def one_hot(cell: str) -> Vector:
+    return np.eye(5)[[int(digit) for digit in cell]].ravel()
+
+
+@pytest.mark.parametrize(("count", "reached"), [(50, 0.5), (100, 0.6), (200, 0.65)])
+def test_ranks_the_cells_of_a_real_table(accuracies: Mapping[str, float], count: int, reached: float) -> None:
+    taus = []
+    for seed in range(3):
+        cells = random.Random(seed).sample(sorted(accuracies), count + 1000)
+        learned, unseen = cells[:count], cells[count:]
+        predictor = Ensemble(one_hot)
+        predictor.fit(learned, [accuracies[cell] for cell in learned], seed=0)
+        taus.append(kendalltau(predictor.predict(unseen)[0], [accuracies[cell] for cell in unseen]).statistic)
+    assert np.mean(taus) > reached
