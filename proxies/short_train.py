@@ -13,12 +13,15 @@ from nas.data.detection_set import DetectionSet
 from nas.detectors import DetectorConfig, build_detector
 from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
-from nas.training.evaluation import evaluate
+from nas.training.evaluation import Evaluator, evaluate
 from nas.training.recipe import Recipe
 from nas.training.trainer import Trainer, require_finite
 from proxies.config import ProxyConfig
 from proxies.resolution import require_resolution
 from search_spaces.genotype import Genotype
+
+EVALUATOR: Evaluator = "faster-coco-eval"
+"""Equal to COCO's own, and a trial scores often."""
 
 _OBJECTIVES: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
 
@@ -109,7 +112,7 @@ class ShortTrain:
             losses = [trainer.step(*next(stream)) for _ in range(trainer.steps, config.steps * rung // config.rungs)]
             loss = torch.stack(losses).mean()
             require_finite(loss, trainer.steps)
-            metrics = evaluate(trainer.scored, self.val, self.val_images, device=device, evaluator="faster-coco-eval")
+            metrics = evaluate(trainer.scored, self.val, self.val_images, device=device, evaluator=EVALUATOR)
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],

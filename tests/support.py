@@ -1,12 +1,15 @@
 """What tests share."""
 
+import contextlib
+import io
 import os
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from experiments.cli import main
 from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import op, stem_maps
 
@@ -53,3 +56,21 @@ def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
             dead = Edge(rng.choice([*stems, *[n.name for n in built]]), op("lateral"))
             built.append(Node(f"dead{len(built)}", rng.randrange(6), 8, (dead,)))
     return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)
+
+
+@dataclass(frozen=True)
+class Done:
+    stdout: str
+    stderr: str
+
+
+def nas(*arguments: str, cwd: Path, code: int = 0) -> Done:
+    """The command, in this process; what needs a process of its own starts one."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            returned = main(arguments)
+        except SystemExit as exit_:
+            returned = int(exit_.code or 0)
+    assert returned == code, f"{returned}\n{out.getvalue()}\n{err.getvalue()}"
+    return Done(out.getvalue(), err.getvalue())

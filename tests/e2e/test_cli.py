@@ -1,53 +1,27 @@
 """The `nas` command, as a person or a program calls it."""
 
-import contextlib
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import nas
 
-from experiments.cli import main
 from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
 from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import METRICS
-from search_spaces.zoo import ZOO, zoo
+from search_spaces.zoo import zoo
 
 TINY = [
     *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
     *("--digits.train-images", "16", "--digits.val-images", "8"),
 ]
 TINY_DIGITS = ("--digits.train-images", "16", "--digits.val-images", "8")
-
-
-@dataclass(frozen=True)
-class Done:
-    stdout: str
-    stderr: str
-
-
-def nas(*arguments: str, cwd: Path, code: int = 0) -> Done:
-    """The command, in this process; what needs a process of its own starts one."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            returned = main(arguments)
-        except SystemExit as exit_:
-            returned = int(exit_.code or 0)
-    assert returned == code, f"{returned}\n{out.getvalue()}\n{err.getvalue()}"
-    return Done(out.getvalue(), err.getvalue())
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("e2e")
 
 
 @pytest.fixture(scope="module")
@@ -112,68 +86,6 @@ def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
     done = subprocess.run(command, cwd=run.parent, capture_output=True, text=True, check=True)
     assert set(json.loads(done.stdout)) == {"trials", "best", "front"}
     assert done.stderr == ""
-
-
-def test_zoo_prints_one_json_document(folder: Path) -> None:
-    rows = json.loads(nas("zoo", "--json", cwd=folder).stdout)["zoo"]
-    heads = {row["name"]: row["head"] for row in rows}
-    assert (heads["spinenet-49"], heads["yolov3"], heads["fpn"]) == ("retinanet", "yolov3", "fcos")
-
-
-def test_zoo_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest name and the largest numbers; entries stand under their source."""
-    names = ("spinenet-190", "fpn-msfm", "faster-rcnn-r50-fpn-dconv-msfm", max(ZOO, key=len))
-    monkeypatch.setattr("experiments.commands.zoo.ZOO", dict.fromkeys(names, None))
-    header, *lines = nas("zoo", cwd=folder).stdout.splitlines()
-    assert header.split() == ["name", "head", "px", "parameters", "multiply-adds"]
-    assert max(map(len, (header, *lines))) <= 80
-    assert lines[1:3] == ["SpineNet, arXiv 1912.05027", next(line for line in lines if "spinenet-190" in line)]
-    assert lines[2].split() == ["spinenet-190", "retinanet", "1280", "163.64", "M", "1881.7", "G"]
-    assert [line.split()[0] for line in lines[4:]] == ["MSFM,", *dict.fromkeys(names[1:])]
-
-
-def test_the_zoo_is_listed_under_any_head_scale_and_class_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a head cannot read is listed with the reason."""
-    monkeypatch.setattr("experiments.commands.zoo.ZOO", ("yolov3", "pafpn"))
-    flags = ("--detector", "retinanet", "--scale", "proxy", "--classes", "5")
-    rows = {row["name"]: row for row in json.loads(nas("zoo", *flags, "--json", cwd=folder).stdout)["zoo"]}
-    assert {row["head"] for row in rows.values()} == {"retinanet"}
-    assert "a head reads one width" in rows["yolov3"]["error"]
-    alone = nas("cost", "zoo:pafpn", *flags, "--image-size", "640", "--json", cwd=folder)
-    assert rows["pafpn"].items() >= json.loads(alone.stdout).items()
-    assert "a head reads one width" in " ".join(nas("zoo", *flags, cwd=folder).stdout.split())
-
-
-def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
-    """SpineNet-49 at another's scale is that system; a field beside the name changes it."""
-
-    def cost(*arguments: str) -> dict[str, int]:
-        return json.loads(nas("cost", *arguments, "--image-size", "640", "--json", cwd=folder).stdout)
-
-    published = cost("zoo:spinenet-143")
-    assert cost("zoo:spinenet-49", "--scale", "143") == published
-    assert cost("--scale", "spinenet-143", "zoo:spinenet-49") == published
-    assert cost("zoo:spinenet-190", "--scale", "143", "--scale.repeats", "1", "--scale.alpha", ".5") == cost(
-        "zoo:spinenet-49"
-    )
-
-
-def test_a_drawing_tells_what_is_built(folder: Path) -> None:
-    flags = ("--scale", "96", "--detector", "faster_rcnn", "--classes", "5")
-    said = " ".join(nas("draw", "zoo:spinenet-49", *flags, cwd=folder).stdout.split())
-    assert "head faster_rcnn scale width=1.0 repeats=2" in said
-    assert "classes 5" in said
-    assert "faster_rcnn" in (folder / "spinenet-49-96-faster_rcnn.svg").read_text()
-
-
-def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
-    """With its own head and class count; what its authors froze does not count as trainable."""
-    counted = json.loads(nas("cost", "zoo:spinenet-49", "--image-size", "640", "--json", cwd=folder).stdout)
-    assert (counted["trainable_parameters"], counted["macs"]) == (28_543_383, 85_281_555_200)
-    counted = json.loads(nas("cost", "zoo:retinanet-r50-fpn", "--json", cwd=folder).stdout)
-    assert (counted["trainable_parameters"], counted["parameters"]) == (37_743_348, 37_968_692)
-    fewer = json.loads(nas("cost", "zoo:spinenet-49", "--classes", "90", "--json", cwd=folder).stdout)
-    assert fewer["parameters"] == 28_522_638
 
 
 def test_a_retinanet_is_trained_and_scored(folder: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from search_spaces.registry import SPACES
 
 PLAN = {
     "base": {
-        "image_size": 32,
+        "image_size": 64,
         "val_images": 4,
         "scale": {"width": 0.0625, "head_depth": 0},
         "recipe": {"batch_size": 2},

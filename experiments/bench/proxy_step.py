@@ -1,0 +1,81 @@
+"""What a short training spends beside its network: `python -m experiments.bench.proxy_step`.
+
+A step (batch, targets, losses, optimiser) in turns with the network's own forward and backward, and what
+scoring takes of a whole trial, for random members of the joint space at the search's proxy size.
+"""
+
+import argparse
+import random
+import statistics
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from experiments.bench.interleaved import Ratio, autocast, clock, interleaved
+from experiments.presets import preset
+from nas.data.open import open_data
+from nas.detectors import build_detector
+from nas.training.batches import Batch, Batches
+from nas.training.device import best_device
+from nas.training.evaluation import Evaluator, evaluate
+from nas.training.trainer import Trainer
+from proxies.short_train import EVALUATOR, ShortTrain
+from search_spaces.choose import sample
+from search_spaces.joint import JointSpace
+
+
+def against_network(trainer: Trainer, stream: Iterator[Batch], rounds: int) -> Ratio:
+    """Whole training steps over the network's own forward and backward."""
+    model = trainer.model
+    images = next(stream)[0].contiguous(memory_format=torch.channels_last)
+
+    def network() -> None:
+        with autocast(images):
+            outputs: dict[str, Tensor] = model.network(images)  # type: ignore[operator]
+        total = torch.stack([x.sum() for x in outputs.values()]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        model.zero_grad(set_to_none=True)
+
+    return interleaved(lambda: trainer.step(*next(stream)), network, rounds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--genotypes", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, nargs="+", default=[320, 64], help="of the trials that scoring is part of")
+    parser.add_argument("--device", default="auto")
+    asked = parser.parse_args()
+    device = best_device(asked.device)
+    search = preset("digits")
+    proxy = ShortTrain.prepare(search.proxy, open_data("digits", search.digits))
+    config = proxy.config
+    ratios: list[float] = []
+    steps_s: list[float] = []
+    scoring_s: dict[Evaluator, list[float]] = {EVALUATOR: [], "pycocotools": []}
+    for seed in range(asked.genotypes):
+        genotype = sample(JointSpace(), random.Random(seed)).value
+        torch.manual_seed(seed)
+        model = build_detector(genotype, config.scale, proxy.train.num_classes, config.detector).to(device)
+        trainer = Trainer(model.train(), config.recipe, config.steps)
+        batches = Batches(proxy.train, proxy.train_images, config.recipe.batch_size)
+        stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
+        ratio = against_network(trainer, stream, asked.rounds)
+        ratios.append(ratio.first / ratio.second)
+        steps_s.append(ratio.first)
+        for evaluator, taken in scoring_s.items():
+            start = clock()
+            evaluate(model, proxy.val, proxy.val_images, device=device, evaluator=evaluator)
+            taken.append(clock() - start)
+        print(f"genotype {seed}: step over network {ratio}")
+    step_s = statistics.median(steps_s)
+    print(f"step over network, median of {asked.genotypes} genotypes: {statistics.median(ratios):.3f}")
+    for evaluator, taken in scoring_s.items():
+        once = statistics.median(taken)
+        shares = ", ".join(f"{once / (once + n * step_s):.1%} of {n} steps" for n in asked.steps)
+        print(f"scoring {len(proxy.val)} images once by {evaluator}: {once * 1e3:.0f} ms, {shares}")
+
+
+if __name__ == "__main__":
+    main()
