@@ -84,6 +84,25 @@ def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> Non
     torch.testing.assert_close(our_gradients, gradients(official), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize(("bias", "candidates"), [(-4.6, 1000), (0.0, 1000), (0.0, 40)])
+def test_detections_equal_torchvisions(bias: float, candidates: int) -> None:
+    """Of a batch, against torchvision's loop over its images; the bias decides how many there are."""
+    torch.manual_seed(0)
+    settings = DetectorConfig(max_detections=30)
+    model = build_detector(zoo("fpn").genotype, SMALL, 5, settings).eval()
+    model.topk_candidates = candidates
+    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.3)
+    torch.nn.init.constant_(model.head.classification_head.cls_logits.bias, bias)
+    torch.nn.init.normal_(model.head.regression_head.bbox_reg.weight, std=0.3)
+    images = torch.rand(3, 3, 128, 128)
+    with torch.inference_mode():
+        ours = model(images)
+        model.postprocess_detections = lambda *args: FCOS.postprocess_detections(model, *args)
+        official = model(images)
+    assert sum(len(found["boxes"]) for found in official) > 10
+    torch.testing.assert_close(ours, official, rtol=1e-5, atol=1e-4)
+
+
 def test_targets_read_as_torchvisions_list() -> None:
     given = [
         {"boxes": torch.rand(count, 4), "labels": torch.arange(count), "extra": torch.zeros(1)} for count in (2, 0, 3)
