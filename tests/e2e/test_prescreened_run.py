@@ -26,11 +26,11 @@ def test_a_prescreened_search_that_is_carried_on_proposes_the_same(tmp_path: Pat
         ]
         assert main(["search", "--trials", str(parts[0]), "--out", str(run), *flags]) == 0
         for trials in parts[1:]:
-            directory = RunDirectory.open(run)
+            directory = RunDirectory.open(run, SearchConfig)
             config = directory.config().model_copy(update={"trials": trials})
             (run / "config.json").write_text(config.model_dump_json())
             assert main(["resume", str(run)]) == 0
-        keys.append([trial.key for trial in RunDirectory.open(run).store().trials()])
+        keys.append([trial.key for trial in RunDirectory.open(run, SearchConfig).store().trials()])
     assert keys[0] == keys[1]
     assert len(keys[0]) == 4
 

@@ -120,7 +120,7 @@ def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path
     reference, once = settings["reference"].proxy, settings["once"].proxy
     assert isinstance(reference, ShortTrainConfig)
     assert isinstance(once, ShortTrainConfig)
-    assert (reference.steps, reference.rungs, reference.image_size) == (4, 2, 32)
+    assert (reference.steps, reference.rungs, reference.image_size) == (4, 2, 64)
     assert (once.steps, once.recipe.learning_rate, once.recipe.batch_size) == (1, 0.01, 2)
     assert (once.scale, once.recipe.flip) == (reference.scale, False)
     assert (reference.scale.width, reference.scale.output_width, reference.scale.head_depth) == (0.0625, 32, 0)
