@@ -1,7 +1,10 @@
 """What all proxies share: how big a candidate is judged."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from nas.search.types import Direction
 from search_spaces.genotype import Scale
 
 
@@ -17,3 +20,13 @@ class ProxyConfig(BaseModel):
 
     scale: Scale = Scale(width=0.125, alpha=1.0, output_width=32)
     image_size: int = Field(96, ge=32)
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        """The scores a search optimises; the first one ranks trials."""
+        raise NotImplementedError
+
+    @property
+    def signals(self) -> Mapping[str, Direction]:
+        """The scores by which a ranking compares candidates, the first objective before all."""
+        return dict([next(iter(self.objectives.items()))])

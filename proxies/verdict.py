@@ -15,7 +15,8 @@ class Measured:
     """What has been measured of a setting: N candidates at K seeds, NaN where there is nothing.
 
     Attributes:
-        name: of the setting; `reference@25%` is what the reference's trainings scored after a quarter of their steps.
+        name: of the setting; `reference@25%` is what the reference's trainings scored after a quarter of their steps,
+            `steps-64:loss` what a setting's evaluations say by another score than their first objective.
         seeds: the K seeds.
         scores: (N, K), signed so that more is better.
         seconds: (N, K) that an evaluation took.
@@ -40,13 +41,16 @@ def collect(
         seeds = tuple(dict.fromkeys(m.seed for m in queue if m.setting == name))
         rows = [[Measurement(candidate, name, seed) for seed in seeds] for candidate in range(len(candidates))]
         table = [[trials.get(row_key(candidates, measurement)) for measurement in row] for row in rows]
-        (objective, direction), *_ = setting.proxy.objectives.items()
-        sign = 1 if direction == "max" else -1
+        signals = list(setting.proxy.signals.items())
         own, rungs = name == REFERENCE, plan.reference.proxy.rungs
-        for report in (-1, *range(rungs - 1)) if own else (-1,):
-            title = name if report < 0 else f"{name}@{(report + 1) / rungs:.0%}"
-            scores, seconds = (_at(table, report, score) for score in (objective, SECONDS))
-            found.append(Measured(title, seeds, sign * scores, seconds, _errors(table), own))
+        ways = [(name, -1, *signals[0])]
+        if own:
+            ways += [(f"{name}@{(rung + 1) / rungs:.0%}", rung, *signals[0]) for rung in range(rungs - 1)]
+        else:
+            ways += [(f"{name}:{score}", -1, score, direction) for score, direction in signals[1:]]
+        for title, rung, score, direction in ways:
+            scores, seconds = (1 if direction == "max" else -1) * _at(table, rung, score), _at(table, rung, SECONDS)
+            found.append(Measured(title, seeds, scores, seconds, _errors(table), own))
     return found
 
 

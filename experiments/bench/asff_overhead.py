@@ -1,17 +1,19 @@
 """What ASFF costs over plain sums in the same network: `python -m experiments.bench.asff_overhead [--train]`.
 
 yolov3-asff up to the maps its head reads, against the genotype with each ASFF node fused by a sum; resampling stays.
-The fusions are timed alone too, on the maps that reach them: what they cost drowns in the noise of the rest.
+The fusions are timed alone too, on the maps that reach them: what they cost drowns in the noise of the rest. Times on a
+CPU are those it spent on this process: other processes would slow long passes and spare the short fusions.
 """
 
 import argparse
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from experiments.bench.interleaved import DEVICE, autocast, interleaved, place
+from experiments.bench.interleaved import DEVICE, autocast, clock, interleaved, place
 from experiments.bench.train_step import stepper
 from nas.decode import decode
 from nas.training.device import best_device
@@ -86,18 +88,19 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help=DEVICE)
     options = parser.parse_args()
     genotype, scale = zoo("yolov3-asff").genotype, Scale(width=options.width, stem=options.width)
+    device = best_device(options.device)
     images = torch.rand(options.batch, 3, options.image_size, options.image_size)
     whole, parts = [], []
     for each in (genotype, summed(genotype)):
-        network, given = place(decode(each, scale).train(options.train), images, best_device(options.device))
+        network, given = place(decode(each, scale).train(options.train), images, device)
         found = fusions(network, given, [node.name for node in genotype.nodes if node.fuse.name == "asff"])
         if options.compile:
             for fuse, _ in found:
                 fuse.compile()
         whole.append(stepper(network, given, mean_square) if options.train else inference(network, given))
         parts.append(alone(found, given, train=options.train))
-    passes = interleaved(whole[0], whole[1], options.rounds)
-    fused = interleaved(parts[0], parts[1], options.rounds)
+    now = time.process_time if device == "cpu" else clock
+    passes, fused = (interleaved(asff, plain, options.rounds, now) for asff, plain in (whole, parts))
     cost_ms, sum_ms = fused.first * 1e3, fused.second * 1e3
     print(f"asff over sum: {passes}, {torch.get_num_threads()} threads")
     share = (fused.first - fused.second) / passes.second

@@ -34,27 +34,29 @@ class Ratio:
         )
 
 
-def interleaved(first: Callable[[], object], second: Callable[[], object], rounds: int) -> Ratio:
-    """Time both `rounds` times (2 or more), after one untimed round; who begins alternates."""
+def clock() -> float:
+    """Seconds, once a GPU that is in use has done all it was given."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def interleaved(
+    first: Callable[[], object], second: Callable[[], object], rounds: int, now: Callable[[], float] = clock
+) -> Ratio:
+    """Time both `rounds` times (2 or more) by the clock `now`, after one untimed round; who begins alternates."""
     first()
     second()
     times: tuple[list[float], list[float]] = ([], [])
     ways = list(zip((first, second), times, strict=True))
     for _ in range(rounds):
         for run, taken in ways:
-            start = clock()
+            start = now()
             run()
-            taken.append(clock() - start)
+            taken.append(now() - start)
         ways.reverse()
     pairs = zip(*times, strict=True)
     return Ratio(statistics.median(times[0]), statistics.median(times[1]), tuple(a / b for a, b in pairs))
-
-
-def clock() -> float:
-    """Seconds, once a GPU that is in use has done all it was given."""
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def place(network: nn.Module, images: Tensor, device: str) -> tuple[nn.Module, Tensor]:

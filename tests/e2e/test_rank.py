@@ -77,8 +77,8 @@ def test_a_ranking_is_interrupted_reported_and_carried_on(
     rank(str(out), "--require-tau", "-1")
     whole = report(out)
     assert whole["measurements"] == {"done": 15, "planned": 15}
-    assert [setting["name"] for setting in whole["settings"]] == ["reference", "reference@50%", "short", "once"]
-    assert [len(setting["seeds"]) for setting in whole["settings"]] == [2, 2, 2, 1]
+    seeds = {setting["name"]: len(setting["seeds"]) for setting in whole["settings"] if ":" not in setting["name"]}
+    assert seeds == {"reference": 2, "reference@50%": 2, "short": 2, "once": 1}
     assert [row[0] for row in whole["settings"][0]["scores"]][:2] == [row[0] for row in scored][:2]
     assert all(None not in row for setting in whole["settings"] for row in (*setting["scores"], *setting["seconds"]))
     assert whole["required_tau"] == -1

@@ -36,7 +36,7 @@ class Asff(nn.Module):
         self.act = activation(op["act"])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        weights = self.weights(maps).split(1, 1)  # all at once: backward of slices would fill and add N maps of zeros
+        weights = self.weights(maps).split(1, 1)  # at once: slices would each pad their gradient, to be added up
         total = maps[0] * weights[0]
         for x, weight in zip(maps[1:], weights[1:], strict=True):
             total.addcmul_(x, weight)  # in place, as backward never reads the total

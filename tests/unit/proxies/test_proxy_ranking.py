@@ -65,7 +65,8 @@ class Noisy:
             raise ValueError("cannot be judged")
         for rung in range(1, self.rungs + 1):
             drawn = np.random.default_rng((seed, zlib.crc32(genotype.key().encode()), rung)).normal()
-            yield {"ap": worth(genotype) + self.noise / rung * drawn}
+            ap = worth(genotype) + self.noise / rung * drawn
+            yield {"ap": ap, "ap50": 2 * ap, "loss": 1 - ap}
 
 
 def worth(genotype: Genotype) -> float:
@@ -135,8 +136,11 @@ def test_interrupted_anywhere_it_goes_on_with_what_is_missing(tmp_path: Path) ->
 def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
     run(store, proxies())
     found = {m.name: m for m in found_in(store)}
-    assert list(found) == ["reference", "reference@50%", "short", "once"]
-    assert [m.scores.shape for m in found.values()] == [(12, 3), (12, 3), (12, 3), (12, 1)]
+    signals = ["", ":ap50", ":loss"]
+    assert list(found) == ["reference", "reference@50%", *(name + s for name in ("short", "once") for s in signals)]
+    assert [m.scores.shape for m in found.values()] == [(12, 3)] * 5 + [(12, 1)] * 3
+    np.testing.assert_array_equal(found["short:ap50"].scores, 2 * found["short"].scores)
+    np.testing.assert_array_equal(found["short:loss"].scores, found["short"].scores - 1)
     for name, report in (("reference", 1), ("reference@50%", 0), ("short", 0)):
         proxy = proxies()[name.split("@")[0]]
         row = [list(proxy.evaluate(CANDIDATES[4].value, seed=s, device="cpu")) for s in found[name].seeds]
@@ -147,13 +151,14 @@ def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
 def test_a_score_to_be_minimised_is_turned_round(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(store, proxies())
     as_they_are = found_in(store)[0].scores
-    monkeypatch.setattr("proxies.short_train.ShortTrainConfig.objectives", {"ap": "min"})
+    monkeypatch.setattr("proxies.short_train.ShortTrainConfig.signals", {"ap": "min"})
     np.testing.assert_array_equal(found_in(store)[0].scores, -as_they_are)
 
 
 def test_the_better_proxy_is_told_from_the_worse(store: Store) -> None:
     run(store, proxies())
-    reference, _, short, once = judge(found_in(store), seed=0)
+    verdicts = {v.measured.name: v for v in judge(found_in(store), seed=0)}
+    reference, short, once = (verdicts[name] for name in ("reference", "short", "once"))
     assert short.one_seed.tau.value is not None
     assert once.one_seed.tau.value is not None
     assert short.one_seed.tau.value > once.one_seed.tau.value + 0.2
@@ -168,7 +173,8 @@ def test_the_better_proxy_is_told_from_the_worse(store: Store) -> None:
 def test_failed_candidates_are_left_out_and_counted(store: Store) -> None:
     keys = [candidate.value.key() for candidate in CANDIDATES]
     run(store, proxies(reference=frozenset({keys[2]}), short=frozenset({keys[0], keys[1]})))
-    reference, _, short, once = judge(found_in(store), seed=0)
+    verdicts = {v.measured.name: v for v in judge(found_in(store), seed=0)}
+    reference, short, once = (verdicts[name] for name in ("reference", "short", "once"))
     assert reference.measured.errors == {2: "ValueError: cannot be judged"}
     assert sorted(short.measured.errors) == [0, 1]
     assert [v.one_seed.candidates for v in (reference, short, once)] == [11, 9, 11]
