@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except _failures() as error:
+        print(f"nas {verb}: {error}", file=sys.stderr)
+        return 1
     except _usage_errors() as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
         return 2
@@ -59,6 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
         return 1
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    if "nas.training.trainer" not in sys.modules:  # it imports torch, which most verbs do without
+        return ()
+    from nas.training.trainer import Diverged
+
+    return (Diverged,)
 
 
 def _usage_errors() -> tuple[type[Exception], ...]:

@@ -40,7 +40,8 @@ class Cost:
             once of image and maps. A map is alive as long as `nas.decode.Backbone` keeps it for later nodes; of the
             operator that runs, so are its inputs, the map its last layer wrote, what its layer writes and the copy
             that a norm makes of it. Left out: buffers, libraries' scratch space, and what an allocator rounds up.
-            Parameters apart, it is within 15 % of what is alive in a run on a CPU.
+            Parameters apart, it is within 15 % of what is alive in a run on a CPU at widths like a search's; where
+            a narrow backbone has a wide head, it is up to half too high, as a head's levels are counted at once.
         image_size: side of the square image they are counted at, px.
     """
 

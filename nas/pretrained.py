@@ -48,7 +48,8 @@ def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise WeightsError(f"{path}: not a state dict: {(str(error).splitlines() or ['?'])[0]}") from None
+        reason = "it holds more than tensors" if isinstance(error, UnpicklingError) else "torch cannot read it"
+        raise WeightsError(f"{path}: not a state dict: {reason}; save it with torch.save(model.state_dict())") from None
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -129,10 +130,13 @@ def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
 
 def _copy(places: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     counters = {name for name in places if name.endswith("num_batches_tracked")}  # old files lack them
+    misfits = [name for name, ours in places.items() if name in given and given[name].shape != ours.shape]
+    shapes = f" ({tuple(given[misfits[0]].shape)}, here {tuple(places[misfits[0]].shape)})" if misfits else ""
     faults = [
         _first("missing", [name for name in places if name not in given and name not in counters]),
         _first("unexpected", [name for name in given if name not in places]),
-        _first("of another shape", [n for n, t in places.items() if n in given and given[n].shape != t.shape]),
+        _first("of another shape", misfits) + shapes,
+        _first("NaN or infinite", [name for name, values in given.items() if not values.isfinite().all()]),
     ]
     if any(faults):
         raise WeightsError("weights do not fit the backbone: " + "; ".join(filter(None, faults)))

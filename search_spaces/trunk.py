@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from search_spaces.fpn import resnet_nodes
 from search_spaces.genotype import Edge, Genotype, Node
-from search_spaces.ops import Op, op, stem_maps
+from search_spaces.ops import GenotypeError, Op, op, stem_maps
 
 LEVELS = (3, 4, 5, 6, 7)
 """Levels of the pyramids that necks make for dense heads."""
@@ -14,11 +14,24 @@ LEVELS = (3, 4, 5, 6, 7)
 
 @dataclass(frozen=True)
 class Trunk:
-    """A stem, nodes, and the map that stands for each level, as (level, name) from the finest on."""
+    """A stem, nodes, and the map that stands for each level, as (level, name) from the finest on.
+
+    Raises:
+        GenotypeError: the maps leave out level 3, or one between others: nothing could make it.
+    """
 
     stem: Op
     nodes: tuple[Node, ...]
     maps: tuple[tuple[int, str], ...]
+
+    def __post_init__(self) -> None:
+        there = [level for level, _ in self.maps if level in LEVELS]
+        if not there or there != list(range(LEVELS[0], there[-1] + 1)):
+            missing = next(level for level in LEVELS if level not in there)
+            raise GenotypeError(
+                f"trunk.maps: a neck needs a map of level {missing}, and the trunk has levels {there or 'none'} of "
+                f"{LEVELS[0]} to {LEVELS[-1]}: choose a backbone with maps from level {LEVELS[0]} on"
+            )
 
     @property
     def by_level(self) -> Mapping[int, str]:

@@ -45,7 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
     val = open_val(asked.data, asked.digits).under(blueprint.categories)
-    report_skipped(val, Console(stderr=True))
+    aside = Console(stderr=True)
+    report_skipped(val, aside)
+    if not checkpoint.epoch:
+        aside.print(f"{asked.checkpoint}: its head was never trained: begin with it, `nas train --backbone-weights`")
     device = best_device(asked.device)
     images = open_images(val, blueprint.image_size, limit=CACHE_BYTES)
     metrics = evaluate(checkpoint.restore().to(device), val, images, device=device)

@@ -11,6 +11,8 @@ from experiments.arguments import parse
 from experiments.published import FIGURES
 from experiments.published.figure import Compared
 
+WIDTH = 140
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps({"figures": document, "failed": len(failed)}))
         return 1 if failed else 0
     console = Console()
+    console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table does cells
     console.print(_table(rows))
     slips = [row for row in rows if row.holds and row.difference]
     console.print(f"{len(rows) - len(failed) - len(slips)} of {len(rows)} figures equal")

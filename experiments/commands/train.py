@@ -38,7 +38,7 @@ class TrainConfig(FitConfig):
     """A directory in COCO's format, or "digits"."""
     out: Path | None = Field(None, exclude=True)
     """Directory of the checkpoint; train/NAME if not given."""
-    device: str = "auto"
+    device: str = Field("auto", exclude=True)
     """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
     image_size: int = Field(640, ge=32)
     """Side of the letterboxed images, px."""

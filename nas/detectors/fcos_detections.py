@@ -38,7 +38,9 @@ def fcos_detections(
     ]
     boxes, scores, labels, images = (torch.cat(parts) for parts in zip(*found, strict=True))
     boxes = clip_boxes_to_image(boxes, image_size)
-    kept = batched_nms(boxes, scores, images * logits[0].shape[-1] + labels, nms_threshold)
+    groups = images * logits[0].shape[-1] + labels
+    # in double precision: groups are told apart by shifting them, some so far that floats lose an eighth of a pixel
+    kept = batched_nms(boxes.double(), scores.double(), groups, nms_threshold)
     kept = kept[images[kept].argsort(stable=True)]  # best first within each image
     counts = torch.bincount(images[kept], minlength=len(logits[0])).tolist()
     return [
@@ -58,10 +60,10 @@ def _candidates(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Boxes, scores, labels and images of what exceeds the threshold on one level, images in order."""
     scores = (logits.sigmoid() * centredness.sigmoid()).sqrt().flatten(1)
-    place = torch.arange(scores.shape[1], device=scores.device).expand_as(scores)
-    if scores.shape[1] > most:
-        scores, place = scores.topk(most)
-    image, rank = (scores > threshold).nonzero(as_tuple=True)
-    scores, place = scores[image, rank], place[image, rank]
+    exceeds = scores > threshold
+    if scores.shape[1] > most and int(exceeds.sum(1).max()) > most:
+        exceeds.logical_and_(scores >= scores.topk(most).values[:, -1:])
+    image, place = exceeds.nonzero(as_tuple=True)
+    scores = scores[image, place]
     point, label = place.div(logits.shape[-1], rounding_mode="floor"), place % logits.shape[-1]
     return coder.decode(distances[image, point], anchors[point]), scores, label, image

@@ -93,6 +93,8 @@ def _variable(path: Path, archive: NpzFile, name: str) -> Variable:
         raise CheckpointError(f"{path}: {name!r} is no kernel, bias, gamma, beta or moving statistic of floats")
     if values is not None and not np.isfinite(values).all():
         raise CheckpointError(f"{path}: {name!r} holds NaN or infinity: export it from a training that did not diverge")
+    if values is not None and named[1] == "moving_variance" and (values < 0).any():
+        raise CheckpointError(f"{path}: {name!r} is negative in places, as no variance is: export it anew")
     return Variable(name, named[1], values)
 
 

@@ -53,6 +53,17 @@ def test_a_misfit_exits_with_2_and_writes_nothing(
     assert not out.exists()
 
 
+def test_a_negative_variance_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with np.load(weights, allow_pickle=False) as arrays:
+        changed = dict(arrays)
+    name = next(name for name in changed if "moving_variance" in name)
+    changed[name] = -changed[name]
+    np.savez(tmp_path / "changed.npz", **changed)
+    out = tmp_path / "checkpoint.pt"
+    assert main(["import-tf", str(tmp_path / "changed.npz"), "--padding", "same", "--out", str(out), *TINY]) == 2
+    assert f"{name!r} is negative in places" in capsys.readouterr().err
+
+
 def test_weights_of_unknown_padding_are_not_guessed_at(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,3 +69,11 @@ def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
     assert (counted["trainable_parameters"], counted["parameters"]) == (37_743_348, 37_968_692)
     fewer = json.loads(nas("cost", "zoo:spinenet-49", "--classes", "90", "--json", cwd=folder).stdout)
     assert fewer["parameters"] == 28_522_638
+
+
+def test_a_training_that_diverges_says_so(folder: Path) -> None:
+    flags = ("--digits.train-images", "16", "--digits.val-images", "8", "--image-size", "64", "--epochs", "20")
+    wild = ("--recipe.learning-rate", "1e30", "--recipe.clip", "1e30", "--scale.width", "0.0625")
+    small = ("--scale.output-width", "32", "--scale.head-depth", "0")
+    done = nas("train", "zoo:fpn", "--data", "digits", *flags, *wild, *small, "--device", "cpu", cwd=folder, code=1)
+    assert "nas train: the loss is " in done.stderr

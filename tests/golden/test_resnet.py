@@ -13,7 +13,7 @@ from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import PUBLISHED
 from search_spaces.ops import GenotypeError, op
-from search_spaces.trunk import resnet
+from search_spaces.trunk import Trunk, bare, resnet
 from search_spaces.zoo import zoo
 
 NARROW_NECK = Scale(output_width=8)
@@ -55,6 +55,20 @@ def test_a_trunk_has_torchvision_s_parameters(depth: int) -> None:
     assert sorted(p.numel() for p in ours.parameters()) == sorted(
         p.numel() for name, p in theirs.named_parameters() if not name.startswith("fc.")
     )
+
+
+def test_a_trunk_that_lacks_a_level_is_refused() -> None:
+    with pytest.raises(GenotypeError, match=r"needs a map of level 3, and the trunk has levels none"):
+        bare(op("darknet_stem"))
+    with pytest.raises(GenotypeError, match=r"needs a map of level 4, and the trunk has levels \[3, 5\]"):
+        Trunk(op("resnet_stem"), (), ((3, "a"), (5, "b")))
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    weights = resnet50(weights=None).state_dict()
+    weights["layer1.0.conv1.weight"][0] = torch.nan
+    with pytest.raises(WeightsError, match=r"NaN or infinite: 'layer1\.0\.conv1\.weight'"):
+        load_resnet(decode(resnet_fpn(50), NARROW_NECK), weights)
 
 
 def test_other_depths_and_modules_without_bottlenecks_are_refused() -> None:
