@@ -12,7 +12,6 @@ from torchvision.models.detection.image_list import ImageList
 from nas.data.targets import Target, Targets
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
-from nas.detectors.fcos_detections import fcos_detections
 from nas.detectors.fcos_loss import fcos_losses
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
@@ -62,25 +61,6 @@ class Fcos(FCOS):
     ) -> dict[str, Tensor]:
         matched = match_points(anchors, points_per_level, targets.boxes, self.center_sampling_radius)
         return fcos_losses(outputs, targets, anchors, matched, self.head.box_coder)
-
-    def postprocess_detections(
-        self, head_outputs: dict[str, list[Tensor]], anchors: list[list[Tensor]], image_shapes: list[tuple[int, int]]
-    ) -> list[Target]:
-        """As torchvision's, for all images at once where they are of one size."""
-        if len(set(image_shapes)) > 1:
-            return super().postprocess_detections(head_outputs, anchors, image_shapes)
-        return fcos_detections(
-            head_outputs["cls_logits"],
-            head_outputs["bbox_regression"],
-            head_outputs["bbox_ctrness"],
-            anchors[0],
-            coder=self.head.box_coder,
-            image_size=image_shapes[0],
-            score_threshold=self.score_thresh,
-            nms_threshold=self.nms_thresh,
-            candidates=self.topk_candidates,
-            most=self.detections_per_img,
-        )
 
 
 class HeadNorm(nn.GroupNorm):

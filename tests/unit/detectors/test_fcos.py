@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import Tensor
-from torchvision.models.detection._utils import BoxLinearCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS
 from torchvision.models.detection.image_list import ImageList
@@ -11,7 +10,6 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from nas.data.targets import Targets
 from nas.detectors import DetectorConfig, build_detector
-from nas.detectors.fcos_detections import fcos_detections
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
 from search_spaces.genotype import Genotype, Scale
@@ -84,52 +82,6 @@ def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> Non
     official = model(list(images), objects)
     torch.testing.assert_close(ours, official)
     torch.testing.assert_close(our_gradients, gradients(official), rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize(("bias", "candidates"), [(-4.6, 1000), (0.0, 1000), (0.0, 40)])
-def test_detections_equal_torchvisions(bias: float, candidates: int) -> None:
-    """Of a batch, against torchvision's loop over its images; the bias decides how many there are."""
-    torch.manual_seed(0)
-    settings = DetectorConfig(max_detections=30)
-    model = build_detector(zoo("fpn").genotype, SMALL, 5, settings).eval()
-    model.topk_candidates = candidates
-    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.3)
-    torch.nn.init.constant_(model.head.classification_head.cls_logits.bias, bias)
-    torch.nn.init.normal_(model.head.regression_head.bbox_reg.weight, std=0.3)
-    images = torch.rand(3, 3, 128, 128)
-    with torch.inference_mode():
-        ours = model(images)
-        model.postprocess_detections = lambda *args: FCOS.postprocess_detections(model, *args)
-        official = model(images)
-    assert sum(len(found["boxes"]) for found in official) > 10
-    torch.testing.assert_close(ours, official, rtol=1e-5, atol=1e-4)
-
-
-def test_boxes_of_many_classes_in_large_images_are_told_apart_to_the_pixel() -> None:
-    """Pairs that overlap by a hair more or less than the threshold, in the last image and class of a large batch."""
-    images, classes, size, side = 32, 80, 640, 20.0
-    corner = torch.arange(16.0) * 37 + 0.123
-    first = torch.stack((corner, corner, corner + side, corner + side), 1)
-    shifts = torch.tensor([4.95, 5.05]).repeat(8)  # IoU of .603 and .597
-    boxes = torch.cat((first, first + shifts[:, None] * torch.tensor([1.0, 0, 1, 0])))
-    logits = torch.full((images, 32, classes), -20.0)
-    logits[-1, :, -1] = torch.linspace(6, 5, 32)
-    anchors = torch.cat((boxes[:, :2] - 0.5, boxes[:, :2] + 0.5), 1)  # of one pixel, about the corner
-    distances = torch.cat((torch.zeros(32, 2), torch.full((32, 2), side)), 1).expand(images, 32, 4)
-    found = fcos_detections(
-        [logits],
-        [distances],
-        [torch.full((images, 32, 1), 20.0)],
-        [anchors],
-        coder=BoxLinearCoder(normalize_by_size=True),
-        image_size=(size, size),
-        score_threshold=0.05,
-        nms_threshold=0.6,
-        candidates=1000,
-        most=100,
-    )
-    assert [len(one["boxes"]) for one in found[:-1]] == [0] * (images - 1)
-    assert len(found[-1]["boxes"]) == 16 + 8
 
 
 def test_targets_read_as_torchvisions_list() -> None:
