@@ -36,6 +36,7 @@ def run(
     genotypes: Sequence[Genotype], train: Path, val: Path, config: ShortTrainConfig, num_classes: int
 ) -> list[float]:
     """AP of each genotype after `config.steps` steps, through a Tune function trainable."""
+    import ray
     from ray import tune
 
     searched = tune.Tuner(
@@ -48,6 +49,7 @@ def run(
             "num_classes": num_classes,
         },
     ).fit()
+    ray.shutdown()  # ours starts its own
     results = [searched[i] for i in range(len(searched))]
     found = {r.config["genotype"]: r.metrics["ap"] for r in results if r.config and r.metrics}
     return [found[genotype.to_json()] for genotype in genotypes]
