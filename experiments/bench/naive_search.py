@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=8)
     parser.add_argument("--steps", type=int, default=320, help="of the loop, and of ours for the ratio at equal steps")
     parser.add_argument("--enough", type=int, default=64, help="of ours, by a ranking")
+    parser.add_argument("--batch", type=int, default=8, help="of ours then")
     asked = parser.parse_args()
     search = preset("digits")
     config = search.proxy.model_copy(update={"steps": asked.steps, "rungs": 1})
@@ -40,17 +41,16 @@ def main() -> None:
     told = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(scores):.3f}"
     print(f"the loop, {asked.steps} steps: {told}")
 
-    for steps in (asked.steps, asked.enough):
+    recipe = config.recipe.model_copy(update={"batch_size": asked.batch})
+    cheap = config.model_copy(update={"steps": asked.enough, "recipe": recipe})
+    for ours in (config, cheap):
         start = time.perf_counter()
-        proxy = ShortTrain.prepare(config.model_copy(update={"steps": steps}), (train, val))
-        runner = RayRunner(objective=("ap", "max"), steps=1)
-        reports = evaluate_all(proxy, genotypes, runner=runner)
-        ours = (time.perf_counter() - start) / asked.candidates
+        proxy = ShortTrain.prepare(ours, (train, val))
+        reports = evaluate_all(proxy, genotypes, runner=RayRunner(objective=("ap", "max"), steps=1))
+        taken = (time.perf_counter() - start) / asked.candidates
         best = max((r.scores["ap"] for r in reports if r.scores), default=0.0)
-        print(
-            f"ours, {steps} steps: {ours:.1f} s a candidate, {3600 / ours:.0f} an hour; best AP {best:.3f}; "
-            f"{naive / ours:.2f} times the loop"
-        )
+        told = f"{taken:.1f} s a candidate, {3600 / taken:.0f} an hour; best AP {best:.3f}"
+        print(f"ours, {ours.steps} steps of {ours.recipe.batch_size}: {told}; {naive / taken:.2f} times the loop")
 
 
 if __name__ == "__main__":
