@@ -9,7 +9,6 @@ from torchvision.ops import DeformConv2d
 from nas.ops.block import BLOCKS
 from nas.ops.block.residual import ResidualUnit
 from nas.ops.common import Build, MapSpec, OwnWeights, Size
-from nas.ops.deformable import DeformableConv
 from nas.ops.fuse import FUSES
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
@@ -106,8 +105,6 @@ def _initialise(module: nn.Module) -> None:
             _initialise(child)
     if isinstance(module, (nn.Conv2d, DeformConv2d)):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    if isinstance(module, DeformableConv):
-        nn.init.zeros_(module.offset.weight)
     if isinstance(module, ResidualUnit):
         last = next((m for m in reversed(list(module.body.modules())) if isinstance(m, nn.BatchNorm2d)), None)
         if last is not None:

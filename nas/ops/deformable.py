@@ -3,9 +3,18 @@
 from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
 
+from nas.ops.common import OwnWeights
 from nas.ops.tally import Tally
 
 KERNEL = 3
+
+
+class Offsets(nn.Conv2d, OwnWeights):
+    """The convolution that says how far each place moves; it begins at zero."""
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.get_parameter("bias"))
 
 
 class DeformableConv(nn.Module):
@@ -17,10 +26,8 @@ class DeformableConv(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
         super().__init__()
-        self.offset = nn.Conv2d(channels_in, 2 * KERNEL**2, KERNEL, stride, KERNEL // 2)
+        self.offset = Offsets(channels_in, 2 * KERNEL**2, KERNEL, stride, KERNEL // 2)
         self.conv = DeformConv2d(channels_in, channels_out, KERNEL, stride, KERNEL // 2, bias=False)
-        nn.init.zeros_(self.offset.weight)
-        nn.init.zeros_(self.offset.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:
         kind = self.conv.weight.dtype  # its kernels have no bfloat16, and offsets need the precision
