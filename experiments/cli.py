@@ -51,25 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except _failures() as error:
-        print(f"nas {verb}: {error}", file=sys.stderr)
-        return 1
     except _usage_errors() as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 1
-    except OSError as error:
+    except _failures() as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
         return 1
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    if "nas.training.trainer" not in sys.modules:  # it imports torch, which most verbs do without
-        return ()
     from nas.training.trainer import Diverged
 
-    return (Diverged,)
+    return OSError, Diverged
 
 
 def _usage_errors() -> tuple[type[Exception], ...]:

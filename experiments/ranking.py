@@ -2,24 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.config import RankConfig
+from experiments.opening import open_for
 from experiments.rank_report import report
 from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
-from experiments.searching import report_skipped
-from nas.cost import require_memory
-from nas.data.open import open_data
 from nas.inspect.words import duration, figure, one_line
 from nas.search.types import Proxy, Trial
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES
 from proxies.ranking import SECONDS, Measurement, measured, run_ranking
-from search_spaces.choose import first_choice
-from search_spaces.registry import SPACES
 
 
 def carry_on(
@@ -71,17 +68,8 @@ def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
         GenotypeError: a setting's scale does not suit the space.
     """
     config.drawn()
-    data = open_data(config.data, config.digits)
-    simplest = SPACES[config.space].build(first_choice)
-    for setting in config.plan.all.values():  # a scale the head cannot have shows here
-        require_memory(simplest, setting.proxy.scale, data[0].num_classes)
-    for split in data:
-        report_skipped(split, console)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("decoding images", total=None)
-        return ranking.prepare(
-            config.plan, data, lambda done, total: progress.update(task, completed=done, total=total)
-        )
+    proxies = [setting.proxy for setting in config.plan.all.values()]
+    return open_for(config, proxies, partial(ranking.prepare, config.plan), console)
 
 
 def _announce(run: RunDirectory[RankConfig], console: Console) -> None:

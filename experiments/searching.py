@@ -1,16 +1,14 @@
 """Carrying a run on: from its directory to its winner."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from rich.console import Console
-from rich.progress import Progress
 
 from experiments.config import SearchConfig
+from experiments.opening import open_for
 from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
-from nas.cost import require_memory
-from nas.data.detection_set import DetectionSet
-from nas.data.open import open_data
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
 from nas.search.ranking import best
@@ -20,7 +18,6 @@ from nas.search.types import Direction, Proxy, Trial
 from proxies.features import features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
-from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
 
 
@@ -90,22 +87,7 @@ def prepare(config: SearchConfig, console: Console) -> ShortTrain:
         DataError: the data cannot be used.
         GenotypeError: the proxy's scale does not suit the space.
     """
-    data = open_data(config.data, config.digits)
-    simplest = SPACES[config.space].build(first_choice)
-    require_memory(simplest, config.proxy.scale, data[0].num_classes)  # a scale the head cannot have shows here
-    for split in data:
-        report_skipped(split, console)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("decoding images", total=None)
-        return ShortTrain.prepare(
-            config.proxy, data, lambda done, total: progress.update(task, completed=done, total=total)
-        )
-
-
-def report_skipped(data: DetectionSet, console: Console) -> None:
-    """Say what was left out of a set while reading it."""
-    if data.skipped:
-        console.print(f"{data.name}: " + ", ".join(f"{count} boxes {reason}" for reason, count in data.skipped.items()))
+    return open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
 
 
 def _conclude(

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
-
-from nas.detectors import HEADS, build_detector
+from nas.detectors import HEADS
 from nas.ops.block import BLOCKS
 from nas.ops.common import MapSpec
 from nas.ops.fuse import FUSES
@@ -54,27 +52,16 @@ class Cost:
     image_size: int
 
 
-def require_memory(genotype: Genotype, scale: Scale, num_classes: int) -> None:
+def require_memory(price: Cost) -> None:
     """Refuse a detector whose training cannot fit into this machine, before anything is allocated.
-
-    Raises:
-        GenotypeError: see `require_memory_for`; or the scale does not suit the genotype.
-    """
-    with torch.device("meta"):
-        model = build_detector(genotype, scale, num_classes)
-    require_memory_for(sum(p.numel() for p in model.parameters()))
-
-
-def require_memory_for(parameters: int) -> None:
-    """Refuse to train so many parameters where they cannot fit.
 
     Raises:
         GenotypeError: weights, gradients and optimiser would take more than the machine's memory.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if (needed := parameters * TRAINING_BYTES) > memory:
+    if (needed := price.parameters * TRAINING_BYTES) > memory:
         raise GenotypeError(
-            f"{parameters:,} parameters take {needed / 2**30:,.0f} GiB to train, this machine has "
+            f"{price.parameters:,} parameters take {needed / 2**30:,.0f} GiB to train, this machine has "
             f"{memory / 2**30:,.0f} GiB: give a smaller scale"
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nas.detectors import DetectorConfig
 from nas.search.types import Direction
 from search_spaces.genotype import Scale
 
@@ -30,3 +31,13 @@ class ProxyConfig(BaseModel):
     def signals(self) -> Mapping[str, Direction]:
         """The scores by which a ranking compares candidates, the first objective before all."""
         return dict([next(iter(self.objectives.items()))])
+
+
+class DetectorProxyConfig(ProxyConfig):
+    """How candidates are judged that are built.
+
+    Attributes:
+        detector: how they read their outputs, and what else neither genotype nor scale decides.
+    """
+
+    detector: DetectorConfig = DetectorConfig()

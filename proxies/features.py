@@ -25,7 +25,7 @@ def features(genotype: Genotype) -> Vector:
     A map's depth is how many nodes the longest way to it from the stem has. A span is by how many levels an edge
     coarsens, a jump by how many depths it goes on. Parameters and multiply-adds are rough: a block's repeats times its
     squared width at scale 1, on a map of one pixel at level 0. Of 25 random members of the joint space their
-    logarithms correlate with those that `nas.cost` counts by .94 and .79, at a five-hundredth of its time.
+    logarithms correlate with those that `nas.cost` counts by .94 and .79.
 
     Returns:
         (F,), named by `FEATURES`; equal for genotypes that differ in names and order alone.

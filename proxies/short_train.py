@@ -7,17 +7,15 @@ from typing import Self
 import torch
 from pydantic import Field, model_validator
 
-from nas.cost import cost, require_memory_for
 from nas.data.cache import Images, open_images
 from nas.data.detection_set import DetectionSet
-from nas.detectors import DetectorConfig, build_detector
 from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
 from nas.training.evaluation import Evaluator, evaluate
 from nas.training.recipe import Recipe
 from nas.training.trainer import Trainer, require_finite
-from proxies.config import ProxyConfig
-from proxies.resolution import require_resolution
+from proxies.candidate import build_candidate
+from proxies.config import DetectorProxyConfig
 from search_spaces.genotype import Genotype
 
 EVALUATOR: Evaluator = "faster-coco-eval"
@@ -26,7 +24,7 @@ EVALUATOR: Evaluator = "faster-coco-eval"
 _OBJECTIVES: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
 
 
-class ShortTrainConfig(ProxyConfig):
+class ShortTrainConfig(DetectorProxyConfig):
     """What a candidate goes through.
 
     Attributes:
@@ -35,7 +33,6 @@ class ShortTrainConfig(ProxyConfig):
         val_images: how many validation images score it.
         cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
         recipe: how it is trained.
-        detector: how it reads its outputs.
     """
 
     steps: int = Field(320, ge=1)
@@ -43,7 +40,6 @@ class ShortTrainConfig(ProxyConfig):
     val_images: int = Field(128, ge=1)
     cache_gib: float = Field(4.0, ge=0)
     recipe: Recipe = Recipe()
-    detector: DetectorConfig = DetectorConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -104,11 +100,7 @@ class ShortTrain:
             Diverged: the loss is no longer finite.
         """
         config = self.config
-        require_resolution(genotype, config.image_size)
-        torch.manual_seed(seed)
-        price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.train.num_classes)
-        require_memory_for(price.parameters)
-        model = build_detector(genotype, config.scale, self.train.num_classes, config.detector).to(device)
+        model, price = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)

@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.errors import UsageError
-from experiments.searching import report_skipped
+from experiments.opening import report_skipped
 from nas.data.cache import open_images
 from nas.data.digits import DigitsConfig
 from nas.data.open import open_val

@@ -15,7 +15,7 @@ from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
 from experiments.genotypes import Named, find_genotype
 from experiments.network import Network, parse_network
-from experiments.searching import report_skipped
+from experiments.opening import report_skipped
 from nas.data.detection_set import Category
 from nas.data.digits import DigitsConfig
 from nas.data.open import open_data

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.cost import require_memory
+from nas.cost import cost, require_memory
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig, build_detector
 from search_spaces.genotype import Genotype, Scale
@@ -46,7 +46,8 @@ class Blueprint:
         Raises:
             GenotypeError: the scale does not suit the genotype, or this machine's memory.
         """
-        require_memory(self.genotype, self.scale, len(self.categories))
+        count = len(self.categories)
+        require_memory(cost(self.genotype, self.scale, image_size=self.image_size, num_classes=count))
         return build_detector(self.genotype, self.scale, len(self.categories), self.detector)
 
     def to_json(self) -> str:

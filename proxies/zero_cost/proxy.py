@@ -8,14 +8,12 @@ from typing import Self
 import torch
 from pydantic import Field, model_validator
 
-from nas.cost import cost, require_memory_for
 from nas.data.cache import ImageCache, letterbox
 from nas.data.detection_set import DataError, DetectionSet
-from nas.detectors import DetectorConfig, build_detector
 from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
-from proxies.config import ProxyConfig
-from proxies.resolution import require_resolution
+from proxies.candidate import build_candidate
+from proxies.config import DetectorProxyConfig
 from proxies.zero_cost import ZERO_COST
 from proxies.zero_cost.network import open_gates
 from search_spaces.genotype import Genotype
@@ -26,20 +24,18 @@ class Unscorable(RuntimeError):
     """A score is no finite number."""
 
 
-class ZeroCostConfig(ProxyConfig):
+class ZeroCostConfig(DetectorProxyConfig):
     """Which scores, and on what.
 
     Attributes:
         scores: names of what is computed; the first one ranks candidates.
         batch_size: images in a batch.
         batches: how many of them; zico compares their gradients, all other scores look at the first.
-        detector: settings of the detector whose loss is looked at.
     """
 
     scores: tuple[str, ...] = tuple(ZERO_COST)
     batch_size: int = Field(16, ge=2)
     batches: int = Field(2, ge=2)
-    detector: DetectorConfig = DetectorConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -103,11 +99,7 @@ class ZeroCost:
             Unscorable: a score is not finite.
         """
         config = self.config
-        require_resolution(genotype, config.image_size)
-        price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.data.num_classes)
-        require_memory_for(price.parameters)
-        torch.manual_seed(seed)
-        detector = build_detector(genotype, config.scale, self.data.num_classes, config.detector).to(device)
+        detector, price = build_candidate(genotype, config, self.data.num_classes, seed=seed, device=device)
         open_gates(detector)
         drawn = Batches(self.data, self.images, config.batch_size, genotype.head.spec.masks)
         batches = list(drawn.training(seed=seed, epoch=0, flip=False, device=device))

@@ -14,7 +14,7 @@ from experiments.config import RankConfig
 from experiments.presets import preset
 from experiments.rank_plans import DEFAULT, build_plan
 from experiments.run_directory import RunDirectory
-from nas.cost import require_memory
+from nas.cost import cost, require_memory
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
@@ -130,7 +130,7 @@ def test_what_is_compared_by_default_can_be_built() -> None:
     plan = build_plan(DEFAULT, preset("digits").proxy)
     assert plan.reference.proxy.steps == 4 * preset("digits").proxy.steps
     for scale in {setting.proxy.scale for setting in plan.all.values()}:
-        require_memory(SPACES["joint"].build(first_choice), scale, 10)
+        require_memory(cost(SPACES["joint"].build(first_choice), scale, image_size=96, num_classes=10))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxies.resolution import require_resolution
+from proxies.candidate import require_resolution
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import zoo
 
