@@ -17,6 +17,7 @@ from proxies.agreement import FEWEST_CANDIDATES, Estimate, FloatArray
 from proxies.verdict import Offer, Verdict, cheapest, collect, judge
 
 DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
+WIDTH = 100
 _LEGEND = """
 s: seconds an evaluation takes, the median. cost: these seconds over the reference's. tau: Kendall's tau-b of one seed
 against the mean of the reference's seeds, the mean over the setting's seeds; in brackets the bootstrap interval over
@@ -65,6 +66,7 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
     run.write(DOCUMENT, json.dumps(document(standing), indent=1))
     run.write(TABLE, markdown(standing))
     run.write(PLOT, plot(standing.verdicts, standing.require_tau))
+    console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table cuts numbers
     console.print(_table(standing.verdicts))
     for line in _findings(standing):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
