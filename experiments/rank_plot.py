@@ -2,43 +2,68 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nas.inspect.palette import FAINT, INK, OUTPUT, WAYS
-from proxies.verdict import Verdict
+from proxies.ranking import REFERENCE
+from proxies.verdict import Verdict, unbeaten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLORS = {"ap": WAYS[1], "ap50": "#4dabf7", "loss": WAYS[-1]}
+"""By what is read off an evaluation."""
 
 
 def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
-    """SVG: Kendall's tau of one seed, with its interval, against seconds a candidate."""
+    """SVG: Kendall's tau of one seed against seconds a candidate.
+
+    Settings that no cheaper one beats carry their names and intervals.
+    """
     # it takes a second to import
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
 
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ranking"}):
-        drawing = Figure(figsize=(8, 5), layout="constrained")
+        drawing = Figure(figsize=(9, 6), layout="constrained")
         axes = drawing.add_subplot()
         axes.axhline(require_tau, color=FAINT, linestyle="--", linewidth=1)
         axes.text(1.005, require_tau, "required", color=FAINT, transform=axes.get_yaxis_transform(), va="center")
-        for verdict in verdicts:
-            tau = verdict.one_seed.tau
-            if tau.value is None or not verdict.seconds:
-                continue
-            color = OUTPUT if verdict.measured.own else WAYS[1]
-            if tau.interval:
-                axes.vlines(verdict.seconds, *tau.interval, color=color, linewidth=1, alpha=0.5)
-            axes.plot(verdict.seconds, tau.value, "o", color=color)
-            axes.annotate(
-                verdict.measured.name,
-                (verdict.seconds, tau.value),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize=8,
-                color=INK,
-            )
+        drawn = [verdict for verdict in verdicts if verdict.seconds and verdict.one_seed.tau.value is not None]
+        for label, color in dict.fromkeys(map(_group, drawn)):
+            points = [(v.seconds, v.one_seed.tau.value) for v in drawn if _group(v) == (label, color)]
+            axes.plot(*zip(*points, strict=True), "o", color=color, markersize=5, alpha=0.75, label=label)
+        for verdict in unbeaten(drawn):
+            _name(axes, verdict)
         axes.set(xscale="log", xlabel="seconds a candidate", ylabel="Kendall's tau with the reference")
         axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_locator=NullLocator())
         axes.margins(x=0.12)
         axes.grid(alpha=0.2)
+        axes.legend(loc="lower right", frameon=False)
         text = io.StringIO()
         drawing.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
+
+
+def _group(verdict: Verdict) -> tuple[str, str]:
+    """Label and colour."""
+    score = verdict.measured.score
+    if verdict.measured.own:
+        return f"the {REFERENCE} itself", OUTPUT
+    return (f"short training, by {score}", _COLORS[score]) if score in _COLORS else ("no training", FAINT)
+
+
+def _name(axes: "Axes", verdict: Verdict) -> None:
+    tau = verdict.one_seed.tau
+    if tau.interval and verdict.seconds:
+        axes.vlines(verdict.seconds, *tau.interval, color=_group(verdict)[1], linewidth=1, alpha=0.5)
+    axes.annotate(
+        verdict.measured.name,
+        (verdict.seconds, tau.value),
+        xytext=(-4, 5),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color=INK,
+    )

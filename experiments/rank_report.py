@@ -14,10 +14,12 @@ from experiments.rank_plot import plot
 from experiments.run_directory import RunDirectory
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES, Estimate, FloatArray
-from proxies.verdict import Offer, Verdict, cheapest, collect, judge
+from proxies.verdict import Offer, Verdict, best_within, cheapest, collect, judge
 
 DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
 WIDTH = 100
+_BUDGETS = (1 / 10, 1 / 40)
+"""Fractions of the reference's time for which the best to be had is told."""
 _LEGEND = """
 s: seconds an evaluation takes, the median. cost: these seconds over the reference's. tau: Kendall's tau-b of one seed
 against the mean of the reference's seeds, the mean over the setting's seeds; in brackets the bootstrap interval over
@@ -85,6 +87,7 @@ def document(standing: Standing) -> dict[str, Any]:
         "required_tau": tau,
         "cheapest": _offered(cheapest(standing.verdicts, tau)),
         "cheapest_with_95_percent_confidence": _offered(cheapest(standing.verdicts, tau, sure=True)),
+        "best_within": {str(cost): _offered(best_within(standing.verdicts, cost)) for cost in _BUDGETS},
         "notes": list(_findings(standing)),
     }
 
@@ -183,6 +186,9 @@ def _findings(standing: Standing) -> Iterator[str]:
     for sure, what in ((False, "tau"), (True, "the lower end of tau's interval")):
         offer = cheapest(verdicts, standing.require_tau, sure=sure)
         yield f"cheapest with {what} at {standing.require_tau:g} or above: {_told(offer) if offer else 'none'}"
+    for cost in _BUDGETS:
+        offer = best_within(verdicts, cost)
+        yield f"best at up to 1/{1 / cost:g} of the reference's time: {_told(offer) if offer else 'none'}"
     compared = max(verdict.one_seed.candidates for verdict in verdicts)
     if compared < FEWEST_CANDIDATES:
         yield f"{compared} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"

@@ -17,6 +17,7 @@ class Measured:
     Attributes:
         name: of the setting; `reference@25%` is what the reference's trainings scored after a quarter of their steps,
             `steps-64:loss` what a setting's evaluations say by another score than their first objective.
+        score: what is read off an evaluation.
         seeds: the K seeds.
         scores: (N, K), signed so that more is better.
         seconds: (N, K) that an evaluation took.
@@ -25,6 +26,7 @@ class Measured:
     """
 
     name: str
+    score: str
     seeds: tuple[int, ...]
     scores: FloatArray
     seconds: FloatArray
@@ -50,7 +52,7 @@ def collect(
             ways += [(f"{name}:{score}", -1, score, direction) for score, direction in signals[1:]]
         for title, rung, score, direction in ways:
             scores, seconds = (1 if direction == "max" else -1) * _at(table, rung, score), _at(table, rung, SECONDS)
-            found.append(Measured(title, seeds, scores, seconds, _errors(table), own))
+            found.append(Measured(title, score, seeds, scores, seconds, _errors(table), own))
     return found
 
 
@@ -142,6 +144,19 @@ def cheapest(verdicts: Sequence[Verdict], tau: float, *, sure: bool = False) -> 
     """
     fit = [offer for offer in _offers(verdicts) if (reached := _tau(offer, sure)) is not None and reached >= tau]
     return min(fit, key=lambda offer: offer.cost, default=None)
+
+
+def best_within(verdicts: Sequence[Verdict], cost: float) -> Offer | None:
+    """The way to score candidates of the highest tau that costs at most this fraction of the reference."""
+    fit = [offer for offer in _offers(verdicts) if offer.cost <= cost and offer.agreement.tau.value is not None]
+    return max(fit, key=lambda offer: offer.agreement.tau.value or 0.0, default=None)
+
+
+def unbeaten(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The settings whose tau at one seed no cheaper one reaches, the cheapest first; never the reference itself."""
+    known = ((v.cost, v.one_seed.tau.value, v) for v in verdicts if v.measured.name != REFERENCE)
+    tried = sorted(((c, -tau, v) for c, tau, v in known if c is not None and tau is not None), key=lambda t: t[:2])
+    return [v for i, (_, tau, v) in enumerate(tried) if all(tau < other for _, other, _ in tried[:i])]
 
 
 def _offers(verdicts: Iterable[Verdict]) -> Iterator[Offer]:

@@ -26,7 +26,7 @@ from proxies.ranking import (
     run_ranking,
 )
 from proxies.short_train import ShortTrain
-from proxies.verdict import Measured, cheapest, collect, judge
+from proxies.verdict import Measured, best_within, cheapest, collect, judge, unbeaten
 from search_spaces.choose import SpaceExhausted
 from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES
@@ -196,6 +196,7 @@ def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> l
     return [
         Measured(
             name,
+            "ap",
             tuple(range(seeds)),
             truth[:, None] + rng.normal(0, noise, (30, seeds)),
             np.full((30, seeds), seconds),
@@ -218,6 +219,14 @@ def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
     assert surest.agreement.tau.interval[0] >= 0.9
     assert surest.cost > 0.2
     assert cheapest(verdicts, 0.99) is None
+
+
+def test_the_best_within_a_budget_and_the_unbeaten() -> None:
+    spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0), "beaten": (1.0, 30.0)}
+    verdicts = judge(settings_of(spreads), seed=0)
+    assert [v.measured.name for v in unbeaten(verdicts)] == ["c", "a", "b"]
+    within = [best_within(verdicts, cost) for cost in (0.005, 0.015, 0.25, 9.0)]
+    assert [offer and (offer.setting, offer.seeds) for offer in within] == [None, ("c", 1), ("a", 1), ("b", 3)]
 
 
 def test_several_seeds_of_a_cheap_proxy_may_be_cheaper_than_one_of_another() -> None:
