@@ -37,7 +37,7 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
         for verdict in unbeaten(drawn):
             _name(axes, verdict)
         axes.set(xscale="log", xlabel="seconds a candidate", ylabel="Kendall's tau with the reference")
-        axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_locator=NullLocator())
+        axes.xaxis.set(major_locator=LogLocator(subs=(1, 3)), major_formatter="{x:g}", minor_locator=NullLocator())
         axes.margins(x=0.12)
         axes.grid(alpha=0.2)
         axes.legend(loc="lower right", frameon=False)
