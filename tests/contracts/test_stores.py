@@ -95,7 +95,7 @@ def test_a_trial_ends_once(reopen: Open) -> None:
     for change in (
         lambda: store.end(0, State.finished, seconds=1.0),
         lambda: store.report(0, {"ap": 1.0}),
-        lambda: store.restart(0),
+        lambda: store.restart(store.trials()[0]),
     ):
         with pytest.raises(StoreError, match=r"trial 0 .* has ended \(stopped\)"):
             change()
@@ -118,7 +118,7 @@ def test_restart_forgets_reports(reopen: Open) -> None:
     store = reopen()
     add(store, "a")
     store.report(0, {"ap": 0.1})
-    trial = reopen().restart(0)
+    trial = reopen().restart(store.trials()[0])
     assert (trial.number, trial.state, trial.reports) == (0, State.running, ())
 
 

@@ -10,7 +10,7 @@ from toys import OBJECTIVES, DigitSpace, SumProxy, parse
 
 from nas.search.attempt import attempt
 from nas.search.local_runner import LocalRunner
-from nas.search.run_search import Result, run_search
+from nas.search.run_search import Result, driver_seed, run_search
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.types import Job, Report, Runner, State, Trial, Work
@@ -45,9 +45,8 @@ class Search:
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)
-        strategy = build_strategy(config, self.space, OBJECTIVES, seed=1, asked=self.store.asked)
-        for trial in self.store.history():
-            strategy.tell(trial)
+        seed = driver_seed(1, self.store.slot)
+        strategy = build_strategy(config, self.space, OBJECTIVES, seed=seed, asked=self.store.asked)
         return run_search(
             strategy=strategy,
             proxy=self.proxy,
