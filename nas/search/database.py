@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
 
 from nas.search import schema
-from nas.search.errors import StoreError, damaged
+from nas.search.errors import DamagedRow, StoreError, damaged
 
 PATIENCE_S = 600.0
 """Seconds that a database may be away, or locked by another process, before whoever needs it gives up."""
@@ -80,6 +80,8 @@ class Database:
                 outcome = attempt(tries > 1)
             except IntegrityError:
                 raise
+            except DamagedRow as fault:
+                raise StoreError(damaged(self.place, str(fault))) from fault
             except DBAPIError as error:
                 waited = time.monotonic() - start
                 if not _passes(error) or waited > PATIENCE_S:
@@ -149,10 +151,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(synchronous: str, connection: Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA synchronous={synchronous}")
+    connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
     # a transaction that reads first and writes later could not wait for another writer, only fail
-    driver.execute("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check(database: Database) -> None:
@@ -176,7 +177,7 @@ def _open(database: Database, *, sqlite: bool) -> None:
         with database.lasting.begin() as connection:
             schema.create(connection)
     with database.reading.connect() as connection:
-        if sqlite and (found := connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
+        if sqlite and (found := connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()) != "ok":
             raise StoreError(damaged(database.place, str(found)))
         version = schema.version_of(connection)
     if version in schema.OLDER:
@@ -205,7 +206,7 @@ def _explain(error: DBAPIError, place: str, waited: float) -> str:
     cause = _cause(error)
     if _passes(error):
         return f"{place} was waited for {waited:.0f} s ({cause}): see that it can be reached, then go on with the run"
-    if "malformed" in cause or "not a database" in cause:
+    if any(word in cause for word in ("malformed", "not a database", "decode")):
         return damaged(place, cause)
     if "full" in cause or "No space" in cause or "disk I/O" in cause:
         return f"{place} cannot be written ({cause}): make room, then go on with the run; no ended trial is lost"

@@ -21,6 +21,10 @@ class TakenOver(NotRunning):
     """Another driver has begun the trial anew: this one was taken for dead."""
 
 
+class DamagedRow(ValueError):
+    """A row of a store cannot be read as what it was written as."""
+
+
 def damaged(place: str, how: str) -> str:
     """What is said of a store that is not whole."""
     return (

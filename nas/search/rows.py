@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Text, cast, null, select, union_all, update
 
-from nas.search.errors import NotRunning, StoreError, TakenOver
+from nas.search.errors import DamagedRow, NotRunning, StoreError, TakenOver
 from nas.search.schema import repeats, trials
 from nas.search.types import Scores, State, Trial
 from search_spaces.choose import Trace, trace_from_json
@@ -24,20 +24,13 @@ def trial_of(row: Row[Any]) -> Trial:
     """The trial of a row.
 
     Raises:
-        StoreError: the row is damaged.
+        DamagedRow: it holds something else.
     """
-    values = row._asdict()
     try:
-        read = {
-            "state": State(row.state),
-            "trace": _trace(row.trace),
-            "reports": tuple(json.loads(row.reports)),
-        }
+        read = {"state": State(row.state), "trace": _trace(row.trace), "reports": tuple(json.loads(row.reports))}
     except (TypeError, ValueError) as fault:
-        raise StoreError(
-            f"the row of trial {row.number} is damaged ({fault}): restore the store from a copy"
-        ) from fault
-    return Trial(**values | read)
+        raise DamagedRow(f"the row of trial {row.number}: {fault}") from fault
+    return Trial(**row._asdict() | read)
 
 
 def trace_text(trace: Trace) -> str:

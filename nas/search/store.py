@@ -276,8 +276,7 @@ class Store:
         self._database.reading.dispose()
 
     def _read(self, query: Select[Any]) -> list[Trial]:
-        rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [trial_of(row) for row in rows]
+        return self._database.read(lambda connection: [trial_of(row) for row in connection.execute(query)])
 
     def _keep(self, trial: Trial) -> Trial:
         """Remember a running trial as it has just been written."""
