@@ -80,7 +80,7 @@ class Database:
                 outcome = attempt(tries > 1)
             except IntegrityError:
                 raise
-            except DamagedRow as fault:
+            except (DamagedRow, UnicodeDecodeError) as fault:
                 raise StoreError(damaged(self.place, str(fault))) from fault
             except DBAPIError as error:
                 waited = time.monotonic() - start
