@@ -95,7 +95,7 @@ class RunDirectory(Generic[C]):
 
     def discard(self) -> None:
         """Remove what `create` wrote, for a run that could not begin."""
-        for name in (self.kind.file, ENVIRONMENT):
+        for name in (self.kind.file, ENVIRONMENT, DRIVER):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

@@ -39,8 +39,7 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
 
 def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
     config = run.config()
-    store = run.store()
-    store.join(run.driver(), config.agreed())
+    store = join(run)
     space = SPACES[config.space]
     strategy = build_strategy(
         config.strategy,
@@ -84,6 +83,17 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
     if result.exhausted:
         console.print("The strategy found nothing new to propose: the space is exhausted.")
     return 0 if result.best else 1
+
+
+def join(run: RunDirectory[SearchConfig]) -> Store:
+    """The run's study, of which it is a driver from now on.
+
+    Raises:
+        StoreError: it cannot be opened, or is another search.
+    """
+    store = run.store()
+    store.join(run.driver(), run.config().agreed())
+    return store
 
 
 def prepare(config: SearchConfig, console: Console) -> ShortTrain:

@@ -24,6 +24,8 @@ LONGEST_PAUSE_S = 5.0
 
 _LOCKED_MS = 2000
 """Waiting for another process's lock on SQLite's file takes so long unseen; longer, and it is told of."""
+_NOTICE_SILENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+"""PostgreSQL's settings for servers whose machine vanishes without a word; the URL may give others."""
 _POSTGRES_DISK_FULL = "53100"
 _LOG = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ def open_database(url: str) -> Database:
     target = parse_url(url)
     place = target.database or "memory" if _is_sqlite(target) else target.render_as_string(hide_password=True)
     try:
-        engine = create_engine(target)
+        engine = create_engine(target, connect_args=_settings(target))
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"store {place}: no driver for {target.drivername!r} is installed; "
@@ -137,6 +139,12 @@ def parse_url(url: str) -> URL:
     if _is_sqlite(target) and target.database and not target.database.startswith((":", "file:")):
         return target.set(database=str(Path(target.database).expanduser().resolve()))
     return target
+
+
+def _settings(url: URL) -> dict[str, int]:
+    if url.drivername != "postgresql+psycopg":
+        return {}
+    return {name: value for name, value in _NOTICE_SILENCE.items() if name not in url.query}
 
 
 def _is_sqlite(url: URL) -> bool:

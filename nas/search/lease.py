@@ -53,7 +53,7 @@ class Lease:
 
     def __enter__(self) -> "Lease":
         if self._store.joined:
-            self._beat()
+            self._try_to_beat()
             self._thread.start()
         return self
 
@@ -61,19 +61,22 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        if self._store.joined:
+            self._thread.join(BEAT_S)
 
     def _beat_on(self) -> None:
         # no two drivers in step: they would always meet at the same lock
         while not self._over.wait(BEAT_S * random.uniform(0.8, 1.0)):
-            try:
-                self._beat()
-            except DBAPIError as error:  # whoever needs the database waits for it, and says so
-                _LOG.debug("no beat: %s", error)
+            self._try_to_beat()
             with self._beaten:
                 self._beaten.notify_all()
 
-    def _beat(self) -> None:
-        pulses = self._store.beat()
+    def _try_to_beat(self) -> None:
+        try:
+            pulses = self._store.beat()
+        except DBAPIError as error:  # whoever needs the database waits for it, and says so
+            _LOG.debug("no beat: %s", error)
+            return
         del pulses[self._store.slot]
         still = {slot for slot, pulse in pulses.items() if self._seen.get(slot) == pulse}
         self._missed = {slot: self._missed[slot] + 1 if slot in still else 0 for slot in pulses}
