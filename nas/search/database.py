@@ -24,9 +24,17 @@ LONGEST_PAUSE_S = 5.0
 
 _LOCKED_MS = 2000
 """Waiting for another process's lock on SQLite's file takes so long unseen; longer, and it is told of."""
-_NOTICE_SILENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
-"""PostgreSQL's settings for servers whose machine vanishes without a word; the URL may give others."""
-_POSTGRES_DISK_FULL = "53100"
+_POSTGRES: dict[str, str | int] = {
+    "connect_timeout": 10,
+    # a server whose machine vanished without a word is noticed
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "tcp_user_timeout": 30_000,
+    # and a driver's that vanished, or was suspended, within a transaction: nobody waits for its locks without end
+    "options": f"-c lock_timeout={5 * _LOCKED_MS} -c idle_in_transaction_session_timeout={5 * _LOCKED_MS}",
+}
+"""How to connect to PostgreSQL, where the URL says nothing else."""
+_POSTGRES_DISK_FULL, _POSTGRES_IDLE = "53100", "25P03"
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -141,10 +149,10 @@ def parse_url(url: str) -> URL:
     return target
 
 
-def _settings(url: URL) -> dict[str, int]:
+def _settings(url: URL) -> dict[str, str | int]:
     if url.drivername != "postgresql+psycopg":
         return {}
-    return {name: value for name, value in _NOTICE_SILENCE.items() if name not in url.query}
+    return {name: value for name, value in _POSTGRES.items() if name not in url.query}
 
 
 def _is_sqlite(url: URL) -> bool:
@@ -202,8 +210,9 @@ def _passes(error: DBAPIError) -> bool:
     """Whether it may be over if one waits: the database is away, or another process has it locked."""
     if isinstance(error.orig, sqlite3.Error):
         return "locked" in str(error.orig)
-    full = getattr(error.orig, "sqlstate", None) == _POSTGRES_DISK_FULL
-    return error.connection_invalidated or (isinstance(error, OperationalError) and not full)
+    state = getattr(error.orig, "sqlstate", None)
+    away = isinstance(error, OperationalError) and state != _POSTGRES_DISK_FULL
+    return away or error.connection_invalidated or state == _POSTGRES_IDLE
 
 
 def _cause(error: DBAPIError) -> str:

@@ -6,6 +6,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from test_run_search import Search
@@ -43,6 +44,8 @@ def main(place: str, url: str, log: str, trials: str, name: str = "", beat_s: st
     store = Store(url)
     if name:
         store.join(name, {"seed": 1})
+    while Path(f"{log}.hold").exists():  # until all have joined
+        time.sleep(0.01)
     proxy = SumProxy(steps=STEPS, pause=0.02, log=log)
     Search(store, DigitSpace(4, base=6, order=False), proxy=proxy, runner=runner(place, proxy)).run(int(trials))
 

@@ -5,9 +5,11 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from driver import STEPS, start
 from postgres import Server
 
@@ -59,7 +61,7 @@ def check(url: str, log: Path, again: int = 0) -> list[Trial]:
     return trials
 
 
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     limit = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < limit, "it never came about"
@@ -68,7 +70,11 @@ def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_together_they_end_with_the_trials_asked_for(url: str, drive: Start, tmp_path: Path, count: int) -> None:
+    hold = tmp_path / "log.hold"
+    hold.touch()
     drivers = [drive(f"driver {i}", beat_s=1) for i in range(count)]
+    until(lambda: len(Store(url).beat()) == count)
+    hold.unlink()
     assert [driver.wait(60) for driver in drivers] == [0] * count
     trials = check(url, tmp_path / "log")
     assert {trial.slot for trial in trials} == set(range(count))
@@ -77,9 +83,7 @@ def test_together_they_end_with_the_trials_asked_for(url: str, drive: Start, tmp
 
 def test_a_dead_drivers_trial_is_anothers(url: str, drive: Start, tmp_path: Path) -> None:
     first = drive("first")
-    until(lambda: len(Store(url).running()) == 1)
-    first.send_signal(signal.SIGSTOP)  # dies in the midst of a trial
-    (lost,) = Store(url).running()
+    lost = suspend(first, url)  # dies in the midst of a trial
     second = drive("second")
     until(lambda: Store(url).count > 10)
     first.kill()
@@ -88,11 +92,21 @@ def test_a_dead_drivers_trial_is_anothers(url: str, drive: Start, tmp_path: Path
     assert (trials[lost.number].slot, trials[lost.number].attempts) == (1, 2)
 
 
+def suspend(driver: subprocess.Popen[str], url: str) -> Trial:
+    """Suspend a driver within a trial and not within a write, at which all others would have to wait for it."""
+    while True:
+        until(lambda: len(Store(url).running()) == 1)
+        driver.send_signal(signal.SIGSTOP)
+        with suppress(sqlalchemy.exc.OperationalError):
+            Store(url).beat()
+            if running := Store(url).running():
+                return running[0]
+        driver.send_signal(signal.SIGCONT)
+
+
 def test_who_was_taken_for_dead_cannot_end_what_another_has_begun(url: str, drive: Start, tmp_path: Path) -> None:
     first = drive("first")
-    until(lambda: len(Store(url).running()) == 1)
-    first.send_signal(signal.SIGSTOP)
-    (lost,) = Store(url).running()
+    lost = suspend(first, url)
     second = drive("second")
     until(lambda: Store(url).trials()[lost.number].state.ended)
     first.send_signal(signal.SIGCONT)

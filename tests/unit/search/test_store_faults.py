@@ -1,5 +1,6 @@
 """What befalls a store's database, for real: away, locked, without room, damaged."""
 
+import itertools
 import os
 import random
 import shutil
@@ -13,15 +14,17 @@ from pathlib import Path
 import pytest
 from driver import STEPS, start
 from postgres import Server
+from sqlalchemy import Connection
 
 from nas.search.store import Store, StoreError
+from nas.search.study import Study
 from nas.search.types import State, Trial
 
 TRIALS = 24
 WRITTEN = 40
 
 
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     limit = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < limit, "it never came about"
@@ -197,3 +200,26 @@ def test_a_damaged_file_is_refused_or_counts_right(
         assert "put a copy of it back" in found or "name a store" in found
     else:
         assert len(found) == WRITTEN
+
+
+def test_who_stops_within_a_write_does_not_stop_the_others_for_ever(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server ends a transaction that nobody goes on with; who began it begins again."""
+    settings = {"options": "-c lock_timeout=300 -c idle_in_transaction_session_timeout=1500"}
+    monkeypatch.setattr("nas.search.database._POSTGRES", settings)
+    url = postgres.database()
+    suspended, other = Store(url), Store(url)
+    calls, ask = itertools.count(), Study.ask
+
+    def ask_after_a_pause(study: Study, connection: Connection, slot: int) -> int:
+        if next(calls) == 0:
+            assert other.create(key="a", trace={}, genotype="{}", seed=0).number == 0
+        return ask(study, connection, slot)
+
+    monkeypatch.setattr(Study, "ask", ask_after_a_pause)
+    assert suspended.create(key="b", trace={}, genotype="{}", seed=0).number == 1
+    assert "lock timeout" in caplog.text
+    assert "idle-in-transaction timeout" in caplog.text
+    assert [(trial.number, trial.key) for trial in other.trials()] == [(0, "a"), (1, "b")]
+    assert other.asked == 2
