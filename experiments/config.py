@@ -2,11 +2,12 @@
 
 import random
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.digits import DigitsConfig
+from nas.search.database import parse_url
 from nas.search.scheduler import AshaConfig
 from nas.search.strategies import StrategyConfig
 from proxies.ranking import Measurement, Plan, draw_candidates, measurements
@@ -48,6 +49,17 @@ class RunConfig(BaseModel):
     """Seconds a trial may take."""
     digits: DigitsConfig = DigitsConfig()
 
+    @property
+    def team(self) -> tuple[str, str] | None:
+        """URL and study of a store that other runs may share; None for the run's own."""
+        return None
+
+    def anywhere(self) -> Self:
+        """The same with absolute paths: a run can be resumed from anywhere."""
+        if self.data == "digits":
+            return self
+        return self.model_copy(update={"data": str(Path(self.data).expanduser().resolve())})
+
     @field_validator("space")
     @classmethod
     def _known(cls, space: str) -> str:
@@ -63,12 +75,48 @@ class SearchConfig(RunConfig):
     goes_on = "nas resume"
 
     trials: int = Field(24, ge=1)
-    """How many candidates to evaluate."""
+    """How many candidates to evaluate, by all machines together."""
+    store: str | None = None
+    """SQLAlchemy URL of a store that a team shares, as postgresql://host/database (a password is better left to
+    ~/.pgpass); the run's own study.db if not given."""
+    study: str = Field("default", min_length=1, max_length=200)
+    """Which study of that store: the same on every machine that takes part."""
     early_stopping: bool = True
     """Whether asynchronous successive halving stops hopeless trials (ray only)."""
     asha: AshaConfig = AshaConfig()
     strategy: StrategyConfig = StrategyConfig()
     proxy: ShortTrainConfig = ShortTrainConfig()
+
+    @property
+    def team(self) -> tuple[str, str] | None:
+        return (self.store, self.study) if self.store else None
+
+    def anywhere(self) -> Self:
+        config = super().anywhere()
+        if config.store is None:
+            return config
+        url = parse_url(config.store).render_as_string(hide_password=False)
+        return config.model_copy(update={"store": url})
+
+    def agreed(self) -> dict[str, Any]:
+        """What all drivers of a study agree upon: all but where each of them runs and finds things."""
+        own = {
+            "store",
+            "study",
+            "runner",
+            "ray_address",
+            "concurrent",
+            "time_limit",
+            "cpus_per_trial",
+            "gpus_per_trial",
+        }
+        return self.model_dump(mode="json", exclude=own) | {"data": Path(self.data).name}
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.study != "default" and not self.store:
+            raise ValueError(f"study {self.study!r} has to lie in a store: give --store as well")
+        return self
 
 
 class RankOptions(RunConfig):

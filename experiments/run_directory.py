@@ -5,6 +5,8 @@ import importlib.metadata
 import json
 import os
 import platform
+import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from nas.search.store import Store
 from nas.search.types import Trial
 
 STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
-LOCK = "lock"
+LOCK, DRIVER = "lock", "driver"
 _RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
 
 
@@ -30,7 +32,7 @@ C = TypeVar("C", bound=RunConfig)
 @dataclass(frozen=True)
 class RunDirectory(Generic[C]):
     """`config.json` replays a search, `ranking.json` a ranking; `study.db` holds the trials, `best.json` a search's
-    winning genotype, and `environment.json` what it ran on.
+    winning genotype, `environment.json` what it ran on, and `driver` its name among the drivers of its study.
     """
 
     path: Path
@@ -48,8 +50,7 @@ class RunDirectory(Generic[C]):
             raise UsageError(
                 f"{path} is not empty: `{config.goes_on} {path}` goes on with a run; else give another --out"
             )
-        if config.data != "digits":  # a run can be resumed from anywhere
-            config = config.model_copy(update={"data": str(Path(config.data).expanduser().resolve())})
+        config = config.anywhere()
         path.mkdir(parents=True, exist_ok=True)
         run = RunDirectory(path, type(config))
         run.write(ENVIRONMENT, json.dumps(_environment(config.seed), indent=2))
@@ -94,13 +95,25 @@ class RunDirectory(Generic[C]):
 
     def discard(self) -> None:
         """Remove what `create` wrote, for a run that could not begin."""
-        for name in (self.kind.file, ENVIRONMENT):
+        for name in (self.kind.file, ENVIRONMENT, DRIVER):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
 
     def store(self) -> Store:
-        return Store(f"sqlite:///{self.path / STUDY}", report_every=1.0)
+        """The run's own trials, or those of the team it is part of.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        url, study = self.config().team or (str(self.path / STUDY), "default")
+        return Store(url, study, report_every=1.0)
+
+    def driver(self) -> str:
+        """The name under which the run takes part in a study, the same ever after."""
+        if not (self.path / DRIVER).exists():
+            self.write(DRIVER, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
+        return (self.path / DRIVER).read_text().strip()
 
     def write(self, name: str, text: str) -> None:
         """Write a file whole or not at all."""

@@ -1,6 +1,6 @@
 """Carrying a run on: from its directory to its winner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from rich.console import Console
@@ -12,9 +12,10 @@ from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
 from nas.search.ranking import best
-from nas.search.run_search import run_search
+from nas.search.run_search import driver_seed, run_search
+from nas.search.store import Store, StoreError
 from nas.search.strategies import build_strategy
-from nas.search.types import Direction, Proxy, Trial
+from nas.search.types import Direction, Proxy
 from proxies.features import features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
@@ -22,7 +23,7 @@ from search_spaces.registry import SPACES
 
 
 def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
-    """Search, alone, until the run has its trials; a new run and an interrupted one differ in what its store holds.
+    """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
 
     Returns:
         0, or 1 if no trial came to scores.
@@ -30,6 +31,7 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
     Raises:
         UsageError: another process carries the run on.
         CannotRun: the runner has nowhere to run what is asked for.
+        StoreError: the store is damaged, full or away, or its study is another search.
     """
     with run.lock():
         return _search(run, proxy, console)
@@ -37,18 +39,16 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
 
 def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
     config = run.config()
-    store = run.store()
+    store = join(run)
     space = SPACES[config.space]
     strategy = build_strategy(
         config.strategy,
         space,
         proxy.objectives,
-        seed=config.seed,
+        seed=driver_seed(config.seed, store.slot),
         asked=store.asked,
         predictor=Ensemble(features),
     )
-    for trial in store.history():
-        strategy.tell(trial)
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
     if config.runner == "local" and config.early_stopping:
@@ -73,11 +73,27 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
                 device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
             )
-    finally:
-        _conclude(run, store.trials(), proxy.objectives, console)
+    except StoreError:
+        console.print(f"go on    nas resume {run.path}")
+        raise  # it cannot be asked what there is
+    except BaseException:
+        _conclude(run, store, proxy.objectives, console)
+        raise
+    _conclude(run, store, proxy.objectives, console)
     if result.exhausted:
         console.print("The strategy found nothing new to propose: the space is exhausted.")
     return 0 if result.best else 1
+
+
+def join(run: RunDirectory[SearchConfig]) -> Store:
+    """The run's study, of which it is a driver from now on.
+
+    Raises:
+        StoreError: it cannot be opened, or is another search.
+    """
+    store = run.store()
+    store.join(run.driver(), run.config().agreed())
+    return store
 
 
 def prepare(config: SearchConfig, console: Console) -> ShortTrain:
@@ -91,9 +107,10 @@ def prepare(config: SearchConfig, console: Console) -> ShortTrain:
 
 
 def _conclude(
-    run: RunDirectory[SearchConfig], trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console
+    run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
 ) -> None:
     """Keep the winner, and say what there is to see and to do next."""
+    trials = store.trials()
     winner = best(trials, objectives)
     if winner is None:
         console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.")
@@ -101,7 +118,7 @@ def _conclude(
     run.write_best(winner)
     console.print(leaderboard(trials, objectives))
     console.print(f"winner   {run.path / 'best.json'} (trial {winner.number})")
-    console.print(f"trials   {run.path / 'study.db'}")
+    console.print(f"trials   {store.place}")
     if any(not trial.state.ended for trial in trials):
         console.print(f"go on    nas resume {run.path}")
     console.print(f"inspect  nas inspect {run.path}")

@@ -247,6 +247,7 @@ class _Loop:
         candidate = self.candidates[measurement.candidate]
         key = row_key(self.candidates, measurement)
         if known := self.known.get(key):
-            return None if known.state.ended else self.store.restart(known.number)
+            begun = known if known.state.ended else self.store.restart(known)
+            return None if begun.state.ended else begun
         genotype = candidate.value.to_json()
         return self.store.create(key=key, trace=candidate.trace, genotype=genotype, seed=measurement.seed)

@@ -6,6 +6,17 @@ Interrupts are heard: a shell has them ignored in what it starts in the backgrou
 
 import os
 import signal
+from collections.abc import Iterator
+
+import pytest
+from postgres import Server, running_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for all tests of a session, each of which has databases of its own."""
+    with running_server() as server:
+        yield server

@@ -6,20 +6,20 @@ is left is the overhead of a trial; then 10,000 stored trials are opened again.
 
 import argparse
 import json
+import random
 import tempfile
 import time
 from pathlib import Path
 
-from sqlalchemy import create_engine
-
 from experiments.bench.no_proxy import NoProxy
-from nas.search import schema
+from experiments.bench.store import many, ours, reopening
 from nas.search.local_runner import LocalRunner
 from nas.search.ray_runner import RayRunner
 from nas.search.run_search import run_search
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.types import Runner, State, Trial
+from nas.search.types import Runner, Trial
+from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
 
 NOTHING = NoProxy(steps=3)
@@ -48,40 +48,19 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
     return (ends[-1] - ends[0]) / (len(ends) - 1) * 1e3, ends[0] - start
 
 
-def writing(store: Store, sample: Trial, trials: int) -> float:
-    """Milliseconds to create, report on and end a trial."""
-    start = time.perf_counter()
-    for number in range(trials):
-        trial = store.create(key=str(number), trace=sample.trace, genotype=sample.genotype, seed=0)
-        store.report(trial.number, {"ap": 0.1})
-        store.end(trial.number, State.finished, seconds=1.0)
-    return (time.perf_counter() - start) / trials * 1e3
-
-
-def reopening(url: str, sample: Trial, trials: int) -> float:
-    """Seconds to open a store of many trials and to read its history."""
-    study = "many"
-    Store(url, study)
-    row: dict[str, str | int] = {"study": study, "state": "finished", "seed": 0, "genotype": sample.genotype}
-    row |= {"trace": json.dumps(dict(sample.trace)), "reports": json.dumps([*map(dict, sample.reports)])}
-    rows = [row | {"number": number, "key": str(number), "told": number} for number in range(trials)]
-    with create_engine(url).begin() as connection:
-        connection.execute(schema.trials.insert(), rows)
-    start = time.perf_counter()
-    assert len(Store(url, study).history()) == trials
-    return time.perf_counter() - start
-
-
 def measure(trials: int, stored: int) -> dict[str, float]:
     """Every figure, by name and unit."""
     with tempfile.TemporaryDirectory() as folder:
         local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
-        store = Store(local, report_every=1.0)
-        local_ms, _ = overhead(LocalRunner(), store, trials)
+        local_ms, _ = overhead(LocalRunner(), Store(local, report_every=1.0), trials)
         ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), NOTHING.steps), Store(ray, report_every=1.0), trials)
-        sample = store.trials()[-1]
-        write_ms = writing(Store(local, "few"), sample, trials)
-        open_s = reopening(local, sample, stored)
+        member = sample(JointSpace(), random.Random(0))
+        write = ours(Store(local, "few"), member)
+        start = time.perf_counter()
+        for _ in range(trials):
+            write()
+        write_ms = (time.perf_counter() - start) / trials * 1e3
+        open_s = reopening(local, many(local, member, stored), "evolution")
     return {
         "local_ms_per_trial": local_ms,
         "ray_ms_per_trial": ray_ms,

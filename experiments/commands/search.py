@@ -8,8 +8,9 @@ from experiments.arguments import parse, split_positional
 from experiments.config import SearchConfig
 from experiments.presets import preset
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, prepare
+from experiments.searching import carry_on, join, prepare
 from nas.data.detection_set import DataError
+from nas.search.store import StoreError
 from search_spaces.ops import GenotypeError
 
 
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
         proxy = prepare(run.config(), console)
-    except (DataError, GenotypeError):
+        join(run)
+    except (DataError, GenotypeError, StoreError):
         run.discard()
         raise
     return carry_on(run, proxy, console)

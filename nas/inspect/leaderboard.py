@@ -56,6 +56,8 @@ def _row(rank: int, trial: Trial, names: Iterable[str], *, star: bool) -> list[T
 def _caption(trials: Sequence[Trial], front: int) -> str:
     counts = {state: sum(trial.state is state for trial in trials) for state in State}
     told = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
+    if again := sum(trial.attempts > 1 for trial in trials):
+        told += f"; {again} begun anew"
     stars = "\n★ on the Pareto front" if front else ""
     return f"{len(trials)} trials: {told}{stars}" if trials else "no trials"
 
@@ -81,6 +83,7 @@ def _entry(trial: Trial) -> dict[str, Any]:
         "scores": {name: _finite(value) for name, value in (trial.scores or {}).items()},
         "seconds": _finite(trial.seconds),
         "error": trial.error,
+        "attempts": trial.attempts,
     }
 
 

@@ -147,7 +147,7 @@ class _Worker:
             message: Report | str | None = self.connection.recv()
         except (EOFError, OSError):
             self._process.join()
-            raise self._dead(f"worker died: {_cause(self._process.exitcode)}") from None
+            raise self._dead(f"worker died: {_cause(self._process.exitcode)}", died=True) from None
         if isinstance(message, str):
             raise RuntimeError(f"a worker could not load its work: {message}")
         if message is None:
@@ -162,14 +162,14 @@ class _Worker:
         self._process.join()
         self.connection.close()
 
-    def _dead(self, reason: str) -> Exception:
+    def _dead(self, reason: str, *, died: bool = False) -> Exception:
         self.stop()
         if not self._ready:
             return RuntimeError(f"a worker could not start: {reason}")
         if not self.jobs:
             return _Dead(None)
         seconds = time.monotonic() - self._since
-        return _Dead(Report(self.jobs.popleft().number, State.failed, seconds=seconds, error=reason))
+        return _Dead(Report(self.jobs.popleft().number, State.failed, seconds=seconds, error=reason, died=died))
 
 
 def _talking(pool: Sequence[_Worker]) -> list[_Worker]:

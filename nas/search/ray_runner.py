@@ -6,9 +6,11 @@ of a run is thrown away: the store is the truth, and a scheduler's rungs are reb
 
 import faulthandler
 import logging
+import math
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -79,7 +81,7 @@ class RayRunner:
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
-                self._tune(_Asker(ask), work, _Teller(tell, self.steps), folder)
+                self._tune(_Asker(ask), work, _Teller(tell, self.steps, self.time_limit), folder)
             except _Carrier as carrier:
                 raise carrier.error from None
 
@@ -214,9 +216,9 @@ class _Asker(Searcher):
 class _Teller(Callback):
     """Tune's way to tell of a job."""
 
-    def __init__(self, tell: Callable[[Report], None], steps: int) -> None:
-        self._tell = tell
-        self._steps = steps
+    def __init__(self, tell: Callable[[Report], None], steps: int, time_limit: float | None) -> None:
+        self._tell, self._steps = tell, steps
+        self._limit = math.inf if time_limit is None else time_limit
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
@@ -233,7 +235,9 @@ class _Teller(Callback):
         reason = text.strip().splitlines()[-1]
         if _UNBORN in text:
             raise _Carrier(RuntimeError(f"a Ray worker could not start: {one_line(reason)}"))
-        self._pass_on(Report(_job(trial).number, State.failed, error=one_line(f"worker died: {reason}")))
+        # one that hung has ended itself, and would hang again
+        died = time.time() - (trial.run_metadata.start_time or math.inf) < self._limit
+        self._pass_on(Report(_job(trial).number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
 
     def _pass_on(self, report: Report) -> None:
         try:
@@ -262,10 +266,8 @@ def _rebuild_rungs(scheduler: Any, history: Sequence[Trial], objective: str) -> 
     for trial in {trial.number: trial for trial in history if trial.state.ended}.values():
         past = _PastTrial(f"past {trial.number}")
         scheduler.on_trial_add(None, past)
-        results = [
-            {TRAINING_ITERATION: step, _OBJECTIVE: scores[objective]}
-            for step, scores in enumerate(trial.reports, start=1)
-        ]
+        steps = enumerate(trial.reports, start=1)
+        results = [{TRAINING_ITERATION: step, _OBJECTIVE: scores[objective]} for step, scores in steps]
         for result in results:
             scheduler.on_trial_result(None, past, result)
         if results:

@@ -1,17 +1,25 @@
 """The loop: a strategy proposes, a runner evaluates, a store remembers, the strategy learns."""
 
+import logging
+import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
+from nas.search.lease import Lease
 from nas.search.ranking import best
-from nas.search.store import KeyClaimed, Store
+from nas.search.store import MOST_ATTEMPTS, KeyClaimed, NotRunning, Store, StudyFull, TakenOver
 from nas.search.types import Candidate, Job, Proxy, Report, Runner, Scores, Strategy, Trial
 from search_spaces.genotype import Genotype
 
 MOST_REPEATS = 1000
 """So many repeats in a row, and the strategy is held to have seen the whole space."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,20 +44,39 @@ def run_search(
     watch: Callable[[Trial], None],
     parse: Callable[[str], Any] = Genotype.from_json,
 ) -> Result:
-    """Search until the store holds `trials` trials, be they finished, stopped or failed.
+    """Search until the store's study has `trials` ended trials, be they finished, stopped or failed.
 
-    To resume is to call it again with the same store: trials left running by a driver that died start anew.
+    To resume is to call it again with the same store: trials left running by a driver that died start anew. Where
+    the store has joined its study, other drivers may run the same search at the same time; the strategy hears of
+    their trials, those whose driver dies start anew here, and the search ends when all have ended.
 
     Args:
-        strategy: fresh for a new store, else built with `asked=store.asked` and told `store.history()`.
+        strategy: built with `asked=store.asked` and `driver_seed(seed, store.slot)`, and not told of anything: it is
+            told the store's history here.
         seed: every trial's: candidates are compared under the same initialisation and order of data.
         device: what the proxy is handed, in the worker's own numbering.
         watch: called with a trial whenever it changes.
         parse: reads what the space's members write with `to_json`; must pickle.
+
+    Raises:
+        StoreError: the store is damaged, full, or away for too long.
     """
-    loop = _Loop(strategy, store, trials, seed, watch)
-    runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+    with Lease(store) as lease:
+        loop = _Loop(strategy, store, lease, trials, seed, watch)
+        try:
+            runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+            while loop.left_over():
+                runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+        except BaseException:
+            with suppress(DBAPIError):
+                store.release(list(loop.active))
+            raise
     return Result(best(store.trials(), proxy.objectives), loop.exhausted)
+
+
+def driver_seed(seed: int, slot: int) -> int:
+    """The seed of a driver's proposals, so that drivers of one study differ: the study's own in slot 0."""
+    return random.Random(f"{seed}/{slot}").getrandbits(31) if slot else seed
 
 
 @dataclass(frozen=True)
@@ -72,55 +99,133 @@ class Evaluate:
 class _Loop:
     strategy: Strategy
     store: Store
+    lease: Lease
     trials: int
     seed: int
     watch: Callable[[Trial], None]
     exhausted: bool = False
+    active: dict[int, Trial] = field(default_factory=dict)
+    """Trials that the runner was handed and has not ended, as they were begun."""
     orphans: deque[Trial] = field(init=False)
-    count: int = field(init=False)
+    """Running trials that nobody runs: of this driver's earlier life, of dead drivers, of dead workers."""
+    buried: frozenset[int] = frozenset()
+    """Dead drivers whose orphans were collected."""
+    heard: int = 0
+    """How much of the study's history the strategy was told."""
+
+    ended: set[int] = field(default_factory=set)
+    """Trials that are known to have ended."""
 
     def __post_init__(self) -> None:
-        known = self.store.trials()
-        self.orphans = deque(trial for trial in known if not trial.state.ended)
-        self.count = len(known)
+        for trial in self.store.history():
+            self._teach(trial)
+            self.ended.add(trial.number)
+        self._collect_orphans()
 
     def ask(self) -> Job | None:
-        """First the trials a dead driver left running, then new ones."""
-        trial = self.store.restart(self.orphans.popleft().number) if self.orphans else self._new_trial()
+        """First the trials that nobody runs, then new ones."""
+        if self.lease.dead != self.buried:
+            self._collect_orphans()
+        trial = self._restarted() or self._new_trial()
         if trial is None:
             return None
+        self.active[trial.number] = trial
         self.watch(trial)
         return Job(trial.number, trial.genotype, trial.seed)
 
     def tell(self, report: Report) -> None:
-        trial = self.store.record(report)
-        if trial.state.ended:
-            self.strategy.tell(trial)
-        self.watch(trial)
+        begun = self.active[report.number]
+        if report.state.ended:
+            del self.active[report.number]
+        if report.died and begun.attempts < MOST_ATTEMPTS:
+            self.orphans.append(begun)
+            return
+        if report.died:
+            report = replace(report, error=f"{report.error} ({begun.attempts} attempts)")
+        try:
+            trial = self.store.record(report)
+        except TakenOver as error:  # we were taken for dead
+            if report.state.ended:
+                _LOG.warning("%s: what it came to here is dropped", error)
+            return
+        self._learn(trial)
+
+    def left_over(self) -> bool:
+        """Whether there are trials to begin anew; waits while other drivers run theirs, which may die."""
+        self._collect_orphans()
+        if not self.orphans and (running := self.store.running()):
+            _LOG.warning("%s: waiting for %d trials that other drivers run", self.store.place, len(running))
+        while not self.orphans and self.store.running():
+            self.lease.wait()
+            self._catch_up()
+            self._collect_orphans()
+        return bool(self.orphans)
+
+    def _collect_orphans(self) -> None:
+        self.buried = self.lease.dead
+        left = {self.store.slot, *self.buried}
+        running = self.store.running()
+        self.orphans = deque(t for t in running if t.slot in left and t.number not in self.active)
+
+    def _restarted(self) -> Trial | None:
+        while self.orphans:
+            with suppress(NotRunning):  # another driver was faster, or its own has come back
+                trial = self.store.restart(self.orphans.popleft())
+                if not trial.state.ended:
+                    return trial
+                self._learn(trial)
+        return None
 
     def _new_trial(self) -> Trial | None:
-        if self.count >= self.trials:
+        if self.lease.others:
+            self._catch_up()
+        if self.exhausted or self.store.count >= self.trials:
             return None
         for _ in range(MOST_REPEATS):
             candidate = self.strategy.ask()
-            if trial := self._claim(candidate):
-                self.count += 1
-                return trial
+            try:
+                if trial := self._claim(candidate):
+                    return trial
+            except StudyFull:
+                return None
         self.exhausted = True
         return None
 
     def _claim(self, candidate: Candidate) -> Trial | None:
         """A trial of the candidate, or None if there is one already: no key is ever evaluated twice."""
         if known := self.store.find(candidate.key):
-            self._answer(known, candidate)
+            repeat = self.store.repeat(known.number, candidate.trace)
+            if repeat.state.ended:
+                self._learn(repeat)
             return None
         genotype = candidate.value.to_json()
         try:
-            return self.store.create(key=candidate.key, trace=candidate.trace, genotype=genotype, seed=self.seed)
+            return self.store.create(
+                key=candidate.key, trace=candidate.trace, genotype=genotype, seed=self.seed, most=self.trials
+            )
         except KeyClaimed:
             return self._claim(candidate)
 
-    def _answer(self, known: Trial, candidate: Candidate) -> None:
-        repeat = self.store.repeat(known.number, candidate.trace)
-        if repeat.state.ended:
-            self.strategy.tell(repeat)
+    def _learn(self, trial: Trial) -> None:
+        """Take note of a trial that has changed, and of what other drivers' came to before it ended."""
+        if not trial.state.ended:
+            self.watch(trial)
+        elif trial.told == self.heard:
+            self._hear(trial)
+        else:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        for trial in self.store.history(self.heard):
+            self._hear(trial)
+
+    def _hear(self, trial: Trial) -> None:
+        self._teach(trial)
+        if trial.number not in self.ended:  # a repeat is nothing new to look at
+            self.ended.add(trial.number)
+            self.watch(trial)
+
+    def _teach(self, trial: Trial) -> None:
+        assert trial.told is not None, "only ended trials are told"
+        self.strategy.tell(trial)
+        self.heard = trial.told + 1

@@ -1,32 +1,26 @@
-"""The tables of a store, and how a database that holds them is opened."""
+"""The tables of a store, and how one that an earlier release wrote becomes one of this release."""
 
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
-    Engine,
     Float,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
-    event,
-    inspect,
     select,
+    text,
+    update,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
-VERSION = 1
+VERSION = 2
 
 _METADATA = MetaData()
 
@@ -40,6 +34,20 @@ studies = Table(
     Column("trials", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("told", Integer, nullable=False),
+    Column("drivers", Integer, nullable=False, server_default="1"),
+    Column("config", Text),
+)
+
+drivers = Table(
+    "drivers",
+    _METADATA,
+    Column("study", String(200), primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    # empty until a driver joins: the first to join takes slot 0
+    Column("driver", String(200), nullable=False),
+    Column("beats", Integer, nullable=False, server_default="0"),
+    Column("asked", Integer, nullable=False, server_default="0"),
+    ForeignKeyConstraint(["study"], [studies.c.name]),
 )
 
 trials = Table(
@@ -56,6 +64,8 @@ trials = Table(
     Column("seconds", Float),
     Column("error", Text),
     Column("told", Integer),
+    Column("slot", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="1"),
     UniqueConstraint("study", "key"),
     ForeignKeyConstraint(["study"], [studies.c.name]),
 )
@@ -71,92 +81,56 @@ repeats = Table(
     ForeignKeyConstraint(["study", "number"], [trials.c.study, trials.c.number]),
 )
 
-
-class StoreError(RuntimeError):
-    """A store cannot be opened, or was asked for what it does not allow."""
-
-
-@dataclass(frozen=True)
-class Database:
-    """Three ways into one pool of connections."""
-
-    reading: Engine
-    writing: Engine
-    """Outlives the driver: what it commits is the operating system's to write."""
-    lasting: Engine
-    """Outlives the power, too, as does all that was committed before: it waits for the disk."""
+# what is told once is told once; and a driver asks at every turn what the others were told
+_TOLD = (
+    Index("trials_told", trials.c.study, trials.c.told, unique=True),
+    Index("repeats_told", repeats.c.study, repeats.c.told, unique=True),
+)
 
 
-def open_database(url: str) -> Database:
-    """Open or create a store's database.
-
-    Args:
-        url: any SQLAlchemy URL; without `://`, the path of an SQLite file.
-
-    Raises:
-        StoreError: the URL makes no sense, the file is no store, or another release wrote it.
-    """
-    target = _parse(url)
-    place = target.database if _is_sqlite(target) else target.render_as_string(hide_password=True)
-    try:
-        engine = create_engine(target)
-        database = Database(engine, engine.execution_options(), engine.execution_options())
-        if _is_sqlite(target):
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(database.writing, "begin", partial(_begin_sqlite, "NORMAL"))
-            event.listen(database.lasting, "begin", partial(_begin_sqlite, "FULL"))
-        _check(database, str(place))
-    except NoSuchModuleError as error:
-        raise StoreError(f"store {place}: no driver for {target.drivername!r} is installed") from error
-    except DatabaseError as error:
-        raise StoreError(
-            f"{place} cannot be opened as a store ({error.orig}): name a store, or a new file in an existing folder"
-        ) from error
-    return database
-
-
-def _parse(url: str) -> URL:
-    try:
-        return make_url(url) if "://" in url else URL.create("sqlite", database=str(Path(url)))
-    except ArgumentError as error:
-        raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
-
-
-def _is_sqlite(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite"
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Let readers read while one writes, and wait for another writer rather than fail."""
-    connection.isolation_level = None  # the driver would begin transactions late: see _begin_sqlite
-    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(synchronous: str, connection: Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA synchronous={synchronous}")
-    # a transaction that reads first and writes later could not wait for another writer, only fail
-    driver.execute("BEGIN IMMEDIATE")
-
-
-def _check(database: Database, place: str) -> None:
-    tables = inspect(database.reading).get_table_names()
-    if versions.name not in tables:
-        if tables and database.reading.dialect.name == "sqlite":
-            raise StoreError(f"{place} is a database but no store (tables {tables[:3]}): name another file")
-        with database.lasting.begin() as connection:
-            _create(connection)
-    with database.reading.connect() as connection:
-        version = connection.execute(select(versions.c.version)).scalar()
-    if version != VERSION:
-        raise StoreError(
-            f"{place} is a store of schema version {version}, this release reads version {VERSION}: "
-            "open it with the release that wrote it, or start a new run"
-        )
-
-
-def _create(connection: Connection) -> None:
+def create(connection: Connection) -> None:
+    """Make the tables, unless another process just did."""
+    _wait_for_others(connection)
     _METADATA.create_all(connection)
-    if connection.execute(select(versions.c.version)).scalar() is None:
+    if version_of(connection) is None:
         connection.execute(versions.insert().values(version=VERSION))
+
+
+def version_of(connection: Connection) -> int | None:
+    return connection.execute(select(versions.c.version)).scalar()
+
+
+def migrate(connection: Connection) -> int:
+    """Bring tables of an `OLDER` version up to date, all within the caller's transaction; returns their version."""
+    _wait_for_others(connection)
+    for version in range(version_of(connection) or VERSION, VERSION):  # none, if another process just did it
+        OLDER[version](connection)
+    connection.execute(update(versions).values(version=VERSION))
+    return VERSION
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Have the tables to oneself until the transaction ends; SQLite's begins by having the whole file."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(1598898785)"))  # a number of our own
+
+
+def _share(connection: Connection) -> None:
+    """1 to 2: several drivers may share a study. The one there was gets slot 0, and all that was proposed is its."""
+    for table, column in (
+        ("studies", "drivers INTEGER DEFAULT '1' NOT NULL"),
+        ("studies", "config TEXT"),
+        ("trials", "slot INTEGER DEFAULT '0' NOT NULL"),
+        ("trials", "attempts INTEGER DEFAULT '1' NOT NULL"),
+    ):
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
+    drivers.create(connection)
+    columns = ["study", "slot", "driver", "asked"]
+    alone = select(studies.c.name, text("0"), text("''"), studies.c.trials + studies.c.repeats)
+    connection.execute(drivers.insert().from_select(columns, alone))
+    for index in _TOLD:
+        index.create(connection)
+
+
+OLDER: Mapping[int | None, Callable[[Connection], None]] = {1: _share}
+"""What leads from each earlier version to the next."""

@@ -4,33 +4,34 @@ The store is the truth of a search. Whatever else a search remembers (a strategy
 rungs) is rebuilt from it, so a driver may die at any moment and lose nothing but the trials that were running.
 """
 
-import json
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, null, select, update
+from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nas.search.schema import StoreError, open_database, repeats, studies, trials
+from nas.search.database import open_database
+from nas.search.errors import KeyClaimed, NotRunning, StoreError, StudyFull, TakenOver
+from nas.search.rows import attempt_of, change_running, get, read_history, reports_text, rows_of, trace_text, trial_of
+from nas.search.schema import repeats, trials
+from nas.search.study import Pulse, Study
 from nas.search.types import Report, Scores, State, Trial
-from search_spaces.choose import Trace, trace_from_json
+from search_spaces.choose import Trace
 
-__all__ = ["KeyClaimed", "Store", "StoreError"]
+__all__ = ["KeyClaimed", "NotRunning", "Store", "StoreError", "StudyFull", "TakenOver"]
 
-_ROW = tuple(trials.c[name] for name in Trial.__dataclass_fields__)
-
-
-class KeyClaimed(StoreError):
-    """The study has a trial of this key already: another driver was faster."""
+MOST_ATTEMPTS = 3
+"""A trial that was begun so often, and whose worker or driver died each time, is not begun again."""
 
 
 class Store:
     """The trials of one study, and the order in which a strategy was told of them.
 
-    Several drivers may share a study: numbers and keys are claimed within one transaction.
+    Several drivers may share a study once each has joined it: numbers and keys are claimed within one transaction,
+    and a running trial is its that began it last. A database that is away is waited for, for `PATIENCE_S` at most;
+    what was written then is there exactly once.
 
     Args:
         url: any SQLAlchemy URL; without `://`, the path of an SQLite file, made if there is none.
@@ -38,61 +39,110 @@ class Store:
         report_every: seconds between writes of a running trial's reports, for those who look on. All are written when
             it ends; a trial cut short starts anew, so that none is missed.
 
+    Attributes:
+        slot: this driver's place in the study: 0 for one that is alone.
+        joined: whether there may be others.
+        place: where the trials lie, for people to read.
+
     Raises:
-        StoreError: the URL makes no sense, the file is no store, or another release wrote it.
+        StoreError: the URL makes no sense, the file is damaged or no store, or a later release wrote it.
     """
 
     def __init__(self, url: str, study: str = "default", *, report_every: float = 0.0) -> None:
         self.study = study
+        self.slot = 0
+        self.joined = False
         self._report_every = report_every
         self._running: dict[int, Trial] = {}
         self._written: dict[int, float] = {}
-        self._select = select(*_ROW).where(trials.c.study == study)
+        self._rows = rows_of(study)
         self._database = open_database(url)
-        self._enter_study()
+        self.place = self._database.place
+        self._study = Study(self._database, study)
+        self._study.enter()
+
+    def join(self, driver: str, config: Mapping[str, Any]) -> None:
+        """Take part in the study beside others, in the slot that this driver had before, or in a new one.
+
+        Args:
+            driver: a name that no other has, the same whenever this driver comes back.
+            config: what the drivers of a study have to agree upon, of JSON's types. A driver that is the only one
+                may change it.
+
+        Raises:
+            StoreError: the others agreed upon something else; the message names the fields.
+        """
+        self.slot = self._study.join(driver, config)
+        self.joined = True
+
+    def beat(self) -> dict[int, Pulse]:
+        """Show the others that this driver lives, and see the pulse of each, by slot.
+
+        Raises:
+            DBAPIError: the database is away; unlike all other calls, this one does not wait for it.
+        """
+        return self._study.beat(self.slot)
 
     @property
     def asked(self) -> int:
-        """How many proposals the study has taken: its trials, and the repeats it answered or turned away."""
-        with self._database.reading.connect() as connection:
-            counted = select(studies.c.trials + studies.c.repeats).where(studies.c.name == self.study)
-            return int(connection.execute(counted).scalar_one())
+        """How many proposals this driver has taken: its trials, and the repeats it answered or turned away."""
+        return self._database.read(lambda connection: self._study.asked(connection, self.slot))
 
-    def create(self, *, key: str, trace: Trace, genotype: str, seed: int) -> Trial:
+    @property
+    def count(self) -> int:
+        """How many trials the study has, in whatever state."""
+        return self._database.read(self._study.trials)
+
+    def create(self, *, key: str, trace: Trace, genotype: str, seed: int, most: int | None = None) -> Trial:
         """Add a running trial under the next number.
+
+        Args:
+            most: trials that the study may come to.
 
         Raises:
             KeyClaimed: the study has a trial of this key.
+            StudyFull: it has `most` trials.
         """
+
+        def change(connection: Connection) -> Trial:
+            number = self._study.next(connection, "trials", below=most)
+            if number is None:
+                raise StudyFull(f"study {self.study!r} has its {most} trials")
+            trial = Trial(number, State.running, key, trace, genotype, seed, slot=self.slot)
+            row = {"number": number, "state": State.running, "key": key, "genotype": genotype, "seed": seed}
+            text = {"study": self.study, "trace": trace_text(trace), "reports": "[]", "slot": self.slot}
+            connection.execute(trials.insert().values(row | text))
+            self._study.ask(connection, self.slot)
+            return trial
+
+        def done(connection: Connection) -> Trial | None:
+            mine = trials.c.key == key, trials.c.slot == self.slot
+            row = connection.execute(self._rows.where(*mine)).first()
+            return trial_of(row) if row else None
+
         try:
-            with self._database.writing.begin() as connection:
-                number = self._next(connection, "trials")
-                row = {
-                    "number": number,
-                    "state": State.running,
-                    "key": key,
-                    "genotype": genotype,
-                    "seed": seed,
-                }
-                text = {"study": self.study, "trace": json.dumps(dict(trace)), "reports": "[]"}
-                connection.execute(trials.insert().values(row | text))
+            return self._keep(self._database.write(change, done))
         except IntegrityError as error:
             raise KeyClaimed(f"study {self.study!r} has a trial of key {key} already") from error
-        return self._keep(Trial(number, State.running, key, trace, genotype, seed))
 
     def report(self, number: int, scores: Scores) -> Trial:
         """Append a fidelity step's scores to a running trial.
 
         Raises:
+            TakenOver: another driver has begun the trial anew.
             StoreError: there is no such trial, or it has ended.
         """
         known = self._running.get(number)
         if known and time.monotonic() - self._written[number] < self._report_every:
             self._running[number] = replace(known, reports=(*known.reports, scores))
             return self._running[number]
-        with self._database.writing.begin() as connection:
-            trial = known or self._get(connection, number)
-            return self._keep(self._change(connection, number, _reports((*trial.reports, scores))))
+
+        def change(connection: Connection) -> Trial:
+            trial = known or get(connection, self.study, number)
+            reports = {"reports": reports_text((*trial.reports, scores))}
+            return change_running(connection, self.study, number, reports, known)
+
+        return self._keep(self._database.write(change, lambda connection: None))
 
     def end(self, number: int, state: State, *, seconds: float, error: str | None = None) -> Trial:
         """End a running trial; it takes the next place in the order of what a strategy is told.
@@ -100,14 +150,25 @@ class Store:
         On return it is on disk, with all that came before: should the power fail, no ended trial is lost.
 
         Raises:
+            TakenOver: another driver has begun the trial anew.
             StoreError: there is no such trial, or it has ended before.
         """
         if not state.ended:
             raise StoreError(f"trial {number} cannot end as {state}: give finished, stopped or failed")
-        with self._database.lasting.begin() as connection:
-            end = {"state": state.value, "seconds": seconds, "error": error, "told": self._next(connection, "told")}
-            reports = _reports(self._running[number].reports) if number in self._running else {}
-            ended = self._change(connection, number, end | reports)
+
+        def change(connection: Connection) -> Trial:
+            told = self._study.next(connection, "told")
+            end = {"state": state.value, "seconds": seconds, "error": error, "told": told}
+            unwritten = {"reports": reports_text(known.reports)} if known else {}
+            return change_running(connection, self.study, number, end | unwritten, known)
+
+        def done(connection: Connection) -> Trial | None:
+            trial = get(connection, self.study, number)
+            mine = known is None or attempt_of(trial) == attempt_of(known)
+            return trial if trial.state is state and mine else None
+
+        known = self._running.get(number)
+        ended = self._database.write(change, done, lasting=True)
         self._running.pop(number, None)
         self._written.pop(number, None)
         return ended
@@ -118,14 +179,45 @@ class Store:
             return self.end(report.number, report.state, seconds=report.seconds, error=report.error)
         return self.report(report.number, report.scores or {})
 
-    def restart(self, number: int) -> Trial:
-        """Begin a trial anew that was running when its driver died: same number, no reports.
+    def restart(self, trial: Trial) -> Trial:
+        """Begin a trial anew whose worker or driver died: same number, no reports, this driver's from now on.
+
+        One that was begun `MOST_ATTEMPTS` times fails instead: it may well be what they died of.
+
+        Args:
+            trial: as it was read last.
 
         Raises:
-            StoreError: there is no such trial, or it has ended.
+            TakenOver: another driver was faster.
+            NotRunning: it has ended.
+            StoreError: there is no such trial.
         """
+        again = trial.attempts < MOST_ATTEMPTS
+        attempt = self.slot, trial.attempts + again
+        values = {"slot": attempt[0], "attempts": attempt[1], "reports": "[]"}
+
+        def change(connection: Connection) -> Trial:
+            return change_running(connection, self.study, trial.number, values, trial)
+
+        def done(connection: Connection) -> Trial | None:
+            known = get(connection, self.study, trial.number)
+            return known if attempt_of(known) == attempt and not known.state.ended else None
+
+        begun = self._keep(self._database.write(change, done))
+        if again:
+            return begun
+        error = f"its driver died {trial.attempts} times while it ran"
+        return self.end(trial.number, State.failed, seconds=0.0, error=error)
+
+    def release(self, numbers: Collection[int]) -> None:
+        """Leave running trials to whoever begins them anew, and do not count this as an attempt: nothing died.
+
+        Does not wait for the database: where it is away, they count.
+        """
+        theirs = trials.c.study == self.study, trials.c.slot == self.slot, trials.c.state == State.running.value
+        uncounted = update(trials).where(*theirs, trials.c.number.in_(numbers))
         with self._database.writing.begin() as connection:
-            return self._keep(self._change(connection, number, _reports(())))
+            connection.execute(uncounted.values(attempts=trials.c.attempts - 1))
 
     def repeat(self, number: int, trace: Trace) -> Trial:
         """Record that a strategy proposed the key of trial `number` again, by way of `trace`.
@@ -134,94 +226,60 @@ class Store:
         order. A repeat of a running trial only counts as asked.
 
         Returns:
-            The trial, with the repeat's own trace.
+            The trial, with the repeat's own trace and place.
 
         Raises:
             StoreError: there is no such trial.
         """
-        with self._database.writing.begin() as connection:
-            place = {"study": self.study, "repeat": self._next(connection, "repeats"), "number": number}
-            trial = self._get(connection, number)
-            told = self._next(connection, "told") if trial.state.ended else None
-            connection.execute(repeats.insert().values(place | {"trace": json.dumps(dict(trace)), "told": told}))
-        return replace(trial, trace=trace)
+        text = trace_text(trace)
+
+        def change(connection: Connection) -> Trial:
+            place = {"study": self.study, "repeat": self._study.next(connection, "repeats"), "number": number}
+            trial = get(connection, self.study, number)
+            told = self._study.next(connection, "told") if trial.state.ended else None
+            connection.execute(repeats.insert().values(place | {"trace": text, "told": told}))
+            self._study.ask(connection, self.slot)
+            return replace(trial, trace=trace, told=told)
+
+        def done(connection: Connection) -> Trial | None:
+            if self._study.asked(connection, self.slot) == before:
+                return None
+            same = repeats.c.study == self.study, repeats.c.number == number, repeats.c.trace == text
+            told = connection.execute(select(repeats.c.told).where(*same).order_by(repeats.c.repeat.desc())).scalar()
+            return replace(get(connection, self.study, number), trace=trace, told=told)
+
+        before = self.asked
+        return self._database.write(change, done)
 
     def trials(self) -> list[Trial]:
         """Every trial, by number."""
-        with self._database.reading.connect() as connection:
-            rows = connection.execute(self._select.order_by(trials.c.number)).all()
-        return [_trial(row) for row in rows]
+        return self._read(self._rows.order_by(trials.c.number))
+
+    def running(self) -> list[Trial]:
+        """The trials that have not ended, by number, whichever driver's they are."""
+        return self._read(self._rows.where(trials.c.state == State.running.value).order_by(trials.c.number))
 
     def find(self, key: str) -> Trial | None:
         """The trial of this key, if there is one."""
-        with self._database.reading.connect() as connection:
-            row = connection.execute(self._select.where(trials.c.key == key)).first()
-        return _trial(row) if row else None
+        return next(iter(self._read(self._rows.where(trials.c.key == key))), None)
 
-    def history(self) -> list[Trial]:
-        """All a strategy was told, in order: ended trials, and repeats as that trial with the repeat's trace."""
-        first = select(trials.c.told, trials.c.number, null()).where(trials.c.study == self.study)
-        again = select(repeats.c.told, repeats.c.number, repeats.c.trace).where(repeats.c.study == self.study)
-        with self._database.reading.connect() as connection:
-            tells = [*connection.execute(first.where(trials.c.told.is_not(None)))]
-            tells += connection.execute(again.where(repeats.c.told.is_not(None)))
-            known = {trial.number: trial for trial in map(_trial, connection.execute(self._select))}
-        told = sorted(tells, key=lambda tell: tell[0])
-        return [replace(known[n], trace=_trace(text)) if text else known[n] for _, n, text in told]
+    def history(self, since: int = 0) -> list[Trial]:
+        """All that strategies were told, in order: ended trials, and repeats as that trial with the repeat's trace.
+
+        Args:
+            since: the place in that order to begin at.
+        """
+        return self._database.read(lambda connection: read_history(connection, self.study, since))
 
     def close(self) -> None:
         """Let go of the database; the next call opens it again."""
         self._database.reading.dispose()
+
+    def _read(self, query: Select[Any]) -> list[Trial]:
+        return self._database.read(lambda connection: [trial_of(row) for row in connection.execute(query)])
 
     def _keep(self, trial: Trial) -> Trial:
         """Remember a running trial as it has just been written."""
         self._running[trial.number] = trial
         self._written[trial.number] = time.monotonic()
         return trial
-
-    def _enter_study(self) -> None:
-        with self._database.reading.connect() as connection:
-            known = connection.execute(select(studies.c.name).where(studies.c.name == self.study)).first()
-        if not known:
-            # another driver may enter it just now: then it exists, which is all that is wanted
-            with suppress(IntegrityError), self._database.writing.begin() as connection:
-                connection.execute(studies.insert().values(name=self.study, trials=0, repeats=0, told=0))
-
-    def _next(self, connection: Connection, counter: str) -> int:
-        """Take a number from one of the study's counters."""
-        column = studies.c[counter]
-        raised = update(studies).where(studies.c.name == self.study).values({column: column + 1}).returning(column)
-        return int(connection.execute(raised).scalar_one()) - 1
-
-    def _get(self, connection: Connection, number: int) -> Trial:
-        row = connection.execute(self._select.where(trials.c.number == number)).first()
-        if row is None:
-            raise StoreError(f"study {self.study!r} has no trial {number}")
-        return _trial(row)
-
-    def _change(self, connection: Connection, number: int, values: Mapping[str, Any]) -> Trial:
-        """Set columns of a trial, provided that it is running."""
-        running = (trials.c.study == self.study, trials.c.number == number, trials.c.state == State.running.value)
-        row = connection.execute(update(trials).where(*running).values(dict(values)).returning(*_ROW)).first()
-        if row is None:
-            state = self._get(connection, number).state
-            raise StoreError(f"trial {number} of study {self.study!r} has ended ({state}): it cannot change any more")
-        return _trial(row)
-
-
-def _trial(row: Row[Any]) -> Trial:
-    number, state, key, trace, genotype, seed, reports, seconds, error = tuple(row)
-    try:
-        return Trial(
-            number, State(state), key, _trace(trace), genotype, seed, tuple(json.loads(reports)), seconds, error
-        )
-    except (TypeError, ValueError) as fault:
-        raise StoreError(f"the row of trial {number} is damaged ({fault}): restore the store from a copy") from fault
-
-
-def _reports(reports: Iterable[Scores]) -> dict[str, str]:
-    return {"reports": json.dumps([dict(scores) for scores in reports])}
-
-
-def _trace(text: str) -> Trace:
-    return trace_from_json(json.loads(text))

@@ -49,6 +49,12 @@ class Trial:
     """One entry per fidelity step."""
     seconds: float | None = None
     error: str | None = None
+    told: int | None = None
+    """Its place in the order of what strategies were told."""
+    slot: int = 0
+    """The driver that began it last."""
+    attempts: int = 1
+    """How often it was begun; those whose driver left it in peace are not counted."""
 
     @property
     def scores(self) -> Scores | None:
@@ -144,6 +150,8 @@ class Report:
     scores: Scores | None = None
     seconds: float = 0.0
     error: str | None = None
+    died: bool = False
+    """Failed with its worker, which may not be the candidate's fault: another attempt may tell."""
 
 
 class Runner(Protocol):

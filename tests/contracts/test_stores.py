@@ -1,14 +1,17 @@
-"""What every store promises. Set NAS_TEST_STORE_URL to an empty PostgreSQL database's URL to hold it to them, too."""
+"""What every store promises, on SQLite, on PostgreSQL, and on an empty database named by NAS_TEST_STORE_URL."""
 
+import itertools
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from postgres import Server
 
-from nas.search.store import KeyClaimed, Store, StoreError
+from nas.search.store import KeyClaimed, Store, StoreError, StudyFull, TakenOver
 from nas.search.types import State
 
 OPTIONAL_URLS = [url for url in [os.environ.get("NAS_TEST_STORE_URL")] if url]
@@ -18,10 +21,17 @@ ORPHANED = 2
 Open = Callable[[], Store]
 
 
-@pytest.fixture(params=["sqlite", *OPTIONAL_URLS])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+@pytest.fixture(params=["sqlite", "postgres", *OPTIONAL_URLS])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        server: Server = request.getfixturevalue("postgres")
+        return server.database()
+    return f"sqlite:///{tmp_path / 'study.db'}" if request.param == "sqlite" else request.param
+
+
+@pytest.fixture
+def reopen(url: str) -> Iterator[Open]:
     """Opens the same, at first empty, study again and again."""
-    url = f"sqlite:///{tmp_path / 'study.db'}" if request.param == "sqlite" else request.param
     study = uuid.uuid4().hex
     stores: list[Store] = []
 
@@ -95,7 +105,7 @@ def test_a_trial_ends_once(reopen: Open) -> None:
     for change in (
         lambda: store.end(0, State.finished, seconds=1.0),
         lambda: store.report(0, {"ap": 1.0}),
-        lambda: store.restart(0),
+        lambda: store.restart(store.trials()[0]),
     ):
         with pytest.raises(StoreError, match=r"trial 0 .* has ended \(stopped\)"):
             change()
@@ -118,13 +128,13 @@ def test_restart_forgets_reports(reopen: Open) -> None:
     store = reopen()
     add(store, "a")
     store.report(0, {"ap": 0.1})
-    trial = reopen().restart(0)
+    trial = reopen().restart(store.trials()[0])
     assert (trial.number, trial.state, trial.reports) == (0, State.running, ())
 
 
 def test_drivers_share_a_study(reopen: Open) -> None:
     def drive(name: int) -> list[int]:
-        store, claimed = reopen(), []
+        store, claimed = join(reopen(), f"driver {name}"), []
         for key in range(30):
             try:
                 number = add(store, str(key))
@@ -140,3 +150,133 @@ def test_drivers_share_a_study(reopen: Open) -> None:
     assert numbers == list(range(30))
     assert len(reopen().history()) == 30
     assert len({trial.key for trial in reopen().trials()}) == 30
+
+
+def join(store: Store, name: str, **config: object) -> Store:
+    store.join(name, {"space": "joint", "seed": 0} | config)
+    return store
+
+
+def test_a_driver_keeps_its_slot_and_its_count(reopen: Open) -> None:
+    first, second = join(reopen(), "first"), join(reopen(), "second")
+    assert (first.slot, second.slot) == (0, 1)
+    add(first, "a")
+    add(second, "b")
+    second.repeat(0, TRACE)
+    again = join(reopen(), "second")
+    assert (again.slot, again.asked, join(reopen(), "first").asked) == (1, 2, 1)
+    assert [trial.slot for trial in again.trials()] == [0, 1]
+    assert again.count == 2
+
+
+def test_drivers_have_to_agree(reopen: Open) -> None:
+    join(reopen(), "first", proxy={"steps": 4})
+    join(reopen(), "first", proxy={"steps": 8})  # nobody else is concerned
+    with pytest.raises(StoreError, match=r"another search: proxy.steps is 8 there, 4 here; seed is 0 there, 1 here\."):
+        join(reopen(), "second", proxy={"steps": 4}, seed=1)
+    join(reopen(), "second", proxy={"steps": 8})
+    with pytest.raises(StoreError, match=r"space is 'joint' there, 'fpn' here"):
+        join(reopen(), "first", proxy={"steps": 8}, space="fpn")
+
+
+def test_a_study_has_no_more_trials_than_it_may(reopen: Open) -> None:
+    store = reopen()
+    store.create(key="a", trace=TRACE, genotype="{}", seed=0, most=1)
+    with pytest.raises(StudyFull, match="has its 1 trials"):
+        store.create(key="b", trace=TRACE, genotype="{}", seed=0, most=1)
+    assert (store.count, store.asked) == (1, 1)
+
+
+def test_a_trial_is_its_that_began_it_last(reopen: Open) -> None:
+    first, second = join(reopen(), "first"), join(reopen(), "second")
+    add(first, "a")
+    (orphan,) = second.running()
+    taken = second.restart(orphan)
+    assert (taken.slot, taken.attempts) == (1, 2)
+    for change in (
+        lambda: first.report(0, {"ap": 0.5}),
+        lambda: first.end(0, State.finished, seconds=1.0),
+        lambda: first.restart(orphan),
+    ):
+        with pytest.raises(TakenOver, match=r"trial 0 .* was begun anew by the driver in slot 1 \(attempt 2\)"):
+            change()
+    assert second.end(0, State.stopped, seconds=2.0).told == 0
+    with pytest.raises(TakenOver):
+        first.end(0, State.finished, seconds=1.0)
+    assert [(trial.state, trial.seconds, trial.reports) for trial in first.history()] == [(State.stopped, 2.0, ())]
+
+
+def test_a_trial_is_not_begun_for_ever(reopen: Open) -> None:
+    trial = reopen().create(key="a", trace=TRACE, genotype="{}", seed=0)
+    for attempts in (2, 3):
+        trial = reopen().restart(trial)
+        assert (trial.attempts, trial.state) == (attempts, State.running)
+    failed = reopen().restart(trial)
+    assert (failed.attempts, failed.state) == (3, State.failed)
+    assert failed.error == "its driver died 3 times while it ran"
+
+
+def test_a_trial_left_in_peace_is_no_attempt(reopen: Open) -> None:
+    store = reopen()
+    add(store, "a")
+    add(store, "b")
+    for _ in range(5):
+        store.restart(store.running()[0])
+        store.release([0])
+    assert [trial.attempts for trial in store.running()] == [1, 1]
+
+
+def test_history_goes_on_where_one_has_read_to(reopen: Open) -> None:
+    fill(reopen())
+    whole = reopen().history()
+    assert [trial.told for trial in whole] == [0, 1, 2, 3]
+    for since in range(5):
+        assert reopen().history(since) == whole[since:]
+
+
+def test_everybody_sees_who_lives(reopen: Open) -> None:
+    first, second = join(reopen(), "first"), join(reopen(), "second")
+    before = first.beat()
+    after = first.beat()
+    assert set(after) == {0, 1}
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    add(second, "a")
+    assert first.beat()[1] != after[1]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_database_that_goes_away_with_a_commit_is_written_to_once(
+    reopen: Open, moment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is cut off cannot know whether that was before the commit or after it."""
+    store = reopen()
+    dialect = store._database.writing.dialect
+    commit, cut_off = dialect.do_commit, dialect.loaded_dbapi.OperationalError("database is locked, or away")
+    tries = itertools.count(1)
+
+    def commit_and_go(connection: Any) -> None:
+        again = next(tries) % 2 == 0
+        if again or moment == "after":
+            commit(connection)
+        if not again:
+            raise cut_off
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", commit_and_go)
+        add(store, "a")
+        add(store, "b")
+        store.report(0, {"ap": 0.1})
+        begun = store.restart(store.running()[1])
+        store.end(0, State.finished, seconds=1.0)
+        told = store.repeat(0, {"depth": 1})
+        store.repeat(1, {"depth": 1})
+    assert begun.attempts == 2
+    assert (told.number, told.trace, told.told) == (0, {"depth": 1}, 1)
+    first, second = reopen().trials()
+    assert (first.state, first.reports, first.told) == (State.finished, ({"ap": 0.1},), 0)
+    assert (second.state, second.attempts, second.told) == (State.running, 2, None)
+    assert reopen().asked == 4
+    assert [trial.number for trial in reopen().history()] == [0, 0]
+    assert "trying again (0 of 600 s)" in caplog.text
+    assert "is back after" in caplog.text

@@ -40,7 +40,8 @@ def test_inspect_prints_one_json_document(run: Path) -> None:
     document = json.loads(nas("inspect", "run", "--json", cwd=run.parent).stdout)
     assert [t["number"] for t in document["trials"]] == [0, 1, 2]
     assert {t["state"] for t in document["trials"]} == {"finished"}
-    assert all(set(t) == {"number", "state", "key", "scores", "seconds", "error"} for t in document["trials"])
+    facts = {"number", "state", "key", "scores", "seconds", "error", "attempts"}
+    assert all(set(t) == facts for t in document["trials"])
     assert document["best"] in document["front"]
 
 

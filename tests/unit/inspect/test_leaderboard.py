@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -67,5 +68,11 @@ def test_the_document_is_strict_json() -> None:
         "scores": {},
         "seconds": 38.0,
         "error": "OSError: [bold]no[/]",
+        "attempts": 1,
     }
     assert document["trials"][6]["scores"] == {"ap": None, "gmacs": 0.1}
+
+
+def test_trials_that_were_begun_anew_are_counted() -> None:
+    again = [replace(TRIALS[1], attempts=2), *TRIALS[2:]]
+    assert " ".join(rows(again)[-2]) == "6 trials: 1 running, 4 finished, 1 failed; 1 begun anew"

@@ -1,5 +1,6 @@
 """SIGKILL and SIGINT of a real driver at random moments, then another driver: exactly the trials asked for."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -9,61 +10,82 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import driver
 import pytest
 
-from nas.search.store import Store
-from nas.search.types import State
+from nas.search.store import MOST_ATTEMPTS, Store
+from nas.search.types import State, Trial
 
-TRIALS = 24
-
-
-def start(place: str, folder: Path) -> subprocess.Popen[bytes]:
-    here = Path(__file__).parent
-    arguments = [place, f"sqlite:///{folder}/study.db", str(folder / "log"), str(TRIALS)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), str(here)])}
-    return subprocess.Popen([sys.executable, here / "driver.py", *arguments], env=environment)
+LIVES = 20
 
 
-def ended(folder: Path) -> int:
-    if not (folder / "study.db").exists():
-        return 0
-    return sum(trial.state.ended for trial in Store(f"sqlite:///{folder}/study.db").trials())
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder}/study.db"
 
 
-def kill_after_some_trials(place: str, folder: Path, kill: signal.Signals, rng: random.Random) -> None:
-    """Wait for a few more trials to end, so that every driver gets to work; then kill at any moment."""
-    driver = start(place, folder)
-    target = ended(folder) + rng.randrange(1, 6)
-    while ended(folder) < target and driver.poll() is None:
-        time.sleep(0.1)
-    time.sleep(rng.random() * 0.1)
-    driver.send_signal(kill)
-    assert driver.wait(20) == -kill
+def ended(folder: Path) -> dict[int, Trial]:
+    store = Store(url(folder))
+    return {trial.number: trial for trial in store.trials() if trial.state.ended}
 
 
-def test_a_local_search_survives_its_driver(tmp_path: Path) -> None:
-    kills = [signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGKILL]
-    no_trial_is_lost_and_none_counted_twice("local", kills, tmp_path)
+def check(folder: Path, count: int, survivors: dict[int, Trial], lost: int) -> None:
+    """All `count` trials have ended, none of them twice; `lost` evaluations at most were in vain."""
+    assert 0 < len(survivors) < count
+    store = Store(url(folder))
+    trials = store.trials()
+    assert [trial.number for trial in trials] == list(range(count))
+    assert {number: trials[number] for number in survivors} == survivors
+    finished = [trial for trial in trials if trial.state is State.finished]
+    assert all(len(trial.reports) == driver.STEPS for trial in finished)
+    for number in set(range(count)) - {trial.number for trial in finished}:
+        assert trials[number].error == f"its driver died {MOST_ATTEMPTS} times while it ran"
+    assert max(trial.attempts for trial in trials) <= MOST_ATTEMPTS
+    evaluated = Counter((folder / "log").read_text().split())
+    assert {trial.key for trial in finished} <= set(evaluated) <= {trial.key for trial in trials}
+    assert evaluated.total() - len(evaluated) <= lost, "only what ran when a driver died runs again"
+    assert sorted(trial.told for trial in trials if trial.told is not None) == sorted({t.told for t in trials})
+
+
+def test_a_search_survives_twenty_deaths_of_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each at any moment of its life: as it opens the store, as it joins, within a trial or between two."""
+    rng, trials = random.Random(5), 80
+    server = multiprocessing.get_context("forkserver")  # processes that need not import all anew
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    server.set_forkserver_preload(["driver"])
+    arguments = "local", url(tmp_path), str(tmp_path / "log"), str(trials), "driver"
+    for life in range(LIVES):
+        process = server.Process(target=driver.main, args=arguments)
+        process.start()
+        process.join(rng.uniform(0.01, 0.4))
+        assert process.pid
+        assert process.exitcode is None, "the test ends too early to show anything"
+        os.kill(process.pid, signal.SIGINT if life % 7 == 6 else signal.SIGKILL)
+        process.join(20)
+        assert process.exitcode
+    survivors = ended(tmp_path)
+    last = server.Process(target=driver.main, args=arguments)
+    last.start()
+    last.join(60)
+    assert last.exitcode == 0
+    check(tmp_path, trials, survivors, lost=LIVES)
 
 
 @pytest.mark.ray
 def test_a_ray_search_survives_its_driver(ray_address: str, tmp_path: Path) -> None:
-    no_trial_is_lost_and_none_counted_twice(ray_address, [signal.SIGKILL, signal.SIGINT], tmp_path)
+    rng, trials = random.Random(5), 24
+    kills = [signal.SIGKILL, signal.SIGINT]
 
+    def start() -> subprocess.Popen[str]:
+        return driver.start(ray_address, url(tmp_path), tmp_path / "log", trials, "driver")
 
-def no_trial_is_lost_and_none_counted_twice(place: str, kills: list[signal.Signals], tmp_path: Path) -> None:
-    rng = random.Random(5)
     for kill in kills:
-        kill_after_some_trials(place, tmp_path, kill, rng)
-    survivors = {t.number: t for t in Store(str(tmp_path / "study.db")).trials() if t.state.ended}
-    assert 0 < len(survivors) < TRIALS
-    assert start(place, tmp_path).wait(60) == 0
-    store = Store(str(tmp_path / "study.db"))
-    trials = store.trials()
-    assert [trial.number for trial in trials] == list(range(TRIALS))
-    assert {trial.state for trial in trials} == {State.finished}
-    assert {number: trials[number] for number in survivors} == survivors
-    assert all(len(trial.reports) == 3 for trial in trials)
-    evaluated = Counter((tmp_path / "log").read_text().split())
-    assert set(evaluated) == {trial.key for trial in trials}
-    assert sum(evaluated.values()) - TRIALS <= len(kills) * 4, "only what ran when a driver died runs again"
+        process = start()
+        target = (len(ended(tmp_path)) if (tmp_path / "study.db").exists() else 0) + rng.randrange(1, 6)
+        while process.poll() is None and not ((tmp_path / "study.db").exists() and len(ended(tmp_path)) >= target):
+            time.sleep(0.1)
+        time.sleep(rng.random() * 0.1)
+        process.send_signal(kill)
+        assert process.wait(20) == -kill
+    survivors = ended(tmp_path)
+    assert start().wait(60) == 0
+    check(tmp_path, trials, survivors, lost=4 * len(kills))

@@ -10,9 +10,9 @@ from toys import OBJECTIVES, DigitSpace, SumProxy, parse
 
 from nas.search.attempt import attempt
 from nas.search.local_runner import LocalRunner
-from nas.search.run_search import Result, run_search
+from nas.search.run_search import Result, driver_seed, run_search
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import RandomSearch, StrategyConfig, build_strategy
 from nas.search.types import Job, Report, Runner, State, Trial, Work
 
 
@@ -45,9 +45,8 @@ class Search:
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)
-        strategy = build_strategy(config, self.space, OBJECTIVES, seed=1, asked=self.store.asked)
-        for trial in self.store.history():
-            strategy.tell(trial)
+        seed = driver_seed(1, self.store.slot)
+        strategy = build_strategy(config, self.space, OBJECTIVES, seed=seed, asked=self.store.asked)
         return run_search(
             strategy=strategy,
             proxy=self.proxy,
@@ -161,3 +160,45 @@ def test_errors_of_the_loop_itself_are_raised(store: Store, runner: Runner) -> N
 
     with pytest.raises(OSError, match="disk full"):
         Search(store, runner=runner, watch=watch).run(9)
+
+
+def test_drivers_of_a_study_propose_each_their_own() -> None:
+    assert driver_seed(7, 0) == 7, "a driver that is alone searches as if there were no slots"
+    seeds = [driver_seed(seed, slot) for seed in range(5) for slot in range(5)]
+    assert len(set(seeds)) == 25
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_a_strategy_hears_of_the_other_drivers_trials(tmp_path: Path) -> None:
+    other, store = (Store(str(tmp_path / "study.db")) for _ in range(2))
+    other.join("other", {})
+    store.join("this one", {})
+    told: list[tuple[int | None, str]] = []
+    seen: list[int] = []
+
+    def watch(trial: Trial) -> None:
+        if trial.state.ended:
+            seen.append(trial.number)
+        if trial.state.ended and trial.slot == store.slot:
+            theirs = other.create(key=f"theirs {trial.number}", trace=trial.trace, genotype="{}", seed=1)
+            other.end(theirs.number, State.failed, seconds=0.0)
+
+    class Listening(RandomSearch):
+        def tell(self, trial: Trial) -> None:
+            told.append((trial.told, trial.key))
+
+    run_search(
+        strategy=Listening(DigitSpace(), OBJECTIVES, seed=1),
+        proxy=SumProxy(),
+        runner=LocalRunner(),
+        store=store,
+        trials=9,
+        seed=1,
+        device="cpu",
+        watch=watch,
+        parse=parse,
+    )
+    assert told == [(trial.told, trial.key) for trial in store.history()]
+    assert sum("theirs" in key for _, key in told) == 5
+    assert seen == [trial.number for trial in store.history()]
+    assert store.count == 10, "the other driver was told of no limit"

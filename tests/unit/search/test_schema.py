@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.search.schema import open_database
+from nas.search.database import open_database
 from nas.search.store import Store, StoreError
 from nas.search.types import State
 
@@ -53,7 +53,7 @@ def test_refuses_another_version(tmp_path: Path) -> None:
     Store(str(file)).close()
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE fusion_nas SET version = 99")
-    with pytest.raises(StoreError, match=r"study\.db is a store of schema version 99, this release reads version 1"):
+    with pytest.raises(StoreError, match=r"study\.db is a store of schema version 99, this release reads version 2"):
         Store(str(file))
 
 

@@ -1,0 +1,125 @@
+"""A study's own row, its counters, and the slots of the drivers that share it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from nas.search.database import Database
+from nas.search.errors import StoreError, damaged
+from nas.search.schema import drivers, repeats, studies, trials
+
+Pulse = tuple[int, int]
+"""A driver's beats, and the proposals it has taken: while it lives, they change."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One of a database's studies. Methods that take a connection are part of the caller's transaction."""
+
+    database: Database
+    name: str
+
+    def enter(self) -> None:
+        """Make the study if there is none, with slot 0 for its first driver.
+
+        Raises:
+            StoreError: the study's counters contradict its rows.
+        """
+        if self.database.read(self._missing):
+            # another process may enter it just now: then it exists, which is all that is wanted
+            with suppress(IntegrityError):
+                self.database.write(self._make, lambda connection: None)
+        self.database.read(self._refuse_damage)
+
+    def join(self, driver: str, config: Mapping[str, Any]) -> int:
+        """The slot of a driver: the one it had before, or a free one; `Store.join` says the rest."""
+
+        def take(connection: Connection) -> int:
+            # begins with a write, which locks the study: who joins at the same time waits
+            change = update(studies).where(studies.c.name == self.name)
+            kept, given = connection.execute(
+                change.values(told=studies.c.told).returning(studies.c.config, studies.c.drivers)
+            ).one()
+            mine = drivers.c.study == self.name, drivers.c.driver.in_((driver, ""))
+            slot = connection.execute(select(drivers.c.slot).where(*mine).order_by(drivers.c.slot)).scalar()
+            if slot is None or given > 1:
+                _refuse_others(self.name, json.loads(kept or "{}"), config)
+            connection.execute(change.values(config=json.dumps(config)))
+            if slot is None:
+                slot = self.next(connection, "drivers") or 0
+                connection.execute(drivers.insert().values(study=self.name, slot=slot, driver=driver))
+            connection.execute(update(drivers).where(*self._driver(slot)).values(driver=driver))
+            return slot
+
+        return self.database.write(take, lambda connection: None)
+
+    def beat(self, slot: int) -> dict[int, Pulse]:
+        """Show that a driver lives, and see the pulse of every driver, by slot. Does not wait for the database."""
+        with self.database.writing.begin() as connection:
+            connection.execute(update(drivers).where(*self._driver(slot)).values(beats=drivers.c.beats + 1))
+            columns = (drivers.c.slot, drivers.c.beats, drivers.c.asked)
+            rows = connection.execute(select(*columns).where(drivers.c.study == self.name))
+            return {row.slot: (row.beats, row.asked) for row in rows}
+
+    def next(self, connection: Connection, counter: str, below: int | None = None) -> int | None:
+        """Take a number from one of the study's counters; None where it has reached `below`."""
+        column = studies.c[counter]
+        raised = update(studies).where(studies.c.name == self.name).values({column: column + 1}).returning(column)
+        count = connection.execute(raised if below is None else raised.where(column < below)).scalar()
+        return None if count is None else int(count) - 1
+
+    def asked(self, connection: Connection, slot: int) -> int:
+        """How many proposals a driver has taken."""
+        return int(connection.execute(select(drivers.c.asked).where(*self._driver(slot))).scalar_one())
+
+    def ask(self, connection: Connection, slot: int) -> int:
+        """Count a driver's proposal; returns how many it has taken."""
+        counted = update(drivers).where(*self._driver(slot)).values(asked=drivers.c.asked + 1)
+        return int(connection.execute(counted.returning(drivers.c.asked)).scalar_one())
+
+    def trials(self, connection: Connection) -> int:
+        """How many trials there are, in whatever state."""
+        return int(connection.execute(select(studies.c.trials).where(studies.c.name == self.name)).scalar_one())
+
+    def _driver(self, slot: int) -> tuple[ColumnElement[bool], ...]:
+        return drivers.c.study == self.name, drivers.c.slot == slot
+
+    def _missing(self, connection: Connection) -> bool:
+        return connection.execute(select(studies.c.name).where(studies.c.name == self.name)).first() is None
+
+    def _make(self, connection: Connection) -> None:
+        connection.execute(studies.insert().values(name=self.name, trials=0, repeats=0, told=0))
+        connection.execute(drivers.insert().values(study=self.name, slot=0, driver=""))
+
+    def _refuse_damage(self, connection: Connection) -> None:
+        """A damaged file may still read well, with rows missing: no count is ever silently wrong."""
+        held = select(func.count()).where(trials.c.study == self.name).scalar_subquery()
+        ended = select(func.count(trials.c.told)).where(trials.c.study == self.name).scalar_subquery()
+        again = select(func.count(repeats.c.told)).where(repeats.c.study == self.name).scalar_subquery()
+        counts = select(studies.c.trials, studies.c.told, held, ended + again).where(studies.c.name == self.name)
+        row = connection.execute(counts).one()
+        if tuple(row[:2]) != tuple(row[2:]):
+            how = f"study {self.name!r} counts {row[0]} trials and {row[1]} answers, and holds {row[2]} and {row[3]}"
+            raise StoreError(damaged(self.database.place, how))
+
+
+def _refuse_others(study: str, kept: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    theirs, ours = dict(_flat(kept)), dict(_flat(config))
+    differing = [name for name in sorted(theirs | ours) if theirs.get(name) != ours.get(name)]
+    if kept and differing:
+        told = "; ".join(f"{name} is {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
+        raise StoreError(f"study {study!r} is another search: {told}. Give the same, or another --study")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting under its dotted name."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,74 @@
+"""Runs on several machines that share one study."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from postgres import Server
+from support import nas
+
+TINY = (
+    *("--runner", "local", "--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
+    *("--digits.train-images", "16", "--digits.val-images", "8"),
+)
+
+
+def inspect(run: str, cwd: Path) -> dict[str, object]:
+    document: dict[str, object] = json.loads(nas("inspect", run, "--json", cwd=cwd).stdout)
+    return document
+
+
+@pytest.fixture(scope="module")
+def team(folder: Path) -> Path:
+    """A folder with a finished run of a study of two trials."""
+    nas("search", "--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "first", *TINY, cwd=folder)
+    return folder
+
+
+def test_the_trials_lie_in_the_team_s_store_alone(team: Path) -> None:
+    assert (team / "team.db").exists()
+    assert not (team / "first" / "study.db").exists()
+    assert json.loads((team / "first" / "config.json").read_text())["store"] == f"sqlite:///{team}/team.db"
+    nas("draw", "first#1", "--out", "g.svg", cwd=team)
+
+
+def test_the_same_command_joins(team: Path) -> None:
+    command = ["search", "--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "second", *TINY]
+    assert f"trials   {team}/team.db" in nas(*command, cwd=team).stdout.replace("\n", "")
+    assert inspect("first", team) == inspect("second", team)
+    assert (team / "first" / "best.json").read_bytes() == (team / "second" / "best.json").read_bytes()
+
+
+def test_another_search_is_refused_and_leaves_no_run_behind(team: Path) -> None:
+    flags = ("--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "other", "--concurrent", "7")
+    told = nas("search", *flags, "--seed", "1", "--strategy.name", "random", *TINY, cwd=team, code=2).stderr
+    assert "study 'boxes' is another search: seed is 0 there, 1 here; strategy.name is" in told
+    assert not (team / "other").exists()
+
+
+def test_a_study_needs_a_store(team: Path) -> None:
+    assert "give --store as well" in nas("search", "--study", "boxes", *TINY, cwd=team, code=2).stderr
+
+
+def test_a_store_that_cannot_be_reached_is_told_of_at_once(team: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:9/nowhere"
+    told = nas("search", "--store", url, "--out", "lost", *TINY, cwd=team, code=2).stderr
+    assert "cannot be opened as a store (connection failed" in told
+    assert not (team / "lost").exists()
+
+
+def test_two_machines_share_a_study(postgres: Server, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "experiments.cli", "search", "--store", postgres.database(), "--study", "team"]
+    runs = [
+        subprocess.Popen([*command, "--trials", "4", "--out", name, *TINY], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        for name in ("here", "there")
+    ]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    document = inspect("here", tmp_path)
+    assert document == inspect("there", tmp_path)
+    trials = document["trials"]
+    assert isinstance(trials, list)
+    assert [(trial["number"], trial["state"]) for trial in trials] == [(n, "finished") for n in range(4)]
+    assert len({trial["key"] for trial in trials}) == 4

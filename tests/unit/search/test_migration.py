@@ -1,0 +1,117 @@
+"""A store of the first release becomes one of this release, whole or not at all."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres import Server
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from nas.search import schema
+from nas.search.database import parse_url
+from nas.search.store import Store, StoreError
+from nas.search.types import State
+
+VERSION_1 = """
+CREATE TABLE fusion_nas (version INTEGER NOT NULL, PRIMARY KEY (version));
+CREATE TABLE studies (
+    name VARCHAR(200) NOT NULL, trials INTEGER NOT NULL, repeats INTEGER NOT NULL, told INTEGER NOT NULL,
+    PRIMARY KEY (name)
+);
+CREATE TABLE trials (
+    study VARCHAR(200) NOT NULL, number INTEGER NOT NULL, state VARCHAR(16) NOT NULL, key VARCHAR(200) NOT NULL,
+    trace TEXT NOT NULL, genotype TEXT NOT NULL, seed BIGINT NOT NULL, reports TEXT NOT NULL, seconds FLOAT, error TEXT,
+    told INTEGER, PRIMARY KEY (study, number), UNIQUE (study, key), FOREIGN KEY(study) REFERENCES studies (name)
+);
+CREATE TABLE repeats (
+    study VARCHAR(200) NOT NULL, repeat INTEGER NOT NULL, number INTEGER NOT NULL, trace TEXT NOT NULL, told INTEGER,
+    PRIMARY KEY (study, repeat), FOREIGN KEY(study, number) REFERENCES trials (study, number)
+);
+INSERT INTO fusion_nas VALUES (1);
+INSERT INTO studies VALUES ('default', 3, 2, 3);
+INSERT INTO trials VALUES
+    ('default', 0, 'finished', 'a', '{"depth": 1}', '{}', 7, '[{"ap": 0.5}]', 2.5, NULL, 1),
+    ('default', 1, 'failed', 'b', '{"depth": 2}', '{}', 7, '[]', 0.5, 'KeyError', 0),
+    ('default', 2, 'running', 'c', '{"depth": 3}', '{}', 7, '[{"ap": 0.1}]', NULL, NULL, NULL);
+INSERT INTO repeats VALUES ('default', 0, 0, '{"depth": 4}', 2), ('default', 1, 2, '{"depth": 5}', NULL)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'study.db'}"
+    server: Server = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture
+def old(url: str) -> Engine:
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        for statement in VERSION_1.split(";"):
+            connection.execute(text(statement))
+    return engine
+
+
+def test_nothing_is_lost_and_the_study_goes_on(url: str, old: Engine) -> None:
+    store = Store(url)
+    store.join("whoever had it", {})
+    assert (store.slot, store.asked, store.count) == (0, 5, 3)
+    assert [(t.number, t.trace["depth"], t.told) for t in store.history()] == [(1, 2, 0), (0, 1, 1), (0, 4, 2)]
+    done, failed, orphan = store.trials()
+    assert (done.state, done.reports, done.seconds, done.attempts) == (State.finished, ({"ap": 0.5},), 2.5, 1)
+    assert (failed.state, failed.error) == (State.failed, "KeyError")
+    store.restart(orphan)
+    assert store.end(2, State.finished, seconds=1.0).told == 3
+    assert store.create(key="d", trace={}, genotype="{}", seed=7).number == 3
+    assert Store(url).asked == 6
+
+
+def tables(engine: Engine) -> dict[str, Any]:
+    looked = inspect(engine)
+    return {
+        name: (
+            sorted((c["name"], str(c["type"]), c["nullable"]) for c in looked.get_columns(name)),
+            sorted((i["name"], i["column_names"], i["unique"]) for i in looked.get_indexes(name)),
+            looked.get_foreign_keys(name),
+        )
+        for name in looked.get_table_names()
+    }
+
+
+def test_the_tables_are_those_of_a_new_store(url: str, old: Engine, tmp_path: Path, request: Any) -> None:
+    new = f"sqlite:///{tmp_path / 'new.db'}" if "sqlite" in url else request.getfixturevalue("postgres").database()
+    Store(new)
+    Store(url)
+    assert tables(old) == tables(create_engine(parse_url(new)))
+
+
+def test_what_fails_midway_changes_nothing(url: str, old: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tables(old)
+
+    def fail(connection: object) -> None:
+        schema._share(connection)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "OLDER", {1: fail})
+        with pytest.raises(KeyboardInterrupt):
+            Store(url)
+    assert tables(old) == before
+    assert Store(url).count == 3
+
+
+def test_who_opens_it_at_the_same_time_waits(url: str, old: Engine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: Store(url).count, range(4))) == [3] * 4
+    with old.connect() as connection:
+        assert connection.execute(text("SELECT version FROM fusion_nas")).scalars().all() == [schema.VERSION]
+
+
+def test_a_later_release_is_left_alone(url: str, old: Engine) -> None:
+    with old.begin() as connection:
+        connection.execute(text("UPDATE fusion_nas SET version = 99"))
+    with pytest.raises(StoreError, match="is a store of schema version 99, this release reads version 2"):
+        Store(url)

@@ -1,0 +1,131 @@
+"""Drivers in processes of their own that share a study: exactly the trials asked for, none twice."""
+
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from driver import STEPS, start
+from postgres import Server
+
+from nas.search.store import Store
+from nas.search.types import State, Trial
+
+TRIALS = 24
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'study.db'}"
+    server: Server = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture
+def drive(url: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts drivers by name."""
+    drivers: list[subprocess.Popen[str]] = []
+
+    def start_one(name: str, trials: int = TRIALS, beat_s: float = 0.1) -> subprocess.Popen[str]:
+        drivers.append(start("local", url, tmp_path / "log", trials, name, beat_s, stderr=subprocess.PIPE))
+        return drivers[-1]
+
+    yield start_one
+    for driver in drivers:
+        driver.kill()
+        driver.wait()
+        assert driver.stderr
+        driver.stderr.close()
+
+
+def check(url: str, log: Path, again: int = 0) -> list[Trial]:
+    """The study has its trials, each evaluated once but for `again` of them."""
+    store = Store(url)
+    trials = store.trials()
+    assert [trial.number for trial in trials] == list(range(TRIALS))
+    assert {trial.state for trial in trials} == {State.finished}
+    assert all(len(trial.reports) == STEPS for trial in trials)
+    evaluated = Counter(log.read_text().split())
+    assert set(evaluated) == {trial.key for trial in trials}
+    assert evaluated.total() <= TRIALS + again
+    told = [trial.told for trial in store.history()]
+    assert told == list(range(len(told)))
+    return trials
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "it never came about"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_together_they_end_with_the_trials_asked_for(url: str, drive: Start, tmp_path: Path, count: int) -> None:
+    hold = tmp_path / "log.hold"
+    hold.touch()
+    drivers = [drive(f"driver {i}", beat_s=1) for i in range(count)]
+    until(lambda: len(Store(url).beat()) == count)
+    hold.unlink()
+    assert [driver.wait(60) for driver in drivers] == [0] * count
+    trials = check(url, tmp_path / "log")
+    assert {trial.slot for trial in trials} == set(range(count))
+    assert {trial.attempts for trial in trials} == {1}
+
+
+def test_a_dead_drivers_trial_is_anothers(url: str, drive: Start, tmp_path: Path) -> None:
+    first = drive("first")
+    lost = suspend(first, url)  # dies in the midst of a trial
+    second = drive("second")
+    until(lambda: Store(url).count > 10)
+    first.kill()
+    assert second.wait(60) == 0
+    trials = check(url, tmp_path / "log", again=1)
+    assert (trials[lost.number].slot, trials[lost.number].attempts) == (1, 2)
+
+
+def suspend(driver: subprocess.Popen[str], url: str) -> Trial:
+    """Suspend a driver within a trial and not within a write, at which all others would have to wait for it."""
+    while True:
+        until(lambda: len(Store(url).running()) == 1)
+        driver.send_signal(signal.SIGSTOP)
+        with suppress(sqlalchemy.exc.OperationalError):
+            Store(url).beat()
+            if running := Store(url).running():
+                return running[0]
+        driver.send_signal(signal.SIGCONT)
+
+
+def test_who_was_taken_for_dead_cannot_end_what_another_has_begun(url: str, drive: Start, tmp_path: Path) -> None:
+    first = drive("first")
+    lost = suspend(first, url)
+    second = drive("second")
+    until(lambda: Store(url).trials()[lost.number].state.ended)
+    first.send_signal(signal.SIGCONT)
+    assert [driver.wait(60) for driver in (first, second)] == [0, 0]
+    trials = check(url, tmp_path / "log", again=1)
+    assert (trials[lost.number].slot, trials[lost.number].attempts) == (1, 2)
+    assert {trial.slot for trial in trials} == {0, 1}, "it takes part again"
+    assert f"trial {lost.number} of study 'default' was begun anew by the driver in slot 1" in first.communicate()[1]
+
+
+def test_who_has_nothing_left_to_begin_waits_for_the_others(url: str, drive: Start, tmp_path: Path) -> None:
+    """The last trial is its whose driver dies at it."""
+    first = drive("first", trials=1)
+    until(lambda: len(Store(url).running()) == 1)
+    first.kill()
+    store = Store(url)
+    second = drive("second", trials=1)
+    until(lambda: store.running() == [])
+    assert second.wait(60) == 0
+    (trial,) = store.trials()
+    assert (trial.state, trial.slot, trial.attempts) == (State.finished, 1, 2)
+    assert "waiting for 1 trials that other drivers run" in second.communicate()[1]

@@ -1,0 +1,225 @@
+"""What befalls a store's database, for real: away, locked, without room, damaged."""
+
+import itertools
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from driver import STEPS, start
+from postgres import Server
+from sqlalchemy import Connection
+
+from nas.search.store import Store, StoreError
+from nas.search.study import Study
+from nas.search.types import State, Trial
+
+TRIALS = 24
+WRITTEN = 40
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "it never came about"
+        time.sleep(0.02)
+
+
+def check(store: Store, survivors: list[Trial]) -> None:
+    trials = store.trials()
+    assert [trial.number for trial in trials] == list(range(TRIALS))
+    assert {(trial.state, len(trial.reports)) for trial in trials} == {(State.finished, STEPS)}
+    assert [trials[trial.number] for trial in survivors] == survivors
+    assert sorted(trial.told or 0 for trial in trials) == sorted({trial.told or 0 for trial in trials})
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_search_waits_for_a_database_that_is_away(postgres: Server, tmp_path: Path, seconds: int) -> None:
+    """Two drivers: neither takes the other for dead."""
+    url = postgres.database()
+    drivers = [start("local", url, tmp_path / "log", TRIALS, f"driver {i}", 0.3, stderr=subprocess.PIPE) for i in "ab"]
+    store = Store(url)
+    until(lambda: len(store.beat()) == 2 and store.count >= 6)
+    store.close()
+    postgres.stop()
+    try:
+        time.sleep(seconds)
+        assert [driver.poll() for driver in drivers] == [None, None]
+    finally:
+        postgres.start()
+    for driver in drivers:
+        told = driver.communicate(timeout=60)[1]
+        assert driver.returncode == 0, told
+        assert "trying again" in told
+        assert "is back after" in told
+    check(store, [])
+    assert {trial.attempts for trial in store.trials()} == {1}
+    evaluated = (tmp_path / "log").read_text().split()
+    assert len(evaluated) == len(set(evaluated)) == TRIALS
+
+
+def test_patience_has_an_end(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(postgres.database())
+    monkeypatch.setattr("nas.search.database.PATIENCE_S", 0.5)
+    postgres.stop()
+    try:
+        with pytest.raises(StoreError, match=r"was waited for \d s .*see that it can be reached"):
+            store.trials()
+    finally:
+        postgres.start()
+    assert store.trials() == []
+
+
+def test_a_search_waits_while_another_process_has_the_file_locked(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    driver = start("local", str(file), tmp_path / "log", TRIALS, "driver", stderr=subprocess.PIPE)
+    until(lambda: file.exists() and Store(str(file)).count >= 3)
+    survivors = [trial for trial in Store(str(file)).trials() if trial.state.ended]
+    with sqlite3.connect(file, timeout=20) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(3)
+        assert driver.poll() is None
+    told = driver.communicate(timeout=60)[1]
+    assert driver.returncode == 0, told
+    assert "database is locked; trying again" in told
+    check(Store(str(file)), survivors)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 600 kB; `mount -o remount,size=...` makes room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"needs to mount a small file system: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)  # the test itself still has the file open
+
+
+def test_a_full_disk_is_told_of_and_costs_nothing_that_has_ended(small_disk: Path, tmp_path: Path) -> None:
+    file = small_disk / "study.db"
+    driver = start("local", str(file), tmp_path / "log", TRIALS, "driver", stderr=subprocess.PIPE)
+    until(lambda: file.exists() and Store(str(file)).count >= 2)
+    with (small_disk / "hog").open("wb", buffering=0) as hog, suppress(OSError):
+        while hog.write(bytes(4096)):
+            pass
+    told = driver.communicate(timeout=60)[1]
+    assert driver.returncode
+    assert f"{file} cannot be written (database or disk is full): make room, then go on" in told.splitlines()[-1]
+    subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
+    survivors = [trial for trial in Store(str(file)).trials() if trial.state.ended]
+    assert 0 < len(survivors) < TRIALS
+    assert start("local", str(file), tmp_path / "log", TRIALS, "driver").wait(60) == 0
+    check(Store(str(file)), survivors)
+    assert max(trial.attempts for trial in Store(str(file)).trials()) <= 2
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose last trials are in the write-ahead log alone, as a killed driver leaves it."""
+    folder = tmp_path_factory.mktemp("written")
+    store = Store(str(folder / "study.db"))
+    for number in range(WRITTEN):
+        if number == WRITTEN // 2:
+            store.close()  # which writes the log into the file
+        store.create(key=str(number), trace={"depth": number}, genotype="{}" * 300, seed=0)
+        store.report(number, {"ap": number / WRITTEN})
+        store.end(number, State.finished, seconds=1.0)
+    copy = tmp_path_factory.mktemp("copy")
+    for name in ("study.db", "study.db-wal"):
+        shutil.copy(folder / name, copy / name)
+    return copy
+
+
+def scribble(file: Path, rng: random.Random) -> None:
+    with file.open("r+b") as bytes_:
+        bytes_.seek(rng.randrange(file.stat().st_size))
+        bytes_.write(rng.randbytes(rng.randrange(1, 200)))
+
+
+def truncate(file: Path, rng: random.Random) -> None:
+    os.truncate(file, rng.randrange(file.stat().st_size))
+
+
+def read_counted(file: Path) -> list[Trial] | str:
+    """The trials of a store that may be damaged, or what it says of itself."""
+    try:
+        store = Store(str(file))
+        trials = store.trials()
+        assert [trial.number for trial in trials] == list(range(store.count))
+        assert sorted(t.told for t in store.history() if t.told is not None) == list(range(len(store.history())))
+    except StoreError as error:
+        return str(error)
+    return trials
+
+
+@pytest.mark.parametrize("harm", [scribble, truncate])
+@pytest.mark.parametrize("seed", range(12))
+def test_of_a_damaged_log_what_was_whole_is_read(
+    written: Path, tmp_path: Path, harm: Callable[[Path, random.Random], None], seed: int
+) -> None:
+    """SQLite's log carries checksums: all up to the damage is there, each trial with what it came to, none half."""
+    for file in written.iterdir():
+        shutil.copy(file, tmp_path / file.name)
+    harm(tmp_path / "study.db-wal", random.Random(seed))
+    trials = read_counted(tmp_path / "study.db")
+    assert isinstance(trials, list)
+    assert WRITTEN // 2 <= len(trials) <= WRITTEN
+    for trial in trials:
+        whole = trial.number / WRITTEN, State.finished
+        last = len(trials) - 1
+        assert ((trial.scores or {}).get("ap"), trial.state) == whole or (
+            trial.number == last and not trial.state.ended
+        )
+    with Store(str(tmp_path / "study.db"))._database.writing.begin():
+        pass  # it can be gone on with
+
+
+@pytest.mark.parametrize("harm", [scribble, truncate])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_file_is_refused_or_counts_right(
+    written: Path, tmp_path: Path, harm: Callable[[Path, random.Random], None], seed: int
+) -> None:
+    file = tmp_path / "study.db"
+    for name in ("study.db", "study.db-wal"):
+        shutil.copy(written / name, tmp_path / name)
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    harm(file, random.Random(seed))
+    found = read_counted(file)
+    if isinstance(found, str):
+        assert str(file) in found
+        assert "put a copy of it back" in found or "name a store" in found
+    else:
+        assert len(found) == WRITTEN
+
+
+def test_who_stops_within_a_write_does_not_stop_the_others_for_ever(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server ends a transaction that nobody goes on with; who began it begins again."""
+    settings = {"options": "-c lock_timeout=300 -c idle_in_transaction_session_timeout=1500"}
+    monkeypatch.setattr("nas.search.database._POSTGRES", settings)
+    url = postgres.database()
+    suspended, other = Store(url), Store(url)
+    calls, ask = itertools.count(), Study.ask
+
+    def ask_after_a_pause(study: Study, connection: Connection, slot: int) -> int:
+        if next(calls) == 0:
+            assert other.create(key="a", trace={}, genotype="{}", seed=0).number == 0
+        return ask(study, connection, slot)
+
+    monkeypatch.setattr(Study, "ask", ask_after_a_pause)
+    assert suspended.create(key="b", trace={}, genotype="{}", seed=0).number == 1
+    assert "lock timeout" in caplog.text
+    assert "idle-in-transaction timeout" in caplog.text
+    assert [(trial.number, trial.key) for trial in other.trials()] == [(0, "a"), (1, "b")]
+    assert other.asked == 2
