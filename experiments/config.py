@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.digits import DigitsConfig
-from nas.search.scheduler import AshaConfig
+from nas.search.scheduler import SchedulerConfig
 from nas.search.strategies import StrategyConfig
 from proxies.ranking import Measurement, Plan, draw_candidates, measurements
 from proxies.short_train import ShortTrainConfig
@@ -35,7 +35,7 @@ class RunConfig(BaseModel):
     out: Path | None = Field(None, exclude=True)
     """The run's directory; a new one under runs/ if not given."""
     runner: Literal["ray", "local"] = "ray"
-    """ray: several trials at once, stopped early where hopeless; local: one after the other, in this process."""
+    """ray: several trials at once; local: one after the other, in this process."""
     ray_address: str | None = None
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
@@ -64,9 +64,7 @@ class SearchConfig(RunConfig):
 
     trials: int = Field(24, ge=1)
     """How many candidates to evaluate."""
-    early_stopping: bool = True
-    """Whether asynchronous successive halving stops hopeless trials (ray only)."""
-    asha: AshaConfig = AshaConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
     proxy: ShortTrainConfig = ShortTrainConfig()
 

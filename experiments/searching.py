@@ -13,6 +13,7 @@ from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
 from nas.search.ranking import best
 from nas.search.run_search import run_search
+from nas.search.scheduler import SuccessiveHalving
 from nas.search.strategies import build_strategy
 from nas.search.types import Direction, Proxy, Trial
 from proxies.features import features
@@ -51,8 +52,6 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
         strategy.tell(trial)
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
-    if config.runner == "local" and config.early_stopping:
-        console.print("The local runner trains every trial in full: only Ray stops hopeless ones early.")
     try:
         with LiveView(
             console, trials=config.trials, steps=proxy.steps, objectives=proxy.objectives, resumed=known
@@ -60,18 +59,15 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
             result = run_search(
                 strategy=strategy,
                 proxy=proxy,
-                runner=build_runner(
-                    config,
-                    objective=next(iter(proxy.objectives.items())),
-                    steps=proxy.steps,
-                    scheduler=config.asha if config.early_stopping else None,
-                    known=known,
-                ),
+                runner=build_runner(config, steps=proxy.steps),
                 store=store,
                 trials=config.trials,
                 seed=config.seed,
                 device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
+                scheduler=SuccessiveHalving(
+                    config.scheduler, dict([next(iter(proxy.objectives.items()))]), proxy.steps
+                ),
             )
     finally:
         _conclude(run, store.trials(), proxy.objectives, console)

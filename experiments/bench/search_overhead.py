@@ -78,7 +78,7 @@ def measure(trials: int, stored: int) -> dict[str, float]:
         local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
         store = Store(local, report_every=1.0)
         local_ms, _ = overhead(LocalRunner(), store, trials)
-        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), NOTHING.steps), Store(ray, report_every=1.0), trials)
+        ray_ms, ray_start_s = overhead(RayRunner(NOTHING.steps), Store(ray, report_every=1.0), trials)
         sample = store.trials()[-1]
         write_ms = writing(Store(local, "few"), sample, trials)
         open_s = reopening(local, sample, stored)

@@ -40,6 +40,7 @@ studies = Table(
     Column("trials", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("told", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
 )
 
 trials = Table(

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nas.search.schema import StoreError, open_database, repeats, studies, trials
@@ -53,10 +53,13 @@ class Store:
 
     @property
     def asked(self) -> int:
-        """How many proposals the study has taken: its trials, and the repeats it answered or turned away."""
-        with self._database.reading.connect() as connection:
-            counted = select(studies.c.trials + studies.c.repeats).where(studies.c.name == self.study)
-            return int(connection.execute(counted).scalar_one())
+        """How many proposals the study has taken: its trials, the repeats it answered, and what it rejected."""
+        return self._count(studies.c.trials + studies.c.repeats + studies.c.rejected)
+
+    @property
+    def rejected(self) -> int:
+        """How many proposals were turned away untried, as the search does not allow them."""
+        return self._count(studies.c.rejected)
 
     def create(self, *, key: str, trace: Trace, genotype: str, seed: int) -> Trial:
         """Add a running trial under the next number.
@@ -146,6 +149,11 @@ class Store:
             connection.execute(repeats.insert().values(place | {"trace": json.dumps(dict(trace)), "told": told}))
         return replace(trial, trace=trace)
 
+    def reject(self) -> None:
+        """Count a proposal that is not allowed; nothing else is kept of it."""
+        with self._database.writing.begin() as connection:
+            self._next(connection, "rejected")
+
     def trials(self) -> list[Trial]:
         """Every trial, by number."""
         with self._database.reading.connect() as connection:
@@ -185,7 +193,11 @@ class Store:
         if not known:
             # another driver may enter it just now: then it exists, which is all that is wanted
             with suppress(IntegrityError), self._database.writing.begin() as connection:
-                connection.execute(studies.insert().values(name=self.study, trials=0, repeats=0, told=0))
+                connection.execute(studies.insert().values(name=self.study, trials=0, repeats=0, told=0, rejected=0))
+
+    def _count(self, counter: ColumnElement[int]) -> int:
+        with self._database.reading.connect() as connection:
+            return int(connection.execute(select(counter).where(studies.c.name == self.study)).scalar_one())
 
     def _next(self, connection: Connection, counter: str) -> int:
         """Take a number from one of the study's counters."""

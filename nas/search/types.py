@@ -71,6 +71,10 @@ class Storable(Keyed, Protocol):
     def to_json(self) -> str: ...
 
 
+Violation = Callable[[Any], float]
+"""How far a space's member is from what a search allows: 0 is within, infinite cannot be built at all."""
+
+
 class Strategy(Protocol):
     """Proposes candidates and learns from trials: sees traces, keys and scores, and nothing else.
 
@@ -146,13 +150,20 @@ class Report:
     error: str | None = None
 
 
+Ask = Callable[[], Job | None]
+"""Hands out the next job; None where there are no more."""
+Tell = Callable[[Report], bool]
+"""Hears of a job's news, and answers whether to give the job up."""
+
+
 class Runner(Protocol):
     """Carries out jobs somewhere, as many at once as it has room for."""
 
-    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         """Call `ask` for jobs until it returns None and `tell` of each job's news.
 
-        Every job ends with exactly one report whose state is ended. An exception raised by `ask` or `tell` ends
-        the run and is re-raised; one raised by `work` ends only that job, as failed.
+        Every job ends with exactly one report whose state is ended, or with a `tell` that answered True: then it goes
+        no further, and nothing more is told of it. An exception raised by `ask` or `tell` ends the run and is
+        re-raised; one raised by `work` ends only that job, as failed.
         """
         ...
