@@ -1,0 +1,72 @@
+"""What candidates may cost: a gate that no weight is allocated for."""
+
+import math
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from nas.cost import Cost
+from proxies.candidate import price_candidate
+from proxies.config import ProxyConfig
+from search_spaces.genotype import Genotype
+from search_spaces.ops import GenotypeError
+
+_MIB = 2**20
+
+
+class Limits(BaseModel):
+    """What a candidate may cost as the proxy builds it: HIGHEST, or LOWEST HIGHEST; anything where nothing is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gmacs: tuple[float, ...] = ()
+    """Thousands of millions of multiply-adds for one image."""
+    mparams: tuple[float, ...] = ()
+    """Millions of parameters."""
+    activation_mib: tuple[float, ...] = ()
+    """MiB that convolutions write for one image."""
+    peak_memory_mib: tuple[float, ...] = ()
+    """MiB of an inference, as `nas.cost.Cost` estimates them."""
+
+    @field_validator("*")
+    @classmethod
+    def _check(cls, bounds: tuple[float, ...]) -> tuple[float, ...]:
+        if len(bounds) > 2 or not all(0 <= bound < math.inf for bound in bounds) or list(bounds) != sorted(bounds):
+            raise ValueError(f"{bounds} is no limit: give the highest value, or the lowest and the highest")
+        if bounds and not bounds[-1]:
+            raise ValueError("nothing costs 0 or less: give a higher limit")
+        return bounds
+
+    def excess(self, price: Cost) -> float:
+        """How far a cost is from the limits, in parts of them, all added up; 0 within."""
+        costs = {
+            "gmacs": price.macs / 1e9,
+            "mparams": price.parameters / 1e6,
+            "activation_mib": price.activation_bytes / _MIB,
+            "peak_memory_mib": price.peak_memory / _MIB,
+        }
+        return sum(_excess(value, getattr(self, name)) for name, value in costs.items())
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The `Violation` of a search: what a genotype costs too much or too little, infinite where it cannot be built."""
+
+    limits: Limits
+    config: ProxyConfig
+    num_classes: int
+
+    def __call__(self, genotype: Genotype) -> float:
+        try:
+            return self.limits.excess(price_candidate(genotype, self.config, self.num_classes))
+        except GenotypeError:
+            return math.inf
+
+
+def _excess(value: float, bounds: tuple[float, ...]) -> float:
+    if not bounds:
+        return 0.0
+    lowest, highest = bounds if len(bounds) == 2 else (0.0, bounds[0])
+    if value > highest:
+        return value / highest - 1
+    return 1 - value / lowest if value < lowest else 0.0
