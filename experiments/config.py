@@ -1,6 +1,7 @@
 """The configuration of a run: everything that replays it."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from nas.data.digits import DigitsConfig
 from nas.search.scheduler import SchedulerConfig
 from nas.search.strategies import StrategyConfig
+from nas.search.types import Direction
+from proxies.budget import Limits
 from proxies.ranking import Measurement, Plan, draw_candidates, measurements
 from proxies.short_train import ShortTrainConfig
 from search_spaces.choose import Sampled, sample
@@ -64,9 +67,32 @@ class SearchConfig(RunConfig):
 
     trials: int = Field(24, ge=1)
     """How many candidates to evaluate."""
+    objectives: tuple[str, ...] = ()
+    """What to optimise of ap, ap50, loss, gmacs and mparams, the first before all, as it names the winner. Trials that
+    are given up early are compared by all that are named; if none is, by ap, and gmacs is an objective beside it."""
+    limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
     proxy: ShortTrainConfig = ShortTrainConfig()
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """The objectives and which way each is better, the first before all."""
+        return {name: self.proxy.scores[name] for name in self.objectives} or self.proxy.objectives
+
+    @property
+    def compared(self) -> Mapping[str, Direction]:
+        """The objectives that decide which trials are given up early."""
+        return dict(list(self.directions.items())[: len(self.objectives) or 1])
+
+    @model_validator(mode="after")
+    def _scored(self) -> Self:
+        for name in self.objectives:
+            if name not in self.proxy.scores:
+                raise ValueError(f"objectives: {unknown('score', name, self.proxy.scores)}")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives: {' '.join(self.objectives)}: name each once")
+        return self
 
 
 class RankOptions(RunConfig):

@@ -1,22 +1,23 @@
 """The plot of a ranking: what each setting's tau costs."""
 
-import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from experiments.svg import svg
 from nas.inspect.palette import FAINT, INK, OUTPUT, WAYS
 from proxies.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
     """SVG: Kendall's tau of one seed, with its interval, against seconds a candidate."""
-    # it takes a second to import
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullLocator
 
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ranking"}):
-        drawing = Figure(figsize=(8, 5), layout="constrained")
-        axes = drawing.add_subplot()
+    def draw(figure: "Figure") -> None:
+        from matplotlib.ticker import LogLocator, NullLocator
+
+        axes = figure.add_subplot()
         axes.axhline(require_tau, color=FAINT, linestyle="--", linewidth=1)
         axes.text(1.005, require_tau, "required", color=FAINT, transform=axes.get_yaxis_transform(), va="center")
         for verdict in verdicts:
@@ -39,6 +40,5 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
         axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_locator=NullLocator())
         axes.margins(x=0.12)
         axes.grid(alpha=0.2)
-        text = io.StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+
+    return svg(draw, name="ranking", inches=(8, 5))

@@ -11,18 +11,20 @@ from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
+from nas.search.feasible import Feasible
 from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.strategies import build_strategy
-from nas.search.types import Direction, Proxy, Trial
+from nas.search.types import Direction, Trial
+from proxies.budget import Budget, require_within
 from proxies.features import features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
 from search_spaces.registry import SPACES
 
 
-def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
+def carry_on(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
     """Search, alone, until the run has its trials; a new run and an interrupted one differ in what its store holds.
 
     Returns:
@@ -36,26 +38,27 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
         return _search(run, proxy, console)
 
 
-def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
+def _search(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
     config = run.config()
     store = run.store()
     space = SPACES[config.space]
-    strategy = build_strategy(
+    objectives = config.directions
+    budget = Budget(config.limits, config.proxy, proxy.train.num_classes)
+    proposing = build_strategy(
         config.strategy,
         space,
-        proxy.objectives,
+        objectives,
         seed=config.seed,
         asked=store.asked,
         predictor=Ensemble(features),
     )
+    strategy = Feasible(proposing, space, budget, seed=config.seed, asked=store.asked)
     for trial in store.history():
         strategy.tell(trial)
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
     try:
-        with LiveView(
-            console, trials=config.trials, steps=proxy.steps, objectives=proxy.objectives, resumed=known
-        ) as view:
+        with LiveView(console, trials=config.trials, steps=proxy.steps, objectives=objectives, resumed=known) as view:
             result = run_search(
                 strategy=strategy,
                 proxy=proxy,
@@ -65,14 +68,16 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
                 seed=config.seed,
                 device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
-                scheduler=SuccessiveHalving(
-                    config.scheduler, dict([next(iter(proxy.objectives.items()))]), proxy.steps
-                ),
+                objectives=objectives,
+                scheduler=SuccessiveHalving(config.scheduler, config.compared, proxy.steps),
+                violation=budget,
             )
     finally:
-        _conclude(run, store.trials(), proxy.objectives, console)
+        _conclude(run, store.trials(), objectives, console)
+        if store.rejected:
+            console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
     if result.exhausted:
-        console.print("The strategy found nothing new to propose: the space is exhausted.")
+        console.print("The strategy found nothing new to propose within the limits: the space is exhausted.")
     return 0 if result.best else 1
 
 
@@ -81,9 +86,11 @@ def prepare(config: SearchConfig, console: Console) -> ShortTrain:
 
     Raises:
         DataError: the data cannot be used.
-        GenotypeError: the proxy's scale does not suit the space.
+        GenotypeError: the proxy's scale does not suit the space, or nothing in the space keeps the limits.
     """
-    return open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
+    proxy = open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
+    require_within(SPACES[config.space], Budget(config.limits, config.proxy, proxy.train.num_classes))
+    return proxy
 
 
 def _conclude(
@@ -100,6 +107,6 @@ def _conclude(
     console.print(f"trials   {run.path / 'study.db'}")
     if any(not trial.state.ended for trial in trials):
         console.print(f"go on    nas resume {run.path}")
-    console.print(f"inspect  nas inspect {run.path}")
+    console.print(f"inspect  nas inspect {run.path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
     console.print(f"draw     nas draw {run.path}")
     console.print(f"retrain  nas train {run.path} --epochs 30", highlight=False)
