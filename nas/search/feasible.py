@@ -6,7 +6,7 @@ from functools import lru_cache
 from nas.search.types import Candidate, Storable, Strategy, Trial, Violation
 from search_spaces.choose import Sampled, SearchSpace, follow, sample, variations
 
-TRIES = 12
+TRIES = 8
 """Variations of a proposal that are looked at before it is drawn towards a member that is known to fit."""
 ANCHORS = 8
 """So many members that are known to fit."""
@@ -43,18 +43,14 @@ class Feasible:
         proposal = self._inner.ask()
         rng = random.Random(f"{self._seed}/{self._asked}/feasible")
         self._asked += 1
-        if not self._violation(proposal.value):
-            return proposal
-        member = self._repaired(Sampled(proposal.trace, proposal.value), rng)
-        return Candidate(member.trace, member.value.key(), member.value)
+        start = Sampled(proposal.trace, proposal.value)
+        member, violated = approach(self._space, self._violation, start, rng, tries=TRIES)
+        if violated and (anchor := self._anchor(rng.randrange(ANCHORS))):
+            member = self._towards(anchor, member, rng)
+        return proposal if member is start else Candidate(member.trace, member.value.key(), member.value)
 
     def tell(self, trial: Trial) -> None:
         self._inner.tell(trial)
-
-    def _repaired(self, member: Sampled[Storable], rng: random.Random) -> Sampled[Storable]:
-        member, violation = approach(self._space, self._violation, member, rng, tries=TRIES)
-        anchor = self._anchor(rng.randrange(ANCHORS)) if violation else None
-        return self._towards(anchor, member, rng) if anchor else member
 
     def _towards(self, anchor: Sampled[Storable], member: Sampled[Storable], rng: random.Random) -> Sampled[Storable]:
         """The anchor, or what still fits with more of the member's decisions."""

@@ -1,6 +1,7 @@
 """Which trials are best: by the first objective, and by all of them at once."""
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 
 from nas.search.types import Direction, Scores, State, Trial
@@ -49,4 +50,4 @@ def _comparable(trials: Sequence[Trial], objectives: Mapping[str, Direction]) ->
 
 def dominates(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
     """Whether the first beats the second in one value and loses in none; more is better."""
-    return first != second and all(a >= b for a, b in zip(first, second, strict=True))
+    return first != second and all(map(operator.ge, first, second))

@@ -53,8 +53,23 @@ class _Fronts:
     def __init__(self, reduction: float) -> None:
         self._reduction = reduction
         self._fronts: list[list[Values]] = []
+        self._new: list[Values] = []
 
     def add(self, values: Values) -> None:
+        self._new.append(values)
+
+    def admits(self, values: Values) -> bool:
+        for new in sorted(self._new, reverse=True):  # in this order none moves another: a store is soon read
+            self._insert(new)
+        self._new.clear()
+        index = self._place(values)
+        count = 1 + sum(map(len, self._fronts))
+        room = math.ceil(count / self._reduction) - sum(map(len, self._fronts[:index]))
+        front = self._fronts[index] if index < len(self._fronts) else []
+        peers = [member for member in front if not dominates(values, member)]
+        return room > len(peers) or (room > 0 and _stands_out(values, peers, room))
+
+    def _insert(self, values: Values) -> None:
         index, moving = self._place(values), [values]
         while moving:
             if index == len(self._fronts):
@@ -65,19 +80,11 @@ class _Fronts:
             moving = [member for member, goes in zip(front, worse, strict=True) if goes]
             index += 1
 
-    def admits(self, values: Values) -> bool:
-        index = self._place(values)
-        count = 1 + sum(map(len, self._fronts))
-        room = math.ceil(count / self._reduction) - sum(map(len, self._fronts[:index]))
-        front = self._fronts[index] if index < len(self._fronts) else []
-        peers = [member for member in front if not dominates(values, member)]
-        return room > len(peers) or (room > 0 and _stands_out(values, peers, room))
-
     def _place(self, values: Values) -> int:
         """The first front none of whose members dominates these values."""
 
         def is_open(index: int) -> bool:
-            return not any(dominates(member, values) for member in self._fronts[index])
+            return not any(dominates(member, values) for member in reversed(self._fronts[index]))
 
         return bisect_left(range(len(self._fronts)), True, key=is_open)
 

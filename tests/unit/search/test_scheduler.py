@@ -139,8 +139,10 @@ def test_fronts_kept_as_trials_come_are_those_of_sorting_afresh(objectives: int)
     rng = random.Random(4)
     points = [tuple(float(rng.randrange(12)) for _ in range(objectives)) for _ in range(150)]
     rung = build_rung(objectives, 2.0)
-    for point in points:
+    for number, point in enumerate(points):
         rung.add(point)
+        if number > 70:  # one by one, after a heap at once
+            rung.admits(point)
     left, fronts = sorted(points), []
     while left:
         front = [p for p in left if not any(q != p and all(map(float.__ge__, q, p)) for q in left)]
