@@ -40,7 +40,7 @@ studies = Table(
     Column("trials", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("told", Integer, nullable=False),
-    Column("rejected", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False, server_default="0"),
 )
 
 trials = Table(
