@@ -11,7 +11,6 @@ from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
-from nas.search.feasible import Feasible
 from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.scheduler import SuccessiveHalving
@@ -22,6 +21,7 @@ from proxies.features import features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
 from search_spaces.registry import SPACES
+from search_spaces.within import Within
 
 
 def carry_on(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
@@ -41,18 +41,16 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Consol
 def _search(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
     config = run.config()
     store = run.store()
-    space = SPACES[config.space]
     objectives = config.directions
     budget = Budget(config.limits, config.proxy, proxy.train.num_classes)
-    proposing = build_strategy(
+    strategy = build_strategy(
         config.strategy,
-        space,
+        Within(SPACES[config.space], budget, seed=config.seed),
         objectives,
         seed=config.seed,
         asked=store.asked,
         predictor=Ensemble(features),
     )
-    strategy = Feasible(proposing, space, budget, seed=config.seed, asked=store.asked)
     for trial in store.history():
         strategy.tell(trial)
     known = store.trials()

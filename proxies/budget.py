@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from nas.cost import Cost
-from nas.search.feasible import approach
 from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
 from search_spaces.choose import Sampled, SearchSpace, sample
 from search_spaces.genotype import Genotype
 from search_spaces.ops import GenotypeError
+from search_spaces.within import approach
 
 _MIB = 2**20
 _LOOKED_AT = 200

@@ -6,6 +6,7 @@ differ only in the `choose` handed to it, so they are written here once and work
 
 import itertools
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -63,6 +64,25 @@ class Sampled(Generic[K_co]):
     value: K_co
 
 
+class Narrowed(ABC, Generic[K]):
+    """A space of which not every member counts: all that is drawn, varied or crossed here is moved to one that does."""
+
+    def __init__(self, space: SearchSpace[K]) -> None:
+        self.space = space
+
+    @property
+    def name(self) -> str:
+        return self.space.name
+
+    def build(self, choose: Chooser, /) -> K:
+        """The member as it is chosen, whether it counts or not."""
+        return self.space.build(choose)
+
+    @abstractmethod
+    def moved(self, member: Sampled[K]) -> Sampled[K]:
+        """A member that counts; the very one that is given where it does. A function of that one alone."""
+
+
 @dataclass
 class _Recorder:
     """Follow `wish` where it names a legal option, else ask `fallback`; remember decisions and their options."""
@@ -102,8 +122,10 @@ def _refuse(name: str, options: Sequence[T], /) -> T:
 
 def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled[K], _Recorder]:
     recorder = _Recorder(wish, fallback)
-    value = space.build(recorder)
-    return Sampled(recorder.trace, value), recorder
+    built = Sampled(recorder.trace, space.build(recorder))
+    if isinstance(space, Narrowed) and (moved := space.moved(built)) is not built:
+        return _run(space.space, moved.trace, fallback)
+    return built, recorder
 
 
 def sample(space: SearchSpace[K], rng: random.Random) -> Sampled[K]:

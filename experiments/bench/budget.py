@@ -10,7 +10,6 @@ import statistics
 import time
 
 from nas.cost import cost
-from nas.search.feasible import Feasible
 from nas.search.strategies import STRATEGIES, StrategyConfig, build_strategy
 from nas.search.types import Direction, State, Trial
 from proxies.budget import Budget, Limits
@@ -21,6 +20,7 @@ from proxies.short_train import ShortTrainConfig
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES
+from search_spaces.within import Within
 
 CLASSES = 10
 QUANTILES = (0.05, 0.5, 0.95)
@@ -38,8 +38,8 @@ def gmacs(genotype: Genotype, config: ProxyConfig) -> float:
 
 def measure(name: str, space: str, budget: Budget, asks: int) -> str:
     """How many proposals keep the budget, how many differ, and what one takes."""
-    made = build_strategy(StrategyConfig(name=name), SPACES[space], OBJECTIVES, seed=0, predictor=Ensemble(features))
-    strategy = Feasible(made, SPACES[space], budget, seed=0)
+    part = Within(SPACES[space], budget, seed=0)
+    strategy = build_strategy(StrategyConfig(name=name), part, OBJECTIVES, seed=0, predictor=Ensemble(features))
     taken: list[float] = []
     keys: list[str] = []
     kept = 0

@@ -19,9 +19,9 @@ from nas.search.types import (
     State,
     Strategy,
     Trial,
-    Violation,
 )
 from search_spaces.genotype import Genotype
+from search_spaces.within import Violation
 
 MOST_REPEATS = 1000
 """So many repeats and rejections in a row, and the strategy is held to have seen the whole space."""

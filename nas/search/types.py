@@ -71,10 +71,6 @@ class Storable(Keyed, Protocol):
     def to_json(self) -> str: ...
 
 
-Violation = Callable[[Any], float]
-"""How far a space's member is from what a search allows: 0 is within, infinite cannot be built at all."""
-
-
 class Strategy(Protocol):
     """Proposes candidates and learns from trials: sees traces, keys and scores, and nothing else.
 

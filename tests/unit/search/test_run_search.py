@@ -14,7 +14,8 @@ from nas.search.run_search import Result, run_search
 from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.types import Ask, Direction, Runner, State, Tell, Trial, Violation, Work
+from nas.search.types import Ask, Direction, Runner, State, Tell, Trial, Work
+from search_spaces.within import Violation
 
 NEVER = SchedulerConfig(method="none")
 

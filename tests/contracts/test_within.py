@@ -2,19 +2,20 @@
 
 import random
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
-from test_strategies import BagSpace, every_strategy, judge, make
+from test_strategies import BagSpace, drive, every_strategy, make, remember
 
 from nas.cost import cost
-from nas.search.feasible import Feasible
 from nas.search.store import Store
 from nas.search.types import Candidate, State, Strategy, Trial
 from proxies.budget import Budget, Limits
 from proxies.short_train import ShortTrainConfig
-from search_spaces.choose import SearchSpace, replay, sample
+from search_spaces.choose import crossover, follow, mutate, neighbours, replay, sample
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES
+from search_spaces.within import Within
 
 WIDE = ShortTrainConfig(scale=Scale(width=0.25, output_width=32, head_depth=1))
 """The head does not outweigh the rest, so that costs differ: from 54 to 80 million multiply-adds."""
@@ -26,10 +27,6 @@ def gmacs(genotype: Genotype) -> float:
 
 def band(target: float) -> Budget:
     return Budget(Limits(gmacs=(0.95 * target, 1.05 * target)), WIDE, 10)
-
-
-def wrapped(name: str, space: SearchSpace[Genotype], budget: Budget, *, asked: int = 0) -> Strategy:
-    return Feasible(make(name, space, asked=asked), space, budget, seed=0, asked=asked)
 
 
 def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
@@ -49,7 +46,7 @@ def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
 def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str, quantile: float) -> None:
     drawn = sorted(gmacs(sample(SPACES[space], random.Random(seed)).value) for seed in range(40))
     budget = band(drawn[int(quantile * 39)])
-    proposals = search(wrapped(name, SPACES[space], budget), 20)
+    proposals = search(make(name, Within(SPACES[space], budget, seed=0)), 20)
     assert sum(budget(proposal.value) == 0 for proposal in proposals) >= 18  # type: ignore[arg-type]
     for proposal in proposals:
         assert replay(SPACES[space], proposal.trace).key() == proposal.key
@@ -60,37 +57,24 @@ def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str
 def test_what_fits_is_left_as_it_is(name: str) -> None:
     space = SPACES["spinenet"]
     budget = Budget(Limits(gmacs=(100.0,)), WIDE, 10)
-    assert search(wrapped(name, space, budget), 12) == search(make(name, space), 12)
+    assert search(make(name, Within(space, budget, seed=0)), 12) == search(make(name, space), 12)
 
 
 @every_strategy
 @pytest.mark.parametrize("stop", [0, 7])
 def test_resumes_from_a_store(name: str, stop: int) -> None:
-    """Repeats and rejections among its proposals, it asks for what it would have asked for."""
+    """What is proposed depends on nothing that a store does not know: another part of the same seed goes on."""
 
     def build(asked: int = 0) -> Strategy:
-        return Feasible(make(name, asked=asked), BagSpace(), ten_at_most, seed=0, asked=asked)
+        return make(name, Within(BagSpace(), ten_at_most, seed=0), asked=asked)
 
     store, unbroken = Store("sqlite://"), build()
-    for turn in range(stop):
-        remember(store, unbroken, reject=turn % 3 == 1)
+    for _ in range(stop):
+        remember(store, unbroken)
     resumed = build(store.asked)
     for trial in store.history():
         resumed.tell(trial)
-    assert [resumed.ask() for _ in range(10)] == [unbroken.ask() for _ in range(10)]
-
-
-def remember(store: Store, strategy: Strategy, *, reject: bool) -> None:
-    """One turn of a search, with a gate that is stricter than the strategy knows."""
-    candidate = strategy.ask()
-    if known := store.find(candidate.key):
-        strategy.tell(store.repeat(known.number, candidate.trace))
-    elif reject:
-        store.reject()
-    else:
-        trial = store.create(key=candidate.key, trace=candidate.trace, genotype="{}", seed=0)
-        store.report(trial.number, judge(trial.number, candidate).reports[0])
-        strategy.tell(store.end(trial.number, State.finished, seconds=1.0))
+    assert drive(resumed, 10) == drive(unbroken, 10)
 
 
 def ten_at_most(bag: object) -> float:
@@ -100,12 +84,31 @@ def ten_at_most(bag: object) -> float:
 @every_strategy
 @pytest.mark.parametrize("far", [1.0, float("inf")], ids=["too much", "unbuildable"])
 def test_serves_any_space(name: str, far: float) -> None:
-    strategy = Feasible(make(name), BagSpace(), lambda bag: far if ten_at_most(bag) else 0.0, seed=3)
+    strategy = make(name, Within(BagSpace(), lambda bag: far if ten_at_most(bag) else 0.0, seed=3))
     assert all(ten_at_most(replay(BagSpace(), strategy.ask().trace)) == 0 for _ in range(20))
 
 
 @pytest.mark.parametrize("violation", [lambda bag: 1.0, lambda bag: float("inf")], ids=["too much", "unbuildable"])
 def test_where_nothing_fits_it_still_proposes(violation: Callable[[object], float]) -> None:
     space = BagSpace(length=2, base=2)
-    strategy = Feasible(make("random", space), space, violation, seed=0)
+    strategy = make("random", Within(space, violation, seed=0))
     assert all(replay(space, proposal.trace).key() == proposal.key for proposal in (strategy.ask() for _ in range(5)))
+
+
+def test_whatever_is_done_to_a_part_stays_within_it() -> None:
+    """Members, mutants, children and neighbours; and a trace leads back to its member."""
+    part, rng = Within(BagSpace(), ten_at_most, seed=0), random.Random(0)
+    for _ in range(20):
+        first, second = sample(part, rng), sample(part, rng)
+        made = [first, mutate(part, first.trace, rng), crossover(part, first.trace, second.trace, rng)]
+        for member in [*made, *islice(neighbours(part, first.trace, rng), 5)]:
+            assert ten_at_most(member.value) == 0
+            assert replay(part, member.trace) == replay(BagSpace(), member.trace) == member.value
+
+
+def test_what_is_moved_stays_near() -> None:
+    """One digit too much costs a decision or two, not all of them."""
+    part = Within(BagSpace(length=20, base=3), lambda bag: max(0, sum(bag.digits) - 20), seed=0)
+    trace = {f"d{i}": 2 if i == 0 else 1 for i in range(20)}
+    moved = follow(part, trace, random.Random(0))
+    assert 0 < sum(moved.trace[name] != choice for name, choice in trace.items()) <= 4
