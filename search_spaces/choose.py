@@ -130,7 +130,7 @@ def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled
 
 def sample(space: SearchSpace[K], rng: random.Random) -> Sampled[K]:
     """Draw a member by uniform choices."""
-    return follow(space, {}, rng)
+    return _run(space, {}, RandomChooser(rng))[0]
 
 
 def replay(space: SearchSpace[K], trace: Trace) -> K:
