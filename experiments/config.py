@@ -1,6 +1,7 @@
 """The configuration of a run: everything that replays it."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -8,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nas.data.digits import DigitsConfig
 from nas.search.database import parse_url
-from nas.search.scheduler import AshaConfig
+from nas.search.scheduler import SchedulerConfig
 from nas.search.strategies import StrategyConfig
+from nas.search.types import Direction
+from proxies.budget import Limits
 from proxies.ranking import Measurement, Plan, draw_candidates, measurements
 from proxies.short_train import ShortTrainConfig
 from search_spaces.choose import Sampled, sample
@@ -36,7 +39,7 @@ class RunConfig(BaseModel):
     out: Path | None = Field(None, exclude=True)
     """The run's directory; a new one under runs/ if not given."""
     runner: Literal["ray", "local"] = "ray"
-    """ray: several trials at once, stopped early where hopeless; local: one after the other, in this process."""
+    """ray: several trials at once; local: one after the other, in this process."""
     ray_address: str | None = None
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
@@ -81,9 +84,11 @@ class SearchConfig(RunConfig):
     ~/.pgpass); the run's own study.db if not given."""
     study: str = Field("default", min_length=1, max_length=200)
     """Which study of that store: the same on every machine that takes part."""
-    early_stopping: bool = True
-    """Whether asynchronous successive halving stops hopeless trials (ray only)."""
-    asha: AshaConfig = AshaConfig()
+    objectives: tuple[str, ...] = ()
+    """What to optimise of ap, ap50, loss, gmacs and mparams, the first before all, as it names the winner. Trials that
+    are given up early are compared by all that are named; if none is, by ap, and gmacs is an objective beside it."""
+    limits: Limits = Limits()
+    scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
     proxy: ShortTrainConfig = ShortTrainConfig()
 
@@ -116,6 +121,25 @@ class SearchConfig(RunConfig):
     def _shared(self) -> Self:
         if self.study != "default" and not self.store:
             raise ValueError(f"study {self.study!r} has to lie in a store: give --store as well")
+        return self
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """The objectives and which way each is better, the first before all."""
+        return {name: self.proxy.scores[name] for name in self.objectives} or self.proxy.objectives
+
+    @property
+    def compared(self) -> Mapping[str, Direction]:
+        """The objectives that decide which trials are given up early."""
+        return dict(list(self.directions.items())[: len(self.objectives) or 1])
+
+    @model_validator(mode="after")
+    def _scored(self) -> Self:
+        for name in self.objectives:
+            if name not in self.proxy.scores:
+                raise ValueError(f"objectives: {unknown('score', name, self.proxy.scores)}")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives: {' '.join(self.objectives)}: name each once")
         return self
 
 

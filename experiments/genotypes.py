@@ -78,7 +78,7 @@ def _from_run(run: RunDirectory[SearchConfig], number: str) -> Named:
         if chosen is None:
             raise UsageError(f"{run.path} has no trial {number!r}: it has 0 .. {len(trials) - 1}")
     else:
-        chosen = best(trials, config.proxy.objectives)
+        chosen = best(trials, config.directions)
         if chosen is None:
             raise UsageError(f"{run.path} has no trial with scores yet: `nas resume {run.path}` goes on with it")
     label = f"{run.path.resolve().name}-{chosen.number}"

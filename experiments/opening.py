@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from experiments.config import RunConfig
-from nas.cost import cost, require_memory
 from nas.data.detection_set import DetectionSet
 from nas.data.open import open_data
+from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
@@ -29,8 +29,7 @@ def open_for(config: RunConfig, proxies: Iterable[ProxyConfig], decode: Decode[T
     data = open_data(config.data, config.digits)
     simplest = SPACES[config.space].build(first_choice)
     for proxy in proxies:  # a scale the head cannot have shows here
-        classes = data[0].num_classes
-        require_memory(cost(simplest, proxy.scale, image_size=proxy.image_size, num_classes=classes))
+        price_candidate(simplest, proxy, data[0].num_classes)
     for split in data:
         report_skipped(split, console)
     with Progress(console=console, transient=True) as progress:

@@ -1,9 +1,9 @@
 """The plot of a ranking: what each setting's tau costs."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from experiments.svg import svg
 from nas.inspect.palette import FAINT, INK, OUTPUT, WAYS
 from proxies.ranking import REFERENCE
 from proxies.verdict import Verdict, unbeaten
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 _COLORS = {"ap": WAYS[1], "ap50": "#4dabf7", "loss": WAYS[-1]}
 """By what is read off an evaluation."""
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
     """SVG: Kendall's tau of one seed against seconds a candidate.
 
     Settings that no cheaper one beats carry their names and intervals.
     """
-    # it takes a second to import
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullLocator
 
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ranking"}):
-        drawing = Figure(figsize=(9, 6), layout="constrained")
-        axes = drawing.add_subplot()
+    def draw(figure: "Figure") -> None:
+        from matplotlib.ticker import LogLocator, NullLocator
+
+        axes = figure.add_subplot()
         axes.axhline(require_tau, color=FAINT, linestyle="--", linewidth=1)
         axes.text(1.005, require_tau, "required", color=FAINT, transform=axes.get_yaxis_transform(), va="center")
         drawn = [verdict for verdict in verdicts if verdict.seconds and verdict.one_seed.tau.value is not None]
@@ -41,9 +41,8 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
         axes.margins(x=0.12)
         axes.grid(alpha=0.2)
         axes.legend(loc="lower right", frameon=False)
-        text = io.StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+
+    return svg(draw, name="ranking", inches=(9, 6))
 
 
 def _group(verdict: Verdict) -> tuple[str, str]:

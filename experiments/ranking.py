@@ -16,7 +16,7 @@ from nas.inspect.words import duration, figure, one_line
 from nas.search.types import Proxy, Trial
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES
-from proxies.ranking import SECONDS, Measurement, measured, run_ranking
+from proxies.ranking import Measurement, measured, run_ranking
 
 
 def carry_on(
@@ -43,11 +43,7 @@ def carry_on(
                     queue=queue,
                     candidates=candidates,
                     proxies=proxies,
-                    runner=build_runner(
-                        config,
-                        objective=(SECONDS, "min"),  # of no consequence: nothing is stopped early
-                        steps=max(proxy.steps for proxy in proxies.values()),
-                    ),
+                    runner=build_runner(config, steps=max(proxy.steps for proxy in proxies.values())),
                     store=store,
                     device="cuda" if gpus_per_trial(config) else "cpu",
                     watch=watch,

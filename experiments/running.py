@@ -1,10 +1,7 @@
 """Where a run's candidates are evaluated."""
 
-from collections.abc import Sequence
-
 from experiments.config import RunConfig
-from nas.search.scheduler import AshaConfig
-from nas.search.types import Direction, Runner, Trial
+from nas.search.types import Runner
 from nas.training.device import best_device
 
 
@@ -15,15 +12,8 @@ def gpus_per_trial(config: RunConfig) -> float:
     return 1.0 if best_device("auto") == "cuda" else 0.0
 
 
-def build_runner(
-    config: RunConfig,
-    *,
-    objective: tuple[str, Direction],
-    steps: int,
-    scheduler: AshaConfig | None = None,
-    known: Sequence[Trial] = (),
-) -> Runner:
-    """The runner a config names; the arguments are `RayRunner`'s, `known` its history."""
+def build_runner(config: RunConfig, *, steps: int) -> Runner:
+    """The runner a config names, for proxies of at most so many fidelity steps."""
     if config.runner == "local":
         from nas.search.local_runner import LocalRunner
 
@@ -31,13 +21,10 @@ def build_runner(
     from nas.search.ray_runner import RayRunner
 
     return RayRunner(
-        objective=objective,
         steps=steps,
         address=config.ray_address,
         cpus_per_trial=config.cpus_per_trial,
         gpus_per_trial=gpus_per_trial(config),
         concurrent=config.concurrent,
         time_limit=config.time_limit,
-        scheduler=scheduler,
-        history=known,
     )

@@ -13,16 +13,19 @@ from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
 from nas.search.ranking import best
 from nas.search.run_search import driver_seed, run_search
+from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import build_strategy
-from nas.search.types import Direction, Proxy
+from nas.search.types import Direction
+from proxies.budget import Budget, require_within
 from proxies.features import features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
 from search_spaces.registry import SPACES
+from search_spaces.within import Within
 
 
-def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
+def carry_on(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
     """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
 
     Returns:
@@ -37,51 +40,46 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
         return _search(run, proxy, console)
 
 
-def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
+def _search(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
     config = run.config()
     store = join(run)
-    space = SPACES[config.space]
+    seed = driver_seed(config.seed, store.slot)
+    objectives = config.directions
+    budget = Budget(config.limits, config.proxy, proxy.train.num_classes)
     strategy = build_strategy(
         config.strategy,
-        space,
-        proxy.objectives,
-        seed=driver_seed(config.seed, store.slot),
+        Within(SPACES[config.space], budget, seed=seed),
+        objectives,
+        seed=seed,
         asked=store.asked,
         predictor=Ensemble(features),
     )
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
-    if config.runner == "local" and config.early_stopping:
-        console.print("The local runner trains every trial in full: only Ray stops hopeless ones early.")
     try:
-        with LiveView(
-            console, trials=config.trials, steps=proxy.steps, objectives=proxy.objectives, resumed=known
-        ) as view:
+        with LiveView(console, trials=config.trials, steps=proxy.steps, objectives=objectives, resumed=known) as view:
             result = run_search(
                 strategy=strategy,
                 proxy=proxy,
-                runner=build_runner(
-                    config,
-                    objective=next(iter(proxy.objectives.items())),
-                    steps=proxy.steps,
-                    scheduler=config.asha if config.early_stopping else None,
-                    known=known,
-                ),
+                runner=build_runner(config, steps=proxy.steps),
                 store=store,
                 trials=config.trials,
                 seed=config.seed,
                 device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
+                objectives=objectives,
+                scheduler=SuccessiveHalving(config.scheduler, config.compared, proxy.steps),
+                violation=budget,
             )
     except StoreError:
         console.print(f"go on    nas resume {run.path}")
         raise  # it cannot be asked what there is
     except BaseException:
-        _conclude(run, store, proxy.objectives, console)
+        _conclude(run, store, objectives, console)
         raise
-    _conclude(run, store, proxy.objectives, console)
+    _conclude(run, store, objectives, console)
     if result.exhausted:
-        console.print("The strategy found nothing new to propose: the space is exhausted.")
+        console.print("The strategy found nothing new to propose within the limits: the space is exhausted.")
     return 0 if result.best else 1
 
 
@@ -101,9 +99,11 @@ def prepare(config: SearchConfig, console: Console) -> ShortTrain:
 
     Raises:
         DataError: the data cannot be used.
-        GenotypeError: the proxy's scale does not suit the space.
+        GenotypeError: the proxy's scale does not suit the space, or nothing in the space keeps the limits.
     """
-    return open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
+    proxy = open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
+    require_within(SPACES[config.space], Budget(config.limits, config.proxy, proxy.train.num_classes))
+    return proxy
 
 
 def _conclude(
@@ -111,6 +111,8 @@ def _conclude(
 ) -> None:
     """Keep the winner, and say what there is to see and to do next."""
     trials = store.trials()
+    if store.rejected:
+        console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
     winner = best(trials, objectives)
     if winner is None:
         console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.")
@@ -121,6 +123,6 @@ def _conclude(
     console.print(f"trials   {store.place}")
     if any(not trial.state.ended for trial in trials):
         console.print(f"go on    nas resume {run.path}")
-    console.print(f"inspect  nas inspect {run.path}")
+    console.print(f"inspect  nas inspect {run.path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
     console.print(f"draw     nas draw {run.path}")
     console.print(f"retrain  nas train {run.path} --epochs 30", highlight=False)

@@ -5,7 +5,7 @@ from torch import nn
 
 from nas.cost import Cost, cost, require_memory
 from nas.detectors import build_detector
-from proxies.config import DetectorProxyConfig
+from proxies.config import DetectorProxyConfig, ProxyConfig
 from search_spaces.genotype import Genotype
 from search_spaces.ops import GenotypeError
 
@@ -18,11 +18,21 @@ def build_candidate(
     Raises:
         GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
     """
+    price = price_candidate(genotype, config, num_classes)
+    torch.manual_seed(seed)
+    return build_detector(genotype, config.scale, num_classes, config.detector).to(device), price
+
+
+def price_candidate(genotype: Genotype, config: ProxyConfig, num_classes: int) -> Cost:
+    """What the detector costs, if it can be built and trained at all.
+
+    Raises:
+        GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
+    """
     require_resolution(genotype, config.image_size)
     price = cost(genotype, config.scale, image_size=config.image_size, num_classes=num_classes)
     require_memory(price)
-    torch.manual_seed(seed)
-    return build_detector(genotype, config.scale, num_classes, config.detector).to(device), price
+    return price
 
 
 def require_resolution(genotype: Genotype, image_size: int) -> None:

@@ -24,12 +24,13 @@ def evaluate_all(
     scores: dict[int, Scores] = {}
     ends: dict[int, Report] = {}
 
-    def tell(report: Report) -> None:
+    def tell(report: Report) -> bool:
         if report.scores:
             scores[report.number] = report.scores
         if report.state.ended:
             last = None if report.state is State.failed else scores.get(report.number)
             ends[report.number] = replace(report, scores=last)
+        return False
 
     runner.run(lambda: next(jobs, None), Evaluate(proxy, device, Genotype.from_json), tell)
     return [ends[number] for number in sorted(ends)]

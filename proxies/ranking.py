@@ -238,9 +238,10 @@ class _Loop:
                 return _Job(trial.number, trial.genotype, trial.seed, measurement.setting)
         return None
 
-    def tell(self, report: Report) -> None:
+    def tell(self, report: Report) -> bool:
         trial = self.store.record(report)
         self.watch(self.running[trial.number], trial)
+        return trial.state.ended
 
     def _begin(self, measurement: Measurement) -> Trial | None:
         """A new trial, or that which a dead driver left running; None where it has ended."""

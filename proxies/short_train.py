@@ -21,7 +21,9 @@ from search_spaces.genotype import Genotype
 EVALUATOR: Evaluator = "faster-coco-eval"
 """Equal to COCO's own, and a trial scores often."""
 
-_OBJECTIVES: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
+_SCORES: Mapping[str, Direction] = {"ap": "max", "ap50": "max", "gmacs": "min", "loss": "min", "mparams": "min"}
+_OBJECTIVES = ("ap", "gmacs")
+_SIGNALS = ("ap", "ap50", "loss")
 
 
 class ShortTrainConfig(DetectorProxyConfig):
@@ -51,13 +53,18 @@ class ShortTrainConfig(DetectorProxyConfig):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises; AP ranks trials."""
-        return _OBJECTIVES
+        """The scores a search optimises where it names none; AP ranks trials."""
+        return {name: _SCORES[name] for name in _OBJECTIVES}
+
+    @property
+    def scores(self) -> Mapping[str, Direction]:
+        """All scores that a search may optimise."""
+        return _SCORES
 
     @property
     def signals(self) -> Mapping[str, Direction]:
         """Beside AP, what shows before AP does: AP50, and the mean training loss (TSE, arXiv 2006.04492, section 3)."""
-        return {"ap": "max", "ap50": "max", "loss": "min"}
+        return {name: _SCORES[name] for name in _SIGNALS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +98,7 @@ class ShortTrain:
         return self.config.rungs
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Train, and score `rungs` times on the way: ap, ap50, gmacs and the loss.
+        """Train, and score `rungs` times on the way: ap, ap50, gmacs, the mean loss since the last time, and mparams.
 
         Every candidate sees the same images in the same order at a seed.
 
@@ -115,4 +122,5 @@ class ShortTrain:
                 "ap50": metrics["AP50"],
                 "gmacs": price.macs / 1e9,
                 "loss": float(loss),
+                "mparams": price.parameters / 1e6,
             }

@@ -4,7 +4,9 @@ A space is one function `build(choose)`. Sampling, replaying, mutating, crossing
 differ only in the `choose` handed to it, so they are written here once and work for every space.
 """
 
+import itertools
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -62,6 +64,25 @@ class Sampled(Generic[K_co]):
     value: K_co
 
 
+class Narrowed(ABC, Generic[K]):
+    """A space of which not every member counts: all that is drawn, varied or crossed here is moved to one that does."""
+
+    def __init__(self, space: SearchSpace[K]) -> None:
+        self.space = space
+
+    @property
+    def name(self) -> str:
+        return self.space.name
+
+    def build(self, choose: Chooser, /) -> K:
+        """The member as it is chosen, whether it counts or not."""
+        return self.space.build(choose)
+
+    @abstractmethod
+    def moved(self, member: Sampled[K]) -> Sampled[K]:
+        """A member that counts; the very one that is given where it does. A function of that one alone."""
+
+
 @dataclass
 class _Recorder:
     """Follow `wish` where it names a legal option, else ask `fallback`; remember decisions and their options."""
@@ -101,8 +122,10 @@ def _refuse(name: str, options: Sequence[T], /) -> T:
 
 def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled[K], _Recorder]:
     recorder = _Recorder(wish, fallback)
-    value = space.build(recorder)
-    return Sampled(recorder.trace, value), recorder
+    built = Sampled(recorder.trace, space.build(recorder))
+    if isinstance(space, Narrowed) and (moved := space.moved(built)) is not built:
+        return _run(space.space, moved.trace, fallback)
+    return built, recorder
 
 
 def sample(space: SearchSpace[K], rng: random.Random) -> Sampled[K]:
@@ -149,13 +172,28 @@ def redraw(space: SearchSpace[K], trace: Trace, words: Collection[str], rng: ran
     a redrawn decision is drawn as well.
     """
     kept = {name: value for name, value in trace.items() if not set(words).intersection(name.split("."))}
-    return _run(space, kept, RandomChooser(rng))[0]
+    return follow(space, kept, rng)
 
 
 def crossover(space: SearchSpace[K], first: Trace, second: Trace, rng: random.Random) -> Sampled[K]:
     """Take every decision from one parent or the other; what neither decides is drawn at random."""
     wish = {name: rng.choice([t[name] for t in (first, second) if name in t]) for name in sorted({*first, *second})}
+    return follow(space, wish, rng)
+
+
+def follow(space: SearchSpace[K], wish: Trace, rng: random.Random) -> Sampled[K]:
+    """Take every decision from a trace where it names a legal option; draw the others."""
     return _run(space, wish, RandomChooser(rng))[0]
+
+
+def variations(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Iterator[Sampled[K]]:
+    """Members one, two, four and eight decisions away, drawn round and round without end; keys may repeat."""
+    parent, recorder = _run(space, trace, RandomChooser(rng))
+    others = {name: [o for o in options if o != parent.trace[name]] for name, options in recorder.options.items()}
+    open_decisions = sorted(name for name, options in others.items() if options)
+    for count in itertools.cycle((1, 2, 4, 8)):
+        names = rng.sample(open_decisions, min(count, len(open_decisions)))
+        yield follow(space, {**parent.trace, **{name: rng.choice(others[name]) for name in names}}, rng)
 
 
 def neighbours(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Iterator[Sampled[K]]:

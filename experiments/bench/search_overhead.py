@@ -53,7 +53,7 @@ def measure(trials: int, stored: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
         local_ms, _ = overhead(LocalRunner(), Store(local, report_every=1.0), trials)
-        ray_ms, ray_start_s = overhead(RayRunner(("ap", "max"), NOTHING.steps), Store(ray, report_every=1.0), trials)
+        ray_ms, ray_start_s = overhead(RayRunner(NOTHING.steps), Store(ray, report_every=1.0), trials)
         member = sample(JointSpace(), random.Random(0))
         write = ours(Store(local, "few"), member)
         start = time.perf_counter()

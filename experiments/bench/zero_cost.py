@@ -63,10 +63,11 @@ def overhead(candidates: Sequence[Genotype], batch: int) -> tuple[float, float]:
     ends: list[float] = []
     spent: list[float] = []
 
-    def tell(report: Report) -> None:
+    def tell(report: Report) -> bool:
         if report.state.ended:
             ends.append(time.perf_counter())
             spent.append(report.seconds)
+        return False
 
     runner = PoolRunner(workers=1, batch=batch)
     before = processor()

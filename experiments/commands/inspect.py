@@ -10,10 +10,12 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.config import SearchConfig
+from experiments.errors import UsageError
+from experiments.pareto_plot import plot
 from experiments.run_directory import RunDirectory
 from nas.inspect.draw import describe
-from nas.inspect.leaderboard import leaderboard, summary_document
-from nas.search.ranking import best, merit
+from nas.inspect.leaderboard import front_table, leaderboard, summary_document
+from nas.search.ranking import best, merit, pareto_front
 from nas.search.types import Direction, Trial
 from proxies.features import features
 from proxies.predictor import cross_validate
@@ -28,6 +30,8 @@ class Arguments:
     """The run's directory."""
     top: int = 10
     """Trials to list."""
+    pareto: Path | None = None
+    """Write the Pareto front there, as SVG."""
     json: bool = False
     """One JSON document on standard output and nothing else."""
 
@@ -35,13 +39,21 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "inspect", arguments)
     run = RunDirectory.open(asked.run, SearchConfig)
-    objectives = run.config().proxy.objectives
-    trials = run.store().trials()
+    objectives = run.config().directions
+    store = run.store()
+    trials = store.trials()
+    if asked.pareto:
+        _plot(asked.pareto, trials, objectives)
     if asked.json:
-        print(json.dumps(summary_document(trials, objectives)))
+        print(json.dumps(summary_document(trials, objectives, rejected=store.rejected)))
         return 0
     console = Console()
     console.print(leaderboard(trials, objectives, top=asked.top))
+    if store.rejected:
+        console.print(f"{store.rejected} proposals were rejected, outside the limits or impossible to build")
+    if len(objectives) > 1:
+        console.print("\nThe Pareto front of " + ", ".join(f"{name} ({way})" for name, way in objectives.items()) + ":")
+        console.print(front_table(trials, objectives))
     for trial in trials:
         if trial.error:
             console.print(f"trial {trial.number} failed: {trial.error}", markup=False)
@@ -50,6 +62,23 @@ def main(arguments: Sequence[str]) -> int:
         console.print(describe(Genotype.from_json(winner.genotype)), markup=False, highlight=False)
     _say_how_predictable(trials, objectives, console)
     return 0
+
+
+def _plot(file: Path, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> None:
+    """Write the plot of the front.
+
+    Raises:
+        UsageError: the file is no SVG, or there is no front to plot.
+    """
+    if file.suffix != ".svg":
+        raise UsageError(f"--pareto {file}: give a file that ends in .svg")
+    if not file.parent.is_dir():
+        raise UsageError(f"--pareto {file}: there is no directory {file.parent}")
+    if len(objectives) < 2:
+        raise UsageError("--pareto: one objective has no front: search with two, such as --objectives ap gmacs")
+    if not pareto_front(trials, objectives):
+        raise UsageError("--pareto: no trial has scores yet")
+    file.write_text(plot(trials, objectives))
 
 
 def _say_how_predictable(trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console) -> None:

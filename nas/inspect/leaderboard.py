@@ -12,7 +12,7 @@ from nas.search.ranking import best, merit, pareto_front
 from nas.search.types import Direction, State, Trial
 
 _KEY_DIGITS = 8
-_MOST_METRICS = 3
+_MOST_METRICS = 2
 """Scores shown beside the objectives."""
 
 
@@ -26,6 +26,20 @@ def leaderboard(trials: Sequence[Trial], objectives: Mapping[str, Direction], to
         table.add_column(Text(name), justify="left" if name in ("", "state", "key") else "right", no_wrap=True)
     for rank, trial in enumerate(shown, 1):
         table.add_row(*_row(rank, trial, names, star=trial.number in front), style="bold" if rank == 1 else "")
+    return table
+
+
+def front_table(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> Table:
+    """The Pareto front by all objectives, best by the first one first."""
+    numbered = {trial.number: trial for trial in trials}
+    front = [numbered[number] for number in pareto_front(trials, objectives)]
+    table = Table(box=None)
+    for name in ("trial", *objectives, "key"):
+        table.add_column(name, justify="left" if name == "key" else "right", no_wrap=True)
+    for trial in front:
+        scores = trial.scores or {}
+        cells = [str(trial.number), *(figure(scores[name]) for name in objectives), trial.key[:_KEY_DIGITS]]
+        table.add_row(*map(Text, cells))
     return table
 
 
@@ -62,13 +76,18 @@ def _caption(trials: Sequence[Trial], front: int) -> str:
     return f"{len(trials)} trials: {told}{stars}" if trials else "no trials"
 
 
-def summary_document(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> dict[str, Any]:
+def summary_document(
+    trials: Sequence[Trial], objectives: Mapping[str, Direction], *, rejected: int = 0
+) -> dict[str, Any]:
     """The document of `nas inspect --json`, of JSON's own types; numbers that are not finite become null.
 
-    `best` is null, and `front` empty, where no trial can be ranked. Trials without scores have an empty object.
+    `rejected` counts proposals that were turned away untried. `best` is null, and `front` empty, where no trial can be
+    ranked. Trials without scores have an empty object.
     """
     winner = best(trials, objectives)
     return {
+        "objectives": dict(objectives),
+        "rejected": rejected,
         "trials": [_entry(trial) for trial in sorted(trials, key=lambda trial: trial.number)],
         "best": winner.number if winner else None,
         "front": pareto_front(trials, objectives),

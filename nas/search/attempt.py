@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from nas.search.types import Job, Report, Scores, State, Work
+from nas.search.types import Job, Report, Scores, State, Tell, Work
 
 GRACE_S = 5.0
 """Seconds past its time limit after which a job that does not let itself be interrupted loses its process."""
@@ -24,6 +24,14 @@ class _TimeUp(BaseException):
 
 class _NotFinite(ValueError):
     """A score is NaN or infinite."""
+
+
+def carry_out(work: Work, job: Job, tell: Tell, *, time_limit: float | None) -> None:
+    """Attempt a job and tell of it, until it ends or is given up."""
+    with closing(attempt(work, job, time_limit=time_limit)) as reports:
+        for report in reports:
+            if tell(report):
+                break
 
 
 def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Report, None, None]:

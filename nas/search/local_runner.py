@@ -1,15 +1,14 @@
 """Jobs carried out one after the other in this process."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from nas.search.attempt import attempt
-from nas.search.types import Job, Report, Work
+from nas.search.attempt import carry_out
+from nas.search.types import Ask, Tell, Work
 
 
 @dataclass(frozen=True)
 class LocalRunner:
-    """Runs jobs in turn, without parallelism and without stopping any early.
+    """Runs jobs in turn, without parallelism.
 
     Args:
         time_limit: seconds a trial may take.
@@ -17,7 +16,6 @@ class LocalRunner:
 
     time_limit: float | None = None
 
-    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         while (job := ask()) is not None:
-            for report in attempt(work, job, time_limit=self.time_limit):
-                tell(report)
+            carry_out(work, job, tell, time_limit=self.time_limit)

@@ -6,13 +6,13 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from nas.search.attempt import GRACE_S, attempt, describe, out_of_time
-from nas.search.types import Job, Report, State, Work
+from nas.search.attempt import GRACE_S, carry_out, describe, out_of_time
+from nas.search.types import Ask, Job, Report, State, Tell, Work
 
 _SPAWN = multiprocessing.get_context("spawn")  # torch does not survive a fork
 
@@ -33,7 +33,7 @@ class PoolRunner:
     batch: int = 4
     time_limit: float | None = None
 
-    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         """Carry out jobs until `ask` returns None.
 
         Raises:
@@ -49,14 +49,16 @@ class PoolRunner:
                 for worker in pool:
                     if worker.idle and jobs.more():
                         worker.give(jobs.take(self.batch))
-                for report in self._listen(pool, jobs, work):
-                    tell(report)
+                for worker, report in self._listen(pool, jobs, work):
+                    given_up = tell(report)
+                    if not report.state.ended:
+                        worker.answer(given_up)
         finally:
             for worker in pool:
                 worker.stop()
 
-    def _listen(self, pool: list["_Worker"], jobs: "_Jobs", work: Work) -> Iterator[Report]:
-        """Wait for news, and replace who has died."""
+    def _listen(self, pool: list["_Worker"], jobs: "_Jobs", work: Work) -> Iterator[tuple["_Worker", Report]]:
+        """Wait for news and who has it, and replace who has died."""
         for worker in _talking(pool):
             try:
                 report = worker.hear()
@@ -65,14 +67,14 @@ class PoolRunner:
                 jobs.put_back(worker.jobs)
                 report = death.report
             if report:
-                yield report
+                yield worker, report
 
 
 class _Jobs:
     """The jobs still to be handed out."""
 
-    def __init__(self, ask: Callable[[], Job | None]) -> None:
-        self._ask: Callable[[], Job | None] | None = ask
+    def __init__(self, ask: Ask) -> None:
+        self._ask: Ask | None = ask
         self._waiting: deque[Job] = deque()
 
     def more(self) -> bool:
@@ -153,14 +155,24 @@ class _Worker:
         if message is None:
             self._ready = True
         elif message.state.ended:
-            self.jobs.popleft()
-            self._since = time.monotonic()
+            self._next()
         return message
+
+    def answer(self, given_up: bool) -> None:
+        """Say whether the job it is at is given up: it waits to hear after each fidelity step."""
+        if given_up:
+            self._next()
+        with suppress(OSError):
+            self.connection.send(given_up)
 
     def stop(self) -> None:
         self._process.kill()
         self._process.join()
         self.connection.close()
+
+    def _next(self) -> None:
+        self.jobs.popleft()
+        self._since = time.monotonic()
 
     def _dead(self, reason: str, *, died: bool = False) -> Exception:
         self.stop()
@@ -182,6 +194,11 @@ def _talking(pool: Sequence[_Worker]) -> list[_Worker]:
 def _serve(connection: Connection, time_limit: float | None) -> None:
     """A worker's life: load the work, then batch after batch, until nobody is at the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for our parent
+
+    def tell(report: Report) -> bool:
+        connection.send(report)
+        return not report.state.ended and bool(connection.recv())
+
     with suppress(EOFError, OSError):
         try:
             work: Work = connection.recv()
@@ -191,8 +208,7 @@ def _serve(connection: Connection, time_limit: float | None) -> None:
         connection.send(None)
         while True:
             for job in connection.recv():
-                for report in attempt(work, job, time_limit=time_limit):
-                    connection.send(report)
+                carry_out(work, job, tell, time_limit=time_limit)
 
 
 def _cause(code: int | None) -> str:

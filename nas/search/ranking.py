@@ -1,9 +1,10 @@
 """Which trials are best: by the first objective, and by all of them at once."""
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 
-from nas.search.types import Direction, State, Trial
+from nas.search.types import Direction, Scores, State, Trial
 
 
 def best(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> Trial | None:
@@ -20,14 +21,18 @@ def pareto_front(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -
     front: list[tuple[Trial, tuple[float, ...]]] = []
     # in this order a trial can be dominated only by an earlier one, so the front never shrinks
     for trial, values in sorted(_comparable(trials, objectives), key=lambda pair: pair[1], reverse=True):
-        if not any(_dominates(other, values) for _, other in front):
+        if not any(dominates(other, values) for _, other in front):
             front.append((trial, values))
     return [trial.number for trial, _ in front]
 
 
 def merit(trial: Trial, objectives: Mapping[str, Direction]) -> tuple[float, ...] | None:
     """The trial's objectives, signed so that more is better; None unless all of them are finite numbers."""
-    scores = trial.scores or {}
+    return signed(trial.scores or {}, objectives)
+
+
+def signed(scores: Scores, objectives: Mapping[str, Direction]) -> tuple[float, ...] | None:
+    """The objectives among scores, signed so that more is better; None unless all of them are finite numbers."""
     values = tuple(
         scores.get(name, math.nan) * (1 if direction == "max" else -1) for name, direction in objectives.items()
     )
@@ -43,5 +48,6 @@ def _comparable(trials: Sequence[Trial], objectives: Mapping[str, Direction]) ->
     return []
 
 
-def _dominates(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
-    return first != second and all(a >= b for a, b in zip(first, second, strict=True))
+def dominates(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    """Whether the first beats the second in one value and loses in none; more is better."""
+    return first != second and all(map(operator.ge, first, second))

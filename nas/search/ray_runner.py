@@ -1,7 +1,7 @@
 """Jobs carried out by Ray Tune: on this machine's cores and GPUs, or on a cluster's.
 
-Tune places trials, keeps their processes alive from one to the next and stops the hopeless ones. What it remembers
-of a run is thrown away: the store is the truth, and a scheduler's rungs are rebuilt from it.
+Tune places trials and keeps their processes alive from one to the next. What it remembers of a run is thrown away:
+the store is the truth, and which trial is given up is for whoever is told of it to say.
 """
 
 import faulthandler
@@ -11,9 +11,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +24,18 @@ os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # nothing is printed of workers t
 import ray
 from ray import tune
 from ray._private import ray_constants
-from ray.air.constants import TRAINING_ITERATION
-from ray.tune.callback import Callback
 from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.result import DONE
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nas.search.attempt import GRACE_S, attempt, one_line
-from nas.search.scheduler import AshaConfig
-from nas.search.types import CannotRun, Direction, Job, Report, State, Trial, Work
+from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner however quiet it is asked to be
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt is for our caller
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial has no metric
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
@@ -51,28 +46,22 @@ class RayRunner:
     """Runs as many jobs at once as the machine or cluster has room for.
 
     Args:
+        steps: fidelity steps of a full evaluation.
         address: of a running cluster (`auto`, or `host:port`); None starts Ray on this machine and stops it after.
         cpus_per_trial: CPUs a trial reserves; torch runs on as many threads, at least one.
         gpus_per_trial: GPUs a trial reserves; may be a fraction.
         concurrent: how many trials run at once; None for as many as there is room for now.
         time_limit: seconds a trial may take.
-        scheduler: when to stop a trial early; None for never.
-        objective: the score the scheduler compares.
-        steps: fidelity steps of a full evaluation.
-        history: trials of earlier runs, whose reports the scheduler compares new ones with.
     """
 
-    objective: tuple[str, Direction]
     steps: int
     address: str | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     concurrent: int | None = None
     time_limit: float | None = None
-    scheduler: AshaConfig | None = None
-    history: Sequence[Trial] = ()
 
-    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         """Carry out jobs until `ask` returns None.
 
         Raises:
@@ -81,18 +70,17 @@ class RayRunner:
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
-                self._tune(_Asker(ask), work, _Teller(tell, self.steps, self.time_limit), folder)
+                self._tune(_Asker(ask), work, _Teller(tell, self.time_limit), folder)
             except _Carrier as carrier:
                 raise carrier.error from None
 
     def _tune(self, asker: "_Asker", work: Work, teller: "_Teller", folder: str) -> None:
-        settings = _Settings(self.objective[0], self.steps, self.time_limit)
+        settings = _Settings(self.steps, self.time_limit)
         tune.run(
             # through the object store: sent once, and workers on one machine share its arrays
             tune.with_parameters(_Worker, work=work, settings=settings),
             search_alg=asker,
-            callbacks=[teller],
-            scheduler=self._scheduler(),
+            scheduler=teller,
             num_samples=-1,
             max_concurrent_trials=self.concurrent or self._room(),
             resources_per_trial={"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial},
@@ -113,29 +101,14 @@ class RayRunner:
             raise CannotRun(f"a trial asks for {needs}, the cluster has {there}: ask for less")
         return room
 
-    def _scheduler(self) -> TrialScheduler | None:
-        if self.scheduler is None:
-            return None
-        asha = ASHAScheduler(
-            metric=_OBJECTIVE,
-            mode=self.objective[1],
-            max_t=self.steps,
-            grace_period=min(self.scheduler.grace, self.steps),
-            reduction_factor=self.scheduler.reduction,
-        )
-        _rebuild_rungs(asha, self.history, self.objective[0])
-        return asha
-
 
 _UNBORN = "creation task"
 """What Ray says of a worker that could not load its work, as no other worker could."""
-_OBJECTIVE = "objective"
 _NEWS = "news"
 
 
 @dataclass(frozen=True)
 class _Settings:
-    objective: str
     steps: int
     time_limit: float | None
 
@@ -157,9 +130,7 @@ class _Worker(tune.Trainable):
         with _doomed(self._settings.time_limit):
             first = next(self._reports)
         last = not first.state.ended and self.iteration + 1 == self._settings.steps
-        news = [first, next(self._reports)] if last else [first]  # the end of its own would cost a round trip
-        result = {_NEWS: news, DONE: news[-1].state.ended}
-        return result | {_OBJECTIVE: first.scores[self._settings.objective]} if first.scores else result
+        return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
 
     def cleanup(self) -> None:
         self._reports.close()
@@ -192,7 +163,7 @@ class _Carrier(BaseException):
 class _Asker(Searcher):
     """Tune's way to ask for a job."""
 
-    def __init__(self, ask: Callable[[], Job | None]) -> None:
+    def __init__(self, ask: Ask) -> None:
         super().__init__()
         self._ask = ask
 
@@ -213,24 +184,20 @@ class _Asker(Searcher):
         """Nothing: see `save`."""
 
 
-class _Teller(Callback):
-    """Tune's way to tell of a job."""
+class _Teller(FIFOScheduler):
+    """Tune's way to tell of a job, and to hear whether it goes on: the only decision a scheduler has to take here."""
 
-    def __init__(self, tell: Callable[[Report], None], steps: int, time_limit: float | None) -> None:
-        self._tell, self._steps = tell, steps
+    def __init__(self, tell: Tell, time_limit: float | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tell = tell
         self._limit = math.inf if time_limit is None else time_limit
 
-    def on_trial_result(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
-    ) -> None:
+    def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
         news: list[Report] = result[_NEWS]
-        if result[DONE] and not news[-1].state.ended:  # the scheduler's decision
-            state = State.stopped if result[TRAINING_ITERATION] < self._steps else State.finished
-            news = [*news, replace(news[-1], state=state, scores=None)]
-        for report in news:
-            self._pass_on(report)
+        over = any(self._pass_on(report) for report in news) or news[-1].state.ended
+        return self.STOP if over else self.CONTINUE
 
-    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+    def on_trial_error(self, tune_controller: object, trial: TuneTrial) -> None:
         text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
         reason = text.strip().splitlines()[-1]
         if _UNBORN in text:
@@ -239,9 +206,9 @@ class _Teller(Callback):
         died = time.time() - (trial.run_metadata.start_time or math.inf) < self._limit
         self._pass_on(Report(_job(trial).number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
 
-    def _pass_on(self, report: Report) -> None:
+    def _pass_on(self, report: Report) -> bool:
         try:
-            self._tell(report)
+            return self._tell(report)
         except Exception as error:
             raise _Carrier(error) from error
 
@@ -249,29 +216,6 @@ class _Teller(Callback):
 def _job(trial: TuneTrial) -> Job:
     job: Job = trial.config["job"]
     return job
-
-
-@dataclass(frozen=True)
-class _PastTrial:
-    """As much of a Tune trial as a scheduler looks at."""
-
-    trial_id: str
-
-
-def _rebuild_rungs(scheduler: Any, history: Sequence[Trial], objective: str) -> None:
-    """Show a scheduler the reports of trials that ended earlier.
-
-    A rung is a set of values, so it does not matter in which order trials reached it.
-    """
-    for trial in {trial.number: trial for trial in history if trial.state.ended}.values():
-        past = _PastTrial(f"past {trial.number}")
-        scheduler.on_trial_add(None, past)
-        steps = enumerate(trial.reports, start=1)
-        results = [{TRAINING_ITERATION: step, _OBJECTIVE: scores[objective]} for step, scores in steps]
-        for result in results:
-            scheduler.on_trial_result(None, past, result)
-        if results:
-            scheduler.on_trial_complete(None, past, results[-1])
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,12 +12,25 @@ from sqlalchemy.exc import DBAPIError
 
 from nas.search.lease import Lease
 from nas.search.ranking import best
+from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import MOST_ATTEMPTS, KeyClaimed, NotRunning, Store, StudyFull, TakenOver
-from nas.search.types import Candidate, Job, Proxy, Report, Runner, Scores, Strategy, Trial
+from nas.search.types import (
+    Candidate,
+    Direction,
+    Job,
+    Proxy,
+    Report,
+    Runner,
+    Scores,
+    State,
+    Strategy,
+    Trial,
+)
 from search_spaces.genotype import Genotype
+from search_spaces.within import Violation
 
 MOST_REPEATS = 1000
-"""So many repeats in a row, and the strategy is held to have seen the whole space."""
+"""So many repeats and rejections in a row, and the strategy is held to have seen the whole space."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +55,9 @@ def run_search(
     seed: int,
     device: str,
     watch: Callable[[Trial], None],
+    objectives: Mapping[str, Direction] | None = None,
+    scheduler: SuccessiveHalving | None = None,
+    violation: Violation | None = None,
     parse: Callable[[str], Any] = Genotype.from_json,
 ) -> Result:
     """Search until the store's study has `trials` ended trials, be they finished, stopped or failed.
@@ -56,22 +72,28 @@ def run_search(
         seed: every trial's: candidates are compared under the same initialisation and order of data.
         device: what the proxy is handed, in the worker's own numbering.
         watch: called with a trial whenever it changes.
+        objectives: which of the proxy's scores the search optimises, the first before all; None for the proxy's own.
+        scheduler: gives up trials early; fresh, as the store's trials are shown to it here. None gives up none.
+        violation: how far a candidate is from what is allowed; any that is not there yet is turned away before a
+            worker is touched.
         parse: reads what the space's members write with `to_json`; must pickle.
 
     Raises:
         StoreError: the store is damaged, full, or away for too long.
     """
+    wanted = proxy.objectives if objectives is None else objectives
+    evaluate = Evaluate(proxy, device, parse, tuple(wanted))
     with Lease(store) as lease:
-        loop = _Loop(strategy, store, lease, trials, seed, watch)
+        loop = _Loop(strategy, store, lease, trials, seed, watch, scheduler, violation)
         try:
-            runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+            runner.run(loop.ask, evaluate, loop.tell)
             while loop.left_over():
-                runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+                runner.run(loop.ask, evaluate, loop.tell)
         except BaseException:
             with suppress(DBAPIError):
                 store.release(list(loop.active))
             raise
-    return Result(best(store.trials(), proxy.objectives), loop.exhausted)
+    return Result(best(store.trials(), wanted), loop.exhausted)
 
 
 def driver_seed(seed: int, slot: int) -> int:
@@ -86,11 +108,13 @@ class Evaluate:
     proxy: Proxy
     device: str
     parse: Callable[[str], Any]
+    wanted: tuple[str, ...] = ()
+    """Scores that there have to be, beside the proxy's objectives."""
 
     def __call__(self, job: Job) -> Iterator[Scores]:
         candidate = self.parse(job.genotype)
         for scores in self.proxy.evaluate(candidate, seed=job.seed, device=self.device):
-            if missing := sorted(set(self.proxy.objectives) - set(scores)):
+            if missing := sorted({*self.proxy.objectives, *self.wanted} - set(scores)):
                 raise ValueError(f"the proxy did not score {missing}: it scored {sorted(scores)}")
             yield scores
 
@@ -103,6 +127,8 @@ class _Loop:
     trials: int
     seed: int
     watch: Callable[[Trial], None]
+    scheduler: SuccessiveHalving | None
+    violation: Violation | None
     exhausted: bool = False
     active: dict[int, Trial] = field(default_factory=dict)
     """Trials that the runner was handed and has not ended, as they were begun."""
@@ -133,22 +159,27 @@ class _Loop:
         self.watch(trial)
         return Job(trial.number, trial.genotype, trial.seed)
 
-    def tell(self, report: Report) -> None:
+    def tell(self, report: Report) -> bool:
         begun = self.active[report.number]
         if report.state.ended:
             del self.active[report.number]
         if report.died and begun.attempts < MOST_ATTEMPTS:
             self.orphans.append(begun)
-            return
+            return True
         if report.died:
             report = replace(report, error=f"{report.error} ({begun.attempts} attempts)")
         try:
             trial = self.store.record(report)
+            if self.scheduler and not trial.state.ended and self.scheduler.stops(trial):
+                trial = self.store.end(trial.number, State.stopped, seconds=report.seconds)
         except TakenOver as error:  # we were taken for dead
-            if report.state.ended:
-                _LOG.warning("%s: what it came to here is dropped", error)
-            return
+            _LOG.warning("%s: what it came to here is dropped", error)
+            self.active.pop(report.number, None)
+            return True
+        if trial.state.ended:
+            self.active.pop(report.number, None)
         self._learn(trial)
+        return trial.state.ended
 
     def left_over(self) -> bool:
         """Whether there are trials to begin anew; waits while other drivers run theirs, which may die."""
@@ -192,11 +223,14 @@ class _Loop:
         return None
 
     def _claim(self, candidate: Candidate) -> Trial | None:
-        """A trial of the candidate, or None if there is one already: no key is ever evaluated twice."""
+        """A trial of the candidate, or None if there is one already (no key is ever evaluated twice) or may be none."""
         if known := self.store.find(candidate.key):
             repeat = self.store.repeat(known.number, candidate.trace)
             if repeat.state.ended:
                 self._learn(repeat)
+            return None
+        if self.violation and self.violation(candidate.value):
+            self.store.reject()
             return None
         genotype = candidate.value.to_json()
         try:
@@ -228,4 +262,6 @@ class _Loop:
     def _teach(self, trial: Trial) -> None:
         assert trial.told is not None, "only ended trials are told"
         self.strategy.tell(trial)
+        if self.scheduler:
+            self.scheduler.remember(trial)
         self.heard = trial.told + 1

@@ -34,6 +34,7 @@ studies = Table(
     Column("trials", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("told", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False, server_default="0"),
     Column("drivers", Integer, nullable=False, server_default="1"),
     Column("config", Text),
 )
@@ -118,6 +119,7 @@ def _wait_for_others(connection: Connection) -> None:
 def _share(connection: Connection) -> None:
     """1 to 2: several drivers may share a study. The one there was gets slot 0, and all that was proposed is its."""
     for table, column in (
+        ("studies", "rejected INTEGER DEFAULT '0' NOT NULL"),
         ("studies", "drivers INTEGER DEFAULT '1' NOT NULL"),
         ("studies", "config TEXT"),
         ("trials", "slot INTEGER DEFAULT '0' NOT NULL"),

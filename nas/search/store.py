@@ -85,8 +85,13 @@ class Store:
 
     @property
     def asked(self) -> int:
-        """How many proposals this driver has taken: its trials, and the repeats it answered or turned away."""
+        """How many proposals this driver has taken: its trials, what it repeated, what was rejected."""
         return self._database.read(lambda connection: self._study.asked(connection, self.slot))
+
+    @property
+    def rejected(self) -> int:
+        """How many proposals were turned away untried, as the search does not allow them."""
+        return self._database.read(self._study.rejected)
 
     @property
     def count(self) -> int:
@@ -250,6 +255,16 @@ class Store:
 
         before = self.asked
         return self._database.write(change, done)
+
+    def reject(self) -> None:
+        """Count a proposal that is not allowed; nothing else is kept of it."""
+
+        def change(connection: Connection) -> None:
+            self._study.next(connection, "rejected")
+            self._study.ask(connection, self.slot)
+
+        before = self.asked
+        self._database.write(change, lambda connection: self._study.asked(connection, self.slot) > before or None)
 
     def trials(self) -> list[Trial]:
         """Every trial, by number."""

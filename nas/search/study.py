@@ -86,6 +86,10 @@ class Study:
         """How many trials there are, in whatever state."""
         return int(connection.execute(select(studies.c.trials).where(studies.c.name == self.name)).scalar_one())
 
+    def rejected(self, connection: Connection) -> int:
+        """How many proposals were turned away untried, all drivers' together."""
+        return int(connection.execute(select(studies.c.rejected).where(studies.c.name == self.name)).scalar_one())
+
     def _driver(self, slot: int) -> tuple[ColumnElement[bool], ...]:
         return drivers.c.study == self.name, drivers.c.slot == slot
 

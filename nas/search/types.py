@@ -154,13 +154,20 @@ class Report:
     """Failed with its worker, which may not be the candidate's fault: another attempt may tell."""
 
 
+Ask = Callable[[], Job | None]
+"""Hands out the next job; None where there are no more."""
+Tell = Callable[[Report], bool]
+"""Hears of a job's news, and answers whether to give the job up."""
+
+
 class Runner(Protocol):
     """Carries out jobs somewhere, as many at once as it has room for."""
 
-    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         """Call `ask` for jobs until it returns None and `tell` of each job's news.
 
-        Every job ends with exactly one report whose state is ended. An exception raised by `ask` or `tell` ends
-        the run and is re-raised; one raised by `work` ends only that job, as failed.
+        Every job ends with exactly one report whose state is ended, or with a `tell` that answered True: then it goes
+        no further, and nothing more is told of it. An exception raised by `ask` or `tell` ends the run and is
+        re-raised; one raised by `work` ends only that job, as failed.
         """
         ...

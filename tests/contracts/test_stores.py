@@ -84,6 +84,16 @@ def test_asked_counts_trials_and_repeats(reopen: Open) -> None:
     assert reopen().asked == 6
 
 
+def test_counts_what_was_rejected_among_what_was_asked(reopen: Open) -> None:
+    """A strategy's randomness is indexed by how many proposals came before, whatever became of them."""
+    fill(reopen())
+    for _ in range(3):
+        reopen().reject()
+    store = reopen()
+    assert (store.rejected, store.asked) == (3, 9)
+    assert (len(store.trials()), len(store.history())) == (3, 4)
+
+
 def test_finds_by_key(reopen: Open) -> None:
     store = reopen()
     fill(store)

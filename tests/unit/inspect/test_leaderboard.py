@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from nas.inspect.leaderboard import leaderboard, summary_document
+from nas.inspect.leaderboard import front_table, leaderboard, summary_document
 from nas.search.types import Direction, Scores, State, Trial
 
 OBJECTIVES: dict[str, Direction] = {"ap": "max", "gmacs": "min"}
@@ -52,7 +52,18 @@ def test_only_the_top_is_shown() -> None:
 
 def test_no_trials() -> None:
     assert rows([])[-1] == ["no", "trials"]
-    assert summary_document([], OBJECTIVES) == {"trials": [], "best": None, "front": []}
+    nothing = {"objectives": OBJECTIVES, "rejected": 7, "trials": [], "best": None, "front": []}
+    assert summary_document([], OBJECTIVES, rejected=7) == nothing
+
+
+def test_the_front_is_listed_whole() -> None:
+    file = io.StringIO()
+    Console(file=file, width=100).print(front_table(TRIALS, OBJECTIVES))
+    assert [line.split() for line in file.getvalue().splitlines()] == [
+        ["trial", "ap", "gmacs", "key"],
+        ["2", "0.300", "0.200", "22222222"],
+        ["0", "0.200", "0.100", "00000000"],
+    ]
 
 
 def test_the_document_is_strict_json() -> None:

@@ -36,7 +36,7 @@ def runner(place: str, proxy: SumProxy) -> Runner:
         return LocalRunner()
     from nas.search.ray_runner import RayRunner
 
-    return RayRunner(objective=("ap", "max"), steps=proxy.steps, address=place, cpus_per_trial=0.5)
+    return RayRunner(steps=proxy.steps, address=place, cpus_per_trial=0.5)
 
 
 def main(place: str, url: str, log: str, trials: str, name: str = "", beat_s: str = "1") -> None:

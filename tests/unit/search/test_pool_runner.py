@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from test_ray_runner import Journal
+from test_ray_runner import Journal, given_up_jobs_go_no_further
 from test_run_search import Search
 from toys import DigitSpace, misbehave
 
@@ -100,8 +100,9 @@ def test_strategies_hear_before_a_second_batch_is_asked_for() -> None:
     journal = Journal([""] * 9)
     asked: list[int] = []
 
-    def tell(report: Report) -> None:
+    def tell(report: Report) -> bool:
         asked.append(journal.asked)
+        return False
 
     PoolRunner(workers=1, batch=3).run(journal.ask, misbehave, tell)
     assert asked[:9] == [3] * 9, "three reports a job, three jobs a batch"
@@ -116,16 +117,22 @@ def test_errors_of_the_loop_itself_are_raised(where: str) -> None:
             raise OSError("disk full")
         return journal.ask()
 
-    def tell(report: Report) -> None:
+    def tell(report: Report) -> bool:
         if where == "tell":
             raise OSError("disk full")
+        return False
 
     with pytest.raises(OSError, match="disk full"):
         PoolRunner(workers=2, batch=2).run(ask, misbehave, tell)
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_job_that_is_given_up_goes_no_further(batch: int) -> None:
+    given_up_jobs_go_no_further(PoolRunner(workers=1, batch=batch))
+
+
 def test_an_interrupt_reaches_the_caller() -> None:
-    def tell(report: Report) -> None:
+    def tell(report: Report) -> bool:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -144,9 +151,9 @@ class Unloadable:
 
 def test_work_that_no_process_can_load_ends_the_run() -> None:
     with pytest.raises(RuntimeError, match="a worker could not load its work: ValueError: invalid literal"):
-        PoolRunner(workers=1).run(Journal([""]).ask, Unloadable(), lambda report: None)
+        PoolRunner(workers=1).run(Journal([""]).ask, Unloadable(), lambda report: False)
 
 
 def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(pool_runner, "_Worker")
-    PoolRunner().run(lambda: None, misbehave, lambda report: None)
+    PoolRunner().run(lambda: None, misbehave, lambda report: False)

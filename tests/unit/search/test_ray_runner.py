@@ -1,8 +1,7 @@
 """The loop's jobs through Ray Tune: one cluster for all tests of this file, a connection for each."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 from test_run_search import Search
 from toys import DigitSpace, SumProxy, misbehave
 
-from nas.search.scheduler import AshaConfig
+from nas.search.scheduler import SchedulerConfig
 from nas.search.store import Store
-from nas.search.types import Job, Report, Runner, Scores, State, Trial, Work
+from nas.search.types import Job, Report, Runner, Scores, State, Work
 
 pytestmark = pytest.mark.ray
 
@@ -26,16 +25,17 @@ def make(ray_address: str) -> MakeRunner:
     from nas.search.ray_runner import RayRunner
 
     def make_runner(**settings: Any) -> Runner:
-        return RayRunner(**{"objective": ("ap", "max"), "steps": 2, "address": ray_address} | settings)
+        return RayRunner(**{"steps": 2, "address": ray_address} | settings)
 
     return make_runner
 
 
 @dataclass
 class Journal:
-    """Hands out jobs and keeps what it is told."""
+    """Hands out jobs and keeps what it is told; gives up the jobs in `hopeless` at so many reports."""
 
     jobs: list[str]
+    hopeless: Mapping[int, int] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     asked: int = 0
 
@@ -43,13 +43,20 @@ class Journal:
         self.asked += 1
         return Job(self.asked - 1, self.jobs[self.asked - 1], 0) if self.asked <= len(self.jobs) else None
 
+    def tell(self, report: Report) -> bool:
+        self.reports.append(report)
+        return self.count(report.number) == self.hopeless.get(report.number)
+
+    def count(self, number: int) -> int:
+        return sum(report.number == number for report in self.reports)
+
     def ends(self) -> dict[int, Report]:
         ends = {report.number: report for report in self.reports if report.state.ended}
         assert len(ends) == sum(report.state.ended for report in self.reports), "each job ends once"
         return ends
 
     def run(self, runner: Runner, work: Work) -> dict[int, Report]:
-        runner.run(self.ask, work, self.reports.append)
+        runner.run(self.ask, work, self.tell)
         return self.ends()
 
 
@@ -92,17 +99,18 @@ def test_errors_of_the_loop_itself_are_raised(make: MakeRunner, where: str) -> N
             raise OSError("disk full")
         return journal.ask()
 
-    def tell(report: Report) -> None:
-        journal.reports.append(report)
+    def tell(report: Report) -> bool:
+        journal.tell(report)
         if where == "tell" and report.state.ended and len(journal.ends()) == 2:
             raise OSError("disk full")
+        return False
 
     with pytest.raises(OSError, match="disk full"):
         make().run(ask, misbehave, tell)
 
 
 def test_an_interrupt_reaches_the_caller(make: MakeRunner) -> None:
-    def tell(report: Report) -> None:
+    def tell(report: Report) -> bool:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -152,50 +160,29 @@ def test_says_why_workers_cannot_start(make: MakeRunner) -> None:
         make().run(Journal([""] * 3).ask, Unloadable(), print)
 
 
-def falling(job: Job) -> Iterator[Scores]:
-    """Each job is worse than the one before, at every step."""
-    for _ in range(4):
-        time.sleep(0.01)
-        yield {"ap": -float(job.number)}
+def test_a_job_that_is_given_up_goes_no_further(make: MakeRunner) -> None:
+    given_up_jobs_go_no_further(make(concurrent=1))
 
 
-def past(number: int, ap: float, steps: int, state: State) -> Trial:
-    return Trial(number, state, str(number), {}, "{}", 0, ({"ap": ap},) * steps, 1.0)
+def given_up_jobs_go_no_further(runner: Runner) -> None:
+    """At the first step, at the last, and at none; the others are what they would have been."""
+    journal = Journal(["", "", "hang", "raise", "", "die"], hopeless={1: 1, 2: 1, 3: 1, 4: 2, 5: 1})
+    assert set(journal.run(runner, misbehave)) == {0}
+    assert [journal.count(number) for number in range(6)] == [3, 1, 1, 1, 2, 1]
 
 
-def test_the_hopeless_are_stopped(make: MakeRunner) -> None:
-    journal = Journal([""] * 8)
-    ends = journal.run(make(steps=4, scheduler=AshaConfig(grace=2, reduction=2), concurrent=1), falling)
-    assert ends[0].state is State.finished
-    assert {ends[n].state for n in range(1, 8)} == {State.stopped}
-    counts = [sum(r.number == n and r.state is State.running for r in journal.reports) for n in range(8)]
-    assert counts == [4] + [2] * 7
-    assert all(end.error is None and end.seconds > 0 for end in ends.values())
-
-
-def test_rungs_are_rebuilt_from_history(make: MakeRunner) -> None:
-    """Worse than all of an earlier run: stopped at the first rung, though first of its own run."""
-    history = [past(0, 5.0, 4, State.finished), past(1, 4.0, 2, State.stopped), past(2, 3.0, 2, State.failed)]
-    runner = make(steps=4, scheduler=AshaConfig(grace=2, reduction=2), history=history)
-    assert {end.state for end in Journal([""] * 2).run(runner, falling).values()} == {State.stopped}
-
-
-def test_the_last_step_never_stops_a_trial(make: MakeRunner) -> None:
-    runner = make(steps=4, scheduler=AshaConfig(grace=4, reduction=2))
-    assert {end.state for end in Journal([""] * 4).run(runner, falling).values()} == {State.finished}
-
-
-@pytest.mark.parametrize("rungs", [(1, 3.0, 9), (2, 2.0, 8)])
-def test_rebuilt_rungs_equal_those_of_an_unbroken_run(rungs: tuple[int, float, int]) -> None:
-    from nas.search.ray_runner import RayRunner
-
-    grace, reduction, steps = rungs
-    history = [past(n, n % 5, 1 + n % steps, State.stopped) for n in range(30)]
-    asha = AshaConfig(grace=grace, reduction=reduction)
-    scheduler = RayRunner(("ap", "max"), steps, scheduler=asha, history=history)._scheduler()
-    assert scheduler is not None
-    for milestone, recorded in scheduler._brackets[0]._rungs:
-        assert len(recorded) == sum(len(trial.reports) >= milestone for trial in history)
+@pytest.mark.parametrize("method", ["asha", "hyperband"])
+def test_a_search_gives_up_what_its_scheduler_says(make: MakeRunner, method: str, tmp_path: Path) -> None:
+    given_up, rebuilt = Store(str(tmp_path / "study.db")), Store(str(tmp_path / "study.db"))
+    config = SchedulerConfig(method=method, reduction=2.0)
+    proxy = SumProxy(steps=4)
+    runner = make(steps=4, concurrent=1)
+    Search(given_up, proxy=proxy, runner=runner, scheduler=config).run(9)
+    Search(rebuilt, proxy=proxy, runner=runner, scheduler=config).run(18)
+    local = Store("sqlite://")
+    Search(local, proxy=proxy, scheduler=config).run(18)
+    assert [(t.state, t.reports) for t in rebuilt.trials()] == [(t.state, t.reports) for t in local.trials()]
+    assert {t.state for t in local.trials()} == {State.finished, State.stopped}
 
 
 def test_a_lone_machine_needs_no_cluster() -> None:
@@ -205,7 +192,7 @@ def test_a_lone_machine_needs_no_cluster() -> None:
     foreign: list[set[int]] = [open_ports()]
     proxy = SumProxy()
     store = Store("sqlite://")
-    runner = RayRunner(("ap", "max"), proxy.steps)
+    runner = RayRunner(proxy.steps)
     Search(store, proxy=proxy, runner=runner, watch=lambda trial: foreign.append(open_ports())).run(4)
     assert {trial.state for trial in store.trials()} == {State.finished}
     assert foreign[1] <= foreign[0], "Ray lets in whoever reaches it, so it must listen to this machine alone"

@@ -1,32 +1,36 @@
 """The loop, on runners that do their work here."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from toys import OBJECTIVES, DigitSpace, SumProxy, parse
+from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
 from nas.search.attempt import attempt
 from nas.search.local_runner import LocalRunner
 from nas.search.run_search import Result, driver_seed, run_search
+from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.store import Store
 from nas.search.strategies import RandomSearch, StrategyConfig, build_strategy
-from nas.search.types import Job, Report, Runner, State, Trial, Work
+from nas.search.types import Ask, Direction, Runner, State, Tell, Trial, Work
+from search_spaces.within import Violation
+
+NEVER = SchedulerConfig(method="none")
 
 
 @dataclass
 class PairRunner:
     """Two jobs at once, a step of each in turn."""
 
-    def run(self, ask: Callable[[], Job | None], work: Work, tell: Callable[[Report], None]) -> None:
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         active = [attempt(work, job, time_limit=None) for job in itertools.islice(iter(ask, None), 2)]
         while active:
             reports = active.pop(0)
             report = next(reports)
-            tell(report)
-            if not report.state.ended:
+            given_up = tell(report)
+            if not (given_up or report.state.ended):
                 active.append(reports)
             elif job := ask():
                 active.append(attempt(work, job, time_limit=None))
@@ -42,11 +46,14 @@ class Search:
     proxy: SumProxy = field(default_factory=SumProxy)
     runner: Runner = field(default_factory=LocalRunner)
     watch: Callable[[Trial], None] = lambda trial: None
+    objectives: Mapping[str, Direction] = field(default_factory=lambda: OBJECTIVES)
+    scheduler: SchedulerConfig = NEVER
+    violation: Violation | None = None
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)
         seed = driver_seed(1, self.store.slot)
-        strategy = build_strategy(config, self.space, OBJECTIVES, seed=seed, asked=self.store.asked)
+        strategy = build_strategy(config, self.space, self.objectives, seed=seed, asked=self.store.asked)
         return run_search(
             strategy=strategy,
             proxy=self.proxy,
@@ -56,6 +63,9 @@ class Search:
             seed=1,
             device="cpu",
             watch=self.watch,
+            objectives=self.objectives,
+            scheduler=SuccessiveHalving(self.scheduler, self.objectives, self.proxy.steps),
+            violation=self.violation,
             parse=parse,
         )
 
@@ -202,3 +212,63 @@ def test_a_strategy_hears_of_the_other_drivers_trials(tmp_path: Path) -> None:
     assert sum("theirs" in key for _, key in told) == 5
     assert seen == [trial.number for trial in store.history()]
     assert store.count == 10, "the other driver was told of no limit"
+
+
+@both_runners
+@pytest.mark.parametrize("method", ["asha", "hyperband"])
+def test_gives_up_early_what_is_hopeless(store: Store, runner: Runner, method: str) -> None:
+    """A sum's parts rank as the sum does, so the best is never given up."""
+    search = Search(store, proxy=SumProxy(steps=4), runner=runner, scheduler=SchedulerConfig(method=method))
+    result = search.run(30)
+    states = [trial.state for trial in store.trials()]
+    assert states.count(State.stopped) >= 5
+    assert states.count(State.finished) >= 3
+    assert all(len(trial.reports) in (1, 3) for trial in store.trials() if trial.state is State.stopped)
+    assert result.best is not None
+    assert result.best.scores["ap"] == max(t.reports[0]["ap"] * 4 for t in store.trials())  # type: ignore[index]
+
+
+@pytest.mark.parametrize("scheduler", [SchedulerConfig(), SchedulerConfig(method="hyperband", reduction=2.0)])
+def test_resumed_anywhere_it_gives_up_the_same(tmp_path: Path, scheduler: SchedulerConfig) -> None:
+    """By two objectives that conflict little, interrupted at every kind of report."""
+    proxy, both = SumProxy(steps=4), {"ap": "max", "spread": "min"}
+    unbroken = Store(str(tmp_path / "unbroken.db"))
+    Search(unbroken, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
+    wanted = [(trial.trace, trial.state, trial.reports) for trial in unbroken.trials()]
+    assert State.stopped in {state for _, state, _ in wanted}
+    for moment in range(1, 80, 13):
+        store = Store(str(tmp_path / f"{moment}.db"))
+        with pytest.raises(KeyboardInterrupt):
+            Search(store, proxy=proxy, scheduler=scheduler, objectives=both, watch=interrupt_at(moment)).run(24)
+        Search(store, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
+        assert [(trial.trace, trial.state, trial.reports) for trial in store.trials()] == wanted
+
+
+def test_optimises_what_it_is_asked_to(store: Store) -> None:
+    """The other way round, by another score than the proxy's own."""
+    result = Search(store, objectives={"spread": "min"}).run(40)
+    assert result.best is not None
+    assert result.best.scores["spread"] == min(t.scores["spread"] for t in store.trials())  # type: ignore[index]
+    Search(other := Store("sqlite://"), objectives={"recall": "max"}).run(1)
+    assert other.trials()[0].error == "ValueError: the proxy did not score ['recall']: it scored ['ap', 'spread']"
+
+
+def test_turns_away_what_is_not_allowed_before_a_worker_is_touched(store: Store, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    search = Search(store, DigitSpace(3), "random", SumProxy(log=str(log)), violation=odd)
+    assert not search.run(20).exhausted
+    assert len(store.trials()) == len(log.read_text().split()) == 20
+    assert not any(odd(parse(trial.genotype)) for trial in store.trials())
+    assert store.rejected > 5
+    assert store.asked >= 20 + store.rejected
+
+
+def test_says_when_nothing_is_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.search.run_search.MOST_REPEATS", 50)
+    result = Search(store, violation=lambda digits: 1.0).run(5)
+    assert result.exhausted
+    assert (store.rejected, store.trials()) == (50, [])
+
+
+def odd(digits: Digits) -> float:
+    return float(sum(digits.values) % 2)

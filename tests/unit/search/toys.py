@@ -45,7 +45,7 @@ class DigitSpace:
 
 @dataclass(frozen=True)
 class SumProxy:
-    """A candidate is worth its digits' mean, of which it shows a part at each step."""
+    """A candidate is worth its digits' mean, of which it shows a part at each step, and has a spread."""
 
     steps: int = 2
     pause: float = 0.0
@@ -59,7 +59,8 @@ class SumProxy:
     def evaluate(self, genotype: Digits, *, seed: int, device: str) -> Iterator[Scores]:
         for step in range(1, self.steps + 1):
             time.sleep(self.pause)
-            yield {"ap": sum(genotype.values) / len(genotype.values) * step / self.steps}
+            spread = float(max(genotype.values) - min(genotype.values))
+            yield {"ap": sum(genotype.values) / len(genotype.values) * step / self.steps, "spread": spread}
         if self.log:
             with open(self.log, "a") as file:  # noqa: PTH123 - appends of one line do not tear
                 file.write(f"{genotype.key()}\n")

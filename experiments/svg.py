@@ -1,0 +1,26 @@
+"""Plots as SVG text, the same at every call."""
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def svg(draw: "Callable[[Figure], None]", *, name: str, inches: tuple[float, float]) -> str:
+    """What `draw` puts on a figure of that size.
+
+    Args:
+        name: of the plot; the identifiers inside are made from it.
+    """
+    # it takes a second to import
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure = Figure(figsize=inches, layout="constrained")
+        draw(figure)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()

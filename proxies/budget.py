@@ -1,0 +1,105 @@
+"""What candidates may cost: a gate that no weight is allocated for."""
+
+import math
+import random
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from nas.cost import Cost
+from proxies.candidate import price_candidate
+from proxies.config import ProxyConfig
+from search_spaces.choose import Sampled, SearchSpace, sample
+from search_spaces.genotype import Genotype
+from search_spaces.ops import GenotypeError
+from search_spaces.within import approach
+
+_MIB = 2**20
+_LOOKED_AT = 200
+
+
+class Limits(BaseModel):
+    """What a candidate may cost as the proxy builds it: HIGHEST, or LOWEST HIGHEST; anything where nothing is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gmacs: tuple[float, ...] = ()
+    """Thousands of millions of multiply-adds for one image."""
+    mparams: tuple[float, ...] = ()
+    """Millions of parameters."""
+    activation_mib: tuple[float, ...] = ()
+    """MiB that convolutions write for one image."""
+    peak_memory_mib: tuple[float, ...] = ()
+    """MiB of an inference, as `nas.cost.Cost` estimates them."""
+
+    @field_validator("*")
+    @classmethod
+    def _check(cls, bounds: tuple[float, ...]) -> tuple[float, ...]:
+        if len(bounds) > 2 or not all(0 <= bound < math.inf for bound in bounds) or list(bounds) != sorted(bounds):
+            raise ValueError(f"{bounds} is no limit: give the highest value, or the lowest and the highest")
+        if bounds and not bounds[-1]:
+            raise ValueError("nothing costs 0 or less: give a higher limit")
+        return bounds
+
+    def excess(self, price: Cost) -> float:
+        """How far a cost is from the limits, in parts of them, all added up; 0 within."""
+        return sum(_excess(value, getattr(self, name)) for name, value in _measured(price).items())
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The `Violation` of a search: what a genotype costs too much or too little, infinite where it cannot be built."""
+
+    limits: Limits
+    config: ProxyConfig
+    num_classes: int
+
+    def __call__(self, genotype: Genotype) -> float:
+        try:
+            return self.limits.excess(price_candidate(genotype, self.config, self.num_classes))
+        except GenotypeError:
+            return math.inf
+
+
+def require_within(space: SearchSpace[Genotype], budget: Budget) -> None:
+    """Refuse limits that nothing in a space seems to keep, before any search begins.
+
+    Raises:
+        GenotypeError: with what random members cost, or why they cannot be built.
+    """
+    rng = random.Random(0)
+    drawn: list[Sampled[Genotype]] = []
+    for _ in range(_LOOKED_AT):
+        drawn.append(sample(space, rng))
+        if not budget(drawn[-1].value):
+            return
+    closest = min(drawn, key=lambda member: budget(member.value))
+    if not approach(space, budget, closest, rng, tries=_LOOKED_AT)[1]:
+        return
+    built = [member for member in drawn if budget(member.value) < math.inf] or drawn
+    costs = [_measured(price_candidate(member.value, budget.config, budget.num_classes)) for member in built]
+    told = ", ".join(
+        f"{name} from {min(cost[name] for cost in costs):.4g} to {max(cost[name] for cost in costs):.4g}"
+        for name in costs[0]
+        if getattr(budget.limits, name)
+    )
+    raise GenotypeError(f"limits: nothing in space {space.name!r} was found to keep them: it has {told}; give others")
+
+
+def _measured(price: Cost) -> dict[str, float]:
+    """A cost in the limits' names and units."""
+    return {
+        "gmacs": price.macs / 1e9,
+        "mparams": price.parameters / 1e6,
+        "activation_mib": price.activation_bytes / _MIB,
+        "peak_memory_mib": price.peak_memory / _MIB,
+    }
+
+
+def _excess(value: float, bounds: tuple[float, ...]) -> float:
+    if not bounds:
+        return 0.0
+    lowest, highest = bounds if len(bounds) == 2 else (0.0, bounds[0])
+    if value > highest:
+        return value / highest - 1
+    return 1 - value / lowest if value < lowest else 0.0

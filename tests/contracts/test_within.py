@@ -1,0 +1,114 @@
+"""Every strategy keeps to a budget: what it proposes can be built and costs what it may."""
+
+import random
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+from test_strategies import BagSpace, drive, every_strategy, make, remember
+
+from nas.cost import cost
+from nas.search.store import Store
+from nas.search.types import Candidate, State, Strategy, Trial
+from proxies.budget import Budget, Limits
+from proxies.short_train import ShortTrainConfig
+from search_spaces.choose import crossover, follow, mutate, neighbours, replay, sample
+from search_spaces.genotype import Genotype, Scale
+from search_spaces.registry import SPACES
+from search_spaces.within import Within
+
+WIDE = ShortTrainConfig(scale=Scale(width=0.25, output_width=32, head_depth=1))
+"""The head does not outweigh the rest, so that costs differ: from 54 to 80 million multiply-adds."""
+
+
+def gmacs(genotype: Genotype) -> float:
+    return cost(genotype, WIDE.scale, image_size=WIDE.image_size, num_classes=10).macs / 1e9
+
+
+def band(target: float) -> Budget:
+    return Budget(Limits(gmacs=(0.95 * target, 1.05 * target)), WIDE, 10)
+
+
+def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
+    """Ask and tell in turn: few multiply-adds are good, which pulls away from where the budget is."""
+    proposals = []
+    for number in range(first, first + asks):
+        proposal = strategy.ask()
+        scores = {"ap": 1 - gmacs(proposal.value)}  # type: ignore[arg-type]
+        strategy.tell(Trial(number, State.finished, proposal.key, proposal.trace, "{}", 0, (scores,)))
+        proposals.append(proposal)
+    return proposals
+
+
+@every_strategy
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("space", ["joint", "spinenet"])
+def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str, quantile: float) -> None:
+    drawn = sorted(gmacs(sample(SPACES[space], random.Random(seed)).value) for seed in range(40))
+    budget = band(drawn[int(quantile * 39)])
+    proposals = search(make(name, Within(SPACES[space], budget, seed=0)), 20)
+    assert sum(budget(proposal.value) == 0 for proposal in proposals) >= 18  # type: ignore[arg-type]
+    for proposal in proposals:
+        assert replay(SPACES[space], proposal.trace).key() == proposal.key
+    assert len({proposal.key for proposal in proposals}) >= 12, "repair does not lead to one and the same"
+
+
+@every_strategy
+def test_what_fits_is_left_as_it_is(name: str) -> None:
+    space = SPACES["spinenet"]
+    budget = Budget(Limits(gmacs=(100.0,)), WIDE, 10)
+    assert search(make(name, Within(space, budget, seed=0)), 12) == search(make(name, space), 12)
+
+
+@every_strategy
+@pytest.mark.parametrize("stop", [0, 7])
+def test_resumes_from_a_store(name: str, stop: int) -> None:
+    """What is proposed depends on nothing that a store does not know: another part of the same seed goes on."""
+
+    def build(asked: int = 0) -> Strategy:
+        return make(name, Within(BagSpace(), ten_at_most, seed=0), asked=asked)
+
+    store, unbroken = Store("sqlite://"), build()
+    for _ in range(stop):
+        remember(store, unbroken)
+    resumed = build(store.asked)
+    for trial in store.history():
+        resumed.tell(trial)
+    assert drive(resumed, 10) == drive(unbroken, 10)
+
+
+def ten_at_most(bag: object) -> float:
+    return max(0, sum(map(int, bag.key())) - 10)  # type: ignore[attr-defined]
+
+
+@every_strategy
+@pytest.mark.parametrize("far", [1.0, float("inf")], ids=["too much", "unbuildable"])
+def test_serves_any_space(name: str, far: float) -> None:
+    strategy = make(name, Within(BagSpace(), lambda bag: far if ten_at_most(bag) else 0.0, seed=3))
+    assert all(ten_at_most(replay(BagSpace(), strategy.ask().trace)) == 0 for _ in range(20))
+
+
+@pytest.mark.parametrize("violation", [lambda bag: 1.0, lambda bag: float("inf")], ids=["too much", "unbuildable"])
+def test_where_nothing_fits_it_still_proposes(violation: Callable[[object], float]) -> None:
+    space = BagSpace(length=2, base=2)
+    strategy = make("random", Within(space, violation, seed=0))
+    assert all(replay(space, proposal.trace).key() == proposal.key for proposal in (strategy.ask() for _ in range(5)))
+
+
+def test_whatever_is_done_to_a_part_stays_within_it() -> None:
+    """Members, mutants, children and neighbours; and a trace leads back to its member."""
+    part, rng = Within(BagSpace(), ten_at_most, seed=0), random.Random(0)
+    for _ in range(20):
+        first, second = sample(part, rng), sample(part, rng)
+        made = [first, mutate(part, first.trace, rng), crossover(part, first.trace, second.trace, rng)]
+        for member in [*made, *islice(neighbours(part, first.trace, rng), 5)]:
+            assert ten_at_most(member.value) == 0
+            assert replay(part, member.trace) == replay(BagSpace(), member.trace) == member.value
+
+
+def test_what_is_moved_stays_near() -> None:
+    """One digit too much costs a decision or two, not all of them."""
+    part = Within(BagSpace(length=20, base=3), lambda bag: max(0, sum(bag.digits) - 20), seed=0)
+    trace = {f"d{i}": 2 if i == 0 else 1 for i in range(20)}
+    moved = follow(part, trace, random.Random(0))
+    assert 0 < sum(moved.trace[name] != choice for name, choice in trace.items()) <= 4

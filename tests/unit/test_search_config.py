@@ -1,0 +1,30 @@
+"""What a search's configuration says of its objectives."""
+
+import pytest
+
+from experiments.config import SearchConfig
+
+
+@pytest.mark.parametrize(
+    ("named", "directions", "compared"),
+    [
+        ((), {"ap": "max", "gmacs": "min"}, ["ap"]),
+        (("ap",), {"ap": "max"}, ["ap"]),
+        (("loss",), {"loss": "min"}, ["loss"]),
+        (("ap", "gmacs"), {"ap": "max", "gmacs": "min"}, ["ap", "gmacs"]),
+        (("mparams", "ap50", "loss"), {"mparams": "min", "ap50": "max", "loss": "min"}, ["mparams", "ap50", "loss"]),
+    ],
+)
+def test_named_objectives_decide_what_is_given_up(
+    named: tuple[str, ...], directions: dict[str, str], compared: list[str]
+) -> None:
+    """Where none is named, AP alone does, and multiply-adds are an objective beside it."""
+    config = SearchConfig(objectives=named)
+    assert list(config.directions.items()) == list(directions.items()), "the first one ranks trials"
+    assert list(config.compared) == compared
+    assert config.compared.items() <= config.directions.items()
+
+
+def test_a_written_configuration_is_read_as_it_was() -> None:
+    config = SearchConfig.model_validate({"objectives": ["loss"], "limits": {"gmacs": [0.04, 0.05]}})
+    assert SearchConfig.model_validate_json(config.model_dump_json()) == config
