@@ -52,7 +52,7 @@ class PoolRunner:
                 for worker, report in self._listen(pool, jobs, work):
                     given_up = tell(report)
                     if not report.state.ended:
-                        worker.answer(given_up)
+                        worker.answer(report, given_up)
         finally:
             for worker in pool:
                 worker.stop()
@@ -158,10 +158,12 @@ class _Worker:
             self._next()
         return message
 
-    def answer(self, given_up: bool) -> None:
-        """Say whether the job it is at is given up: it waits to hear after each fidelity step."""
+    def answer(self, report: Report, given_up: bool) -> None:
+        """Say whether the job it has reported on is given up: it waits to hear that after each fidelity step."""
         if given_up:
             self._next()
+        else:
+            self._since = time.monotonic() - report.seconds  # what it waited does not count
         with suppress(OSError):
             self.connection.send(given_up)
 

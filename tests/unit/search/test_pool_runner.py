@@ -131,6 +131,24 @@ def test_a_job_that_is_given_up_goes_no_further(batch: int) -> None:
     given_up_jobs_go_no_further(PoolRunner(workers=1, batch=batch))
 
 
+def test_time_does_not_count_while_a_worker_waits_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_runner, "GRACE_S", 0.2)
+    journal = Journal(["slow", "slow"])
+
+    def tell(report: Report) -> bool:
+        time.sleep(0.6 * (len(journal.reports) == 0))
+        return journal.tell(report)
+
+    PoolRunner(workers=2, batch=1, time_limit=0.3).run(journal.ask, two_steps, tell)
+    assert {end.state for end in journal.ends().values()} == {State.finished}
+
+
+def two_steps(job: Job) -> Iterator[Scores]:
+    yield {"ap": 0.0}
+    time.sleep(0.15)
+    yield {"ap": 1.0}
+
+
 def test_an_interrupt_reaches_the_caller() -> None:
     def tell(report: Report) -> bool:
         raise KeyboardInterrupt
