@@ -76,11 +76,13 @@ def _usage_errors() -> tuple[type[Exception], ...]:
     from nas.training.checkpoint import CheckpointError
     from nas.training.device import DeviceError
     from search_spaces.choose import SpaceExhausted
+    from search_spaces.importing import ImportPathError
     from search_spaces.ops import GenotypeError
 
     return (
         UsageError,
         SpaceExhausted,
+        ImportPathError,
         CannotRun,
         DeviceError,
         DataError,

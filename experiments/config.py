@@ -1,6 +1,7 @@
 """The configuration of a run: everything that replays it."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -9,12 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from nas.data.digits import DigitsConfig
 from nas.search.scheduler import AshaConfig
 from nas.search.strategies import StrategyConfig
+from proxies.cost import CostConfig
 from proxies.ranking import Measurement, Plan, draw_candidates, measurements
+from proxies.registry import PROXIES, QUICK, BuiltIn
 from proxies.short_train import ShortTrainConfig
+from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.choose import Sampled, sample
 from search_spaces.genotype import Genotype
+from search_spaces.importing import imported, is_import_path
 from search_spaces.naming import unknown
-from search_spaces.registry import SPACES
+from search_spaces.registry import find_space
+
+RunnerName = Literal["ray", "pool", "local"]
 
 
 class RunConfig(BaseModel):
@@ -29,19 +36,23 @@ class RunConfig(BaseModel):
     data: str = "digits"
     """A directory in COCO's format, or "digits"."""
     space: str = "joint"
-    """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, or one of SpineNet's partly permuted ones."""
+    """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of SpineNet's partly permuted ones, or
+    your own, my_module:MySpace."""
     seed: int = Field(0, ge=0)
     """Of candidates, weights and the order of data."""
     out: Path | None = Field(None, exclude=True)
     """The run's directory; a new one under runs/ if not given."""
-    runner: Literal["ray", "local"] = "ray"
-    """ray: several trials at once, stopped early where hopeless; local: one after the other, in this process."""
+    runner: RunnerName | None = None
+    """ray: several trials at once, stopped early where hopeless; pool: processes of one thread each, for proxies of
+    which many pass in a second; local: one after the other, in this process. If not given, ray, or pool for a search
+    by zero_cost or cost."""
     ray_address: str | None = None
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
     """CPU cores a trial reserves."""
     gpus_per_trial: float | None = Field(None, ge=0)
-    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine has a GPU."""
+    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine has a GPU; the
+    pool reserves nothing, and stays on CPUs unless it is given more than 0."""
     concurrent: int | None = Field(None, ge=1)
     """Trials at once; as many as there is room for if not given."""
     time_limit: float | None = Field(1800.0, gt=0)
@@ -51,9 +62,13 @@ class RunConfig(BaseModel):
     @field_validator("space")
     @classmethod
     def _known(cls, space: str) -> str:
-        if space not in SPACES:
-            raise ValueError(unknown("space", space, SPACES))
+        find_space(space)
         return space
+
+    @property
+    def runs_on(self) -> RunnerName:
+        """The runner: as given, else the one that suits."""
+        return self.runner or "ray"
 
 
 class SearchConfig(RunConfig):
@@ -68,7 +83,36 @@ class SearchConfig(RunConfig):
     """Whether asynchronous successive halving stops hopeless trials (ray only)."""
     asha: AshaConfig = AshaConfig()
     strategy: StrategyConfig = StrategyConfig()
+    by: str = "short_train"
+    """What judges candidates: short_train, set up by --proxy; zero_cost; cost; or your own, my_module:my_proxy, which
+    is called with the training and the validation set."""
     proxy: ShortTrainConfig = ShortTrainConfig()
+    zero_cost: ZeroCostConfig = ZeroCostConfig(scores=("naswot",))
+    cost: CostConfig = CostConfig()
+
+    @field_validator("by")
+    @classmethod
+    def _judges(cls, by: str) -> str:
+        if is_import_path(by):
+            imported(by)
+        elif by not in PROXIES:
+            raise ValueError(unknown("proxy", by, PROXIES))
+        return by
+
+    @property
+    def built_in(self) -> BuiltIn | None:
+        """The settings of what judges candidates; None for a proxy of the user's own."""
+        known: Mapping[str, BuiltIn] = {"short_train": self.proxy, "zero_cost": self.zero_cost, "cost": self.cost}
+        return known.get(self.by)
+
+    @property
+    def size(self) -> BuiltIn:
+        """How big candidates are judged; a proxy of the user's own is taken to be as big as a short training."""
+        return self.built_in or self.proxy
+
+    @property
+    def runs_on(self) -> RunnerName:
+        return self.runner or ("pool" if self.by in QUICK else "ray")
 
 
 class RankOptions(RunConfig):
@@ -90,7 +134,7 @@ class RankOptions(RunConfig):
 
     @model_validator(mode="after")
     def _varies(self) -> Self:
-        drawn = (sample(SPACES[self.space], random.Random(i)).trace for i in range(20 * bool(self.vary)))
+        drawn = (sample(find_space(self.space), random.Random(i)).trace for i in range(20 * bool(self.vary)))
         known = {word for trace in drawn for name in trace for word in name.split(".")}
         for word in self.vary:
             if word not in known:
@@ -112,7 +156,7 @@ class RankConfig(RankOptions):
         Raises:
             SpaceExhausted: the space does not have as many.
         """
-        return draw_candidates(SPACES[self.space], self.candidates, seed=self.seed, vary=self.vary)
+        return draw_candidates(find_space(self.space), self.candidates, seed=self.seed, vary=self.vary)
 
     def queue(self) -> list[Measurement]:
         """All that is to be measured, in order."""

@@ -1,12 +1,10 @@
 """Carrying a run on: from its directory to its winner."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from rich.console import Console
 
 from experiments.config import SearchConfig
-from experiments.opening import open_for
 from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
@@ -17,8 +15,7 @@ from nas.search.strategies import build_strategy
 from nas.search.types import Direction, Proxy, Trial
 from proxies.features import features
 from proxies.predictor import Ensemble
-from proxies.short_train import ShortTrain
-from search_spaces.registry import SPACES
+from search_spaces.registry import find_space
 
 
 def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
@@ -38,7 +35,7 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
 def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
     config = run.config()
     store = run.store()
-    space = SPACES[config.space]
+    space = find_space(config.space)
     strategy = build_strategy(
         config.strategy,
         space,
@@ -51,7 +48,7 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
         strategy.tell(trial)
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
-    if config.runner == "local" and config.early_stopping:
+    if config.runs_on == "local" and config.early_stopping:
         console.print("The local runner trains every trial in full: only Ray stops hopeless ones early.")
     try:
         with LiveView(
@@ -78,16 +75,6 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
     if result.exhausted:
         console.print("The strategy found nothing new to propose: the space is exhausted.")
     return 0 if result.best else 1
-
-
-def prepare(config: SearchConfig, console: Console) -> ShortTrain:
-    """Open and decode the data, once for all trials.
-
-    Raises:
-        DataError: the data cannot be used.
-        GenotypeError: the proxy's scale does not suit the space.
-    """
-    return open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
 
 
 def _conclude(

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.config import SearchConfig
+from experiments.judging import objectives as objectives_of
 from experiments.run_directory import RunDirectory
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import leaderboard, summary_document
@@ -35,7 +36,7 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "inspect", arguments)
     run = RunDirectory.open(asked.run, SearchConfig)
-    objectives = run.config().proxy.objectives
+    objectives = objectives_of(run)
     trials = run.store().trials()
     if asked.json:
         print(json.dumps(summary_document(trials, objectives)))

@@ -6,10 +6,12 @@ from rich.console import Console
 
 from experiments.arguments import parse, split_positional
 from experiments.config import SearchConfig
+from experiments.judging import prepare
 from experiments.presets import preset
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, prepare
+from experiments.searching import carry_on
 from nas.data.detection_set import DataError
+from search_spaces.importing import ImportPathError
 from search_spaces.ops import GenotypeError
 
 
@@ -22,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     console = Console()
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
-        proxy = prepare(run.config(), console)
-    except (DataError, GenotypeError):
+        proxy = prepare(run, console)
+    except (DataError, GenotypeError, ImportPathError):
         run.discard()
         raise
     return carry_on(run, proxy, console)
