@@ -11,6 +11,7 @@ VERBS = {
     "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
     "resume": ("RUN", "go on with a search that was interrupted"),
     "inspect": ("RUN", "show what a search has found"),
+    "check": ("MODULE:NAME", "whether your own space, strategy or proxy keeps the promises that ours keep"),
     "rank": ("[RANKING]", "how far each proxy can be trusted, and which is the cheapest that can"),
     "cost": ("GENOTYPE", "parameters, multiply-adds, memory and latency"),
     "draw": ("GENOTYPE", "draw the graph"),
@@ -24,7 +25,7 @@ USAGE = "\n".join(
     [
         "usage: nas VERB [arguments]",
         "",
-        *(f"  {verb:9} {what:11} {about}" for verb, (what, about) in VERBS.items()),
+        *(f"  {verb:13} {what:11} {about}" for verb, (what, about) in VERBS.items()),
         "",
         "GENOTYPE is a JSON file, zoo:NAME, RUN (its best) or RUN#N. `nas VERB --help` tells the rest.",
     ]

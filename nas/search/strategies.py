@@ -189,9 +189,18 @@ def build_strategy(
         ImportPathError: the import path leads to nothing that is called so and makes a strategy.
     """
     task = Task(space, objectives, seed, asked, predictor)
-    if not is_import_path(config.name):
-        return STRATEGIES[config.name](config, task)
-    own: Strategy = build_own(config.name, config, task, call="MyStrategy(config, task)", needs=("ask", "tell"))
+    if is_import_path(config.name):
+        return build_own_strategy(config.name, config, task)
+    return STRATEGIES[config.name](config, task)
+
+
+def build_own_strategy(path: str, config: StrategyConfig, task: Task) -> Strategy:
+    """A user's own strategy, from the function or class at an import path.
+
+    Raises:
+        ImportPathError: the path leads to nothing that is called with these two and makes a strategy.
+    """
+    own: Strategy = build_own(path, config, task, call="MyStrategy(config, task)", needs=("ask", "tell"))
     return own
 
 
