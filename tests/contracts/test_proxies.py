@@ -1,16 +1,15 @@
 """What every proxy promises to a search."""
 
-from collections.abc import Callable
-
 import pytest
 
 from experiments.contracts.proxies import PROXY
 from nas.data.digits import DigitsConfig, digits
 from nas.search.types import Proxy
 from nas.training.recipe import Recipe
-from proxies.cost import CostConfig, CostProxy
+from proxies.cost import CostConfig
+from proxies.registry import PROXIES, BuiltIn, prepare
 from proxies.short_train import ShortTrain, ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
+from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import zoo
@@ -20,26 +19,16 @@ SEEDLESS = {"cost"}
 """Those that count and draw nothing."""
 
 
-def _short_train() -> Proxy:
-    config = ShortTrainConfig(scale=SCALE, steps=4, rungs=2, recipe=Recipe(batch_size=4))
-    return ShortTrain.prepare(config, digits(DigitsConfig(train_images=8, val_images=4)))
-
-
-def _zero_cost() -> Proxy:
-    config = ZeroCostConfig(scale=SCALE, batch_size=4)
-    return ZeroCost.prepare(config, digits(DigitsConfig(train_images=8, val_images=1)))
-
-
-def _cost() -> Proxy:
-    return CostProxy.prepare(CostConfig(scale=SCALE), digits(DigitsConfig(train_images=1, val_images=1)))
-
-
-PROXIES: dict[str, Callable[[], Proxy]] = {"short_train": _short_train, "zero_cost": _zero_cost, "cost": _cost}
+SETTINGS: dict[str, BuiltIn] = {
+    "short_train": ShortTrainConfig(scale=SCALE, steps=4, rungs=2, recipe=Recipe(batch_size=4)),
+    "zero_cost": ZeroCostConfig(scale=SCALE, batch_size=4),
+    "cost": CostConfig(scale=SCALE),
+}
 
 
 @pytest.fixture(scope="module", params=PROXIES)
 def proxy(request: pytest.FixtureRequest) -> Proxy:
-    return PROXIES[request.param]()
+    return prepare(SETTINGS[request.param], digits(DigitsConfig(train_images=8, val_images=4)))
 
 
 @pytest.mark.parametrize("promise", PROXY)
