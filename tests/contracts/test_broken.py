@@ -69,7 +69,7 @@ def test_what_keeps_every_promise_is_told_so(kind: str) -> None:
         ),
         ("members are hashable and know their key", Made(lambda choose: Pair("long" * 60, 0)), "1 to 200 characters"),
         ("members are hashable and know their key", Made(counts), "draw from nothing but `choose`"),
-        ("every option of every decision can be built", Made(corner), "first=199 beside"),
+        ("every option of every decision can be built", Made(corner), "first=100 beside"),
         ("a crossover takes from its parents", Made(counts), "draw from nothing but `choose`"),
         ("a mutation is another member, one decision away", Made(counts), "draw from nothing but `choose`"),
     ],
