@@ -11,6 +11,7 @@ VERBS = {
     "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
     "resume": ("RUN", "go on with a search that was interrupted"),
     "inspect": ("RUN", "show what a search has found"),
+    "export-optuna": ("RUN", "a search as an Optuna study, for its plots and its dashboard"),
     "check": ("MODULE:NAME", "whether your own space, strategy or proxy keeps the promises that ours keep"),
     "rank": ("[RANKING]", "how far each proxy can be trusted, and which is the cheapest that can"),
     "cost": ("GENOTYPE", "parameters, multiply-adds, memory and latency"),
