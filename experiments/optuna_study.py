@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from json import JSONDecodeError
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -93,13 +94,22 @@ def _told(where: str) -> Iterator[None]:
 
 def _storage(where: str) -> BaseStorage:
     if "://" not in where:
-        return JournalStorage(JournalFileBackend(where))
+        return _journal(Path(where))
     engine = create_engine(where)
     ours = versions.name in inspect(engine).get_table_names()
     engine.dispose()
     if ours:
         raise UsageError(f"--storage {where}: it holds our own tables, which are called as Optuna's: give another")
     return RDBStorage(where)
+
+
+def _journal(file: Path) -> BaseStorage:
+    """Optuna would append to whatever file it is given."""
+    if file.is_file():
+        with file.open("rb") as there:
+            if there.read(1) not in (b"", b"{"):
+                raise UsageError(f"--storage {file}: it is there and is no journal of Optuna's: give another file")
+    return JournalStorage(JournalFileBackend(str(file)))
 
 
 def _study(storage: BaseStorage, name: str, objectives: Mapping[str, Direction]) -> optuna.Study:

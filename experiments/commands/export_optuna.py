@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"{run.path} has no ended trial yet: `nas resume {run.path}` goes on with it")
     name = asked.study or run.path.resolve().name
     console = Console(soft_wrap=True)
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("exporting", total=ended)
         space = find_space(run.config().space)
         added = export(trials, ranked_by, space, asked.storage, name, watch=lambda: bar.advance(task))
