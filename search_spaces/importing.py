@@ -67,7 +67,8 @@ def require(path: str, thing: object, needs: Sequence[str]) -> None:
         ImportPathError: with what is missing.
     """
     if missing := [name for name in needs if getattr(thing, name, None) is None]:
-        raise ImportPathError(f"{path}: a {type(thing).__name__} has no {' and no '.join(missing)}: give it that")
+        kind = type(thing).__name__
+        raise ImportPathError(f"{path} gives an object of type {kind}, which has no {' and no '.join(missing)}")
 
 
 def _module(path: str, module: str) -> Any:
