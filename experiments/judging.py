@@ -7,6 +7,7 @@ from functools import partial
 from rich.console import Console
 
 from experiments.config import SearchConfig
+from experiments.errors import UsageError
 from experiments.opening import open_for
 from experiments.run_directory import RunDirectory
 from nas.search.types import Direction, Proxy
@@ -33,11 +34,15 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Proxy:
 
 
 def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:
-    """What the run optimises; nothing where its own proxy has never been built."""
+    """What the run optimises.
+
+    Raises:
+        UsageError: the run was cut short before the user's own proxy could tell.
+    """
     if settings := run.config().built_in:
         return settings.objectives
     kept = run.path / OBJECTIVES
     if not kept.is_file():
-        return {}
+        raise UsageError(f"{run.path} has not begun, as it has no {OBJECTIVES}: `nas resume {run.path}` begins it")
     found: Mapping[str, Direction] = json.loads(kept.read_bytes())
     return found

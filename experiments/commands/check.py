@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal, get_type_hints
 
 from rich.console import Console
+from rich.text import Text
 from tyro.conf import Positional
 
 from experiments.arguments import parse
@@ -47,11 +48,14 @@ def main(arguments: Sequence[str]) -> int:
     broken = 0
     for outcome in _CHECKS[kind](asked.name):
         broken += outcome.fault is not None
-        mark = "[green]held  [/green]" if outcome.fault is None else "[red]broken[/red]"
-        console.print(mark, outcome.promise, highlight=False)
-        if outcome.fault:
-            console.print(f"       {outcome.fault}", markup=False, highlight=False)
+        console.print(_line(outcome))
     return 1 if broken else 0
+
+
+def _line(outcome: Outcome) -> Text:
+    if outcome.fault is None:
+        return Text.assemble(("held", "green"), f"    {outcome.promise}")
+    return Text.assemble(("broken", "bold red"), f"  {outcome.promise}: {outcome.fault}")
 
 
 def _kind(path: str) -> Kind:

@@ -1,5 +1,6 @@
 """What every strategy promises, over any space of keyed values."""
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,12 @@ from experiments.contracts.contract import Broken, Contract
 from nas.search.store import Store
 from nas.search.strategies import Task
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
-from proxies.features import features
-from search_spaces.choose import Chooser, SearchSpace, replay
-from search_spaces.genotype import Genotype
+from search_spaces.choose import Choice, Chooser, Keyed, SearchSpace, replay
 from search_spaces.joint import JointSpace
 
 OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
 CHANCE = 3.5
-"""Of 5; the mean best of 100 random bags of ten digits is 3.77 over 40 seeds, give or take .03."""
+"""Of 5; the mean best of 200 random bags of ten digits is 3.83, give or take .05."""
 PURE = "let a proposal depend on the seed, on how often it was asked and on what it was told, and on nothing else"
 
 Build = Callable[[Task], Strategy]
@@ -47,23 +46,54 @@ class BagSpace:
         return Bag(tuple(choose(f"d{i}", range(self.base)) for i in range(self.length)))
 
 
-class LeastSquares:
-    """A predictor of any space here: linear in how often a bag has each digit, or in a genotype's features."""
+@dataclass(frozen=True)
+class Route:
+    """What was chosen, in order."""
 
-    def fit(self, values: Sequence[Bag | Genotype], scores: Sequence[float], *, seed: int) -> None:
+    steps: tuple[Choice, ...]
+
+    def key(self) -> str:
+        return repr(self.steps)
+
+
+@dataclass(frozen=True)
+class RouteSpace:
+    """Options of every type, some of which are asked for only because of others, and one that is none."""
+
+    name: str = "routes"
+
+    def build(self, choose: Chooser, /) -> Route:
+        steps: list[Choice] = [choose("pair", ((0, 1), (0, 2), (1, 2))), choose("only", ("this",))]
+        if choose("long", (False, True)):
+            steps += [choose("turn.a", (0.5, 1.0)), choose("turn.b", ("left", "right"))]
+        elif choose("short", (1, 2)) == 2:
+            steps.append(choose("turn.c", ("left", "right")))
+        return Route(tuple(steps))
+
+
+class LeastSquares:
+    """A predictor of any space: linear in how often a key has each character, as a bag has each digit."""
+
+    def fit(self, values: Sequence[Keyed], scores: Sequence[float], *, seed: int) -> None:
         self._weights = np.linalg.lstsq(self._vectors(values), np.array(scores))[0]
 
-    def predict(self, values: Sequence[Bag | Genotype]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict(self, values: Sequence[Keyed]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self._vectors(values) @ self._weights, np.zeros(len(values))
 
-    def _vectors(self, values: Sequence[Bag | Genotype]) -> NDArray[np.float64]:
-        rows = [np.bincount(v.digits, minlength=6) if isinstance(v, Bag) else features(v) for v in values]
-        return np.stack(rows).astype(np.float64)
+    def _vectors(self, values: Sequence[Keyed]) -> NDArray[np.float64]:
+        counts = [np.bincount(list(value.key().encode()), minlength=128) for value in values]
+        return np.stack(counts).astype(np.float64)
 
 
-def task(space: SearchSpace[Bag | Genotype] | None = None, *, seed: int = 0, asked: int = 0) -> Task:
-    """What a strategy is built for: bags, unless another space is given."""
-    return Task(space or BagSpace(), OBJECTIVES, seed, asked, LeastSquares())
+def task(
+    space: SearchSpace[Keyed] | None = None,
+    *,
+    seed: int = 0,
+    asked: int = 0,
+    objectives: Mapping[str, Direction] = OBJECTIVES,
+) -> Task:
+    """What a strategy is built for: bags by one objective, unless others are given."""
+    return Task(space or BagSpace(), objectives, seed, asked, LeastSquares())
 
 
 def judge(number: int, candidate: Candidate) -> Trial:
@@ -82,9 +112,9 @@ def drive(strategy: Strategy, asks: int) -> list[Candidate]:
     return asked
 
 
-def reached(build: Build, *, seeds: int = 12) -> float:
-    """The mean best score of 100 bags of ten digits, of which chance reaches 3.77 and the best is 5."""
-    runs = (drive(build(task(BagSpace(length=10), seed=seed)), 100) for seed in range(seeds))
+def reached(build: Build) -> float:
+    """The mean best score of 200 bags of ten digits at three seeds, of which chance reaches 3.83 and the best is 5."""
+    runs = (drive(build(task(BagSpace(length=10), seed=seed)), 200) for seed in range(3))
     return statistics.mean(max(judge(0, candidate).reports[0]["ap"] for candidate in asked) for asked in runs)
 
 
@@ -93,7 +123,7 @@ def _proposes_members(build: Build) -> None:
         _require_member(BagSpace(), candidate)
 
 
-def _require_member(space: SearchSpace[Bag | Genotype], candidate: Candidate) -> None:
+def _require_member(space: SearchSpace[Keyed], candidate: Candidate) -> None:
     key = replay(space, candidate.trace).key()
     if key != candidate.key or candidate.value.key() != key:
         raise Broken(
@@ -110,6 +140,39 @@ def _searches_genotypes(build: Build) -> None:
         _require_member(space, candidate)
         scores = {"ap": number / 10}
         strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+def _searches_any_options(build: Build) -> None:
+    space = RouteSpace()
+    strategy = build(task(space))
+    for number in range(150):
+        candidate = strategy.ask()
+        _require_member(space, candidate)
+        scores = {"ap": len(candidate.trace) + float("left" in candidate.trace.values())}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+def _searches_by_several_objectives(build: Build) -> None:
+    strategy = build(task(objectives={"ap": "max", "gmacs": "min"}))
+    for number in range(130):
+        candidate = strategy.ask()
+        scores = {"ap": sum(map(int, candidate.key)) / 10, "gmacs": float(int(candidate.key[0]))}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+def _learns_nothing_from_bad_scores(build: Build) -> None:
+    """That the key has had its trial may count; what it came to may not."""
+    strategies = [build(task(BagSpace(length=10))) for _ in range(3)]
+    bad = [(State.failed, 9.0), (State.failed, -9.0), (State.finished, math.nan)]
+    for number in range(60):
+        candidate, *others = [strategy.ask() for strategy in strategies]
+        if others != [candidate] * 2:
+            raise Broken(
+                "scores of failed trials, or scores that are no numbers, change what it proposes: leave them out"
+            )
+        for strategy, (state, score) in zip(strategies, bad, strict=True):
+            told = Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": score},))
+            strategy.tell(judge(0, candidate) if number % 3 else told)
 
 
 def _is_a_function_of_its_seed(build: Build) -> None:
@@ -139,7 +202,7 @@ def _survives_failures(build: Build) -> None:
 
 def _resumes(build: Build) -> None:
     """Stopped anywhere and rebuilt from the store, it asks for what it would have asked for."""
-    for stop in (0, 1, 5, 13, 30):
+    for stop in (0, 1, 5, 13, 30, 180):
         store = Store("sqlite://")
         unbroken = build(task())
         for _ in range(stop):
@@ -166,7 +229,7 @@ def _remember(store: Store, strategy: Strategy) -> None:
 def _is_no_worse_than_chance(build: Build) -> None:
     if (best := reached(build)) < CHANCE:
         raise Broken(
-            f"its best of 100 is {best:.2f} of 5, and chance reaches 3.77: look at what `tell` does with scores"
+            f"its best of 200 is {best:.2f} of 5, and chance reaches 3.83: look at what `tell` does with scores"
         )
 
 
@@ -179,9 +242,12 @@ def _serves_a_single_member(build: Build) -> None:
 STRATEGY: Contract[Build] = {
     "proposes members of the space by their traces": _proposes_members,
     "searches genotypes": _searches_genotypes,
+    "searches options of any type, and decisions that depend on others": _searches_any_options,
+    "searches by several objectives": _searches_by_several_objectives,
     "is a function of its seed": _is_a_function_of_its_seed,
     "survives results in any order": _survives_any_order,
     "survives a search in which all fails": _survives_failures,
+    "learns nothing from scores of failed trials, nor from what is no number": _learns_nothing_from_bad_scores,
     "resumes from a store as if it had never stopped": _resumes,
     "does no worse than chance on an additive objective": _is_no_worse_than_chance,
     "serves a space with a single member": _serves_a_single_member,

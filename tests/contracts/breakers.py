@@ -168,6 +168,26 @@ class Hopeful(Random):
         self.best = (trial.scores or {})["ap"]
 
 
+class WholeNumbersOnly(Random):
+    def ask(self) -> Candidate:
+        candidate = super().ask()
+        assert all(isinstance(value, int) for value in candidate.trace.values())
+        return candidate
+
+
+class OneAim(Random):
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        (self.objective,) = task.objectives
+
+
+class Credulous(Random):
+    """Takes another way after a score that no bag has."""
+
+    def tell(self, trial: Trial) -> None:
+        self._asked += trial.reports[-1]["ap"] > 5
+
+
 class Forgetful(Random):
     def __init__(self, task: Task) -> None:
         super().__init__(replace(task, asked=0))
@@ -189,6 +209,9 @@ class Restless(Random):
 STRATEGIES: Mapping[str, Callable[[Task], Strategy]] = {
     "proposes members of the space by their traces": Mislabels,
     "searches genotypes": BagsOnly,
+    "searches options of any type, and decisions that depend on others": WholeNumbersOnly,
+    "searches by several objectives": OneAim,
+    "learns nothing from scores of failed trials, nor from what is no number": Credulous,
     "is a function of its seed": Seedless,
     "survives results in any order": InStep,
     "survives a search in which all fails": Hopeful,

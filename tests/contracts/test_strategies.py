@@ -23,8 +23,8 @@ def test_it_keeps_its_promises(name: str, promise: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"random"}))
 def test_beats_chance_on_an_additive_objective(name: str) -> None:
-    """Over 40 seeds chance reaches 3.77 of 5 and evolution 4.52, both +-.03."""
-    assert reached(partial(build, name)) > 4.2
+    """The mean best of 200 evaluations: chance reaches 3.83 of 5."""
+    assert reached(partial(build, name)) > 4.05
 
 
 def test_evolution_forgets_the_oldest() -> None:
