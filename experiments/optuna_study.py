@@ -65,9 +65,11 @@ def export(
     with _told(where):
         study = _study(_storage(where), name, objectives)
         missing = _missing(study, trials)
-        for trial in missing:
-            study.add_trial(_frozen(trial, objectives, space, limits or {}))
-            watch()
+    for trial in missing:
+        frozen = _frozen(trial, objectives, space, limits or {})
+        with _told(where):
+            study.add_trial(frozen)
+        watch()
     return len(missing)
 
 
