@@ -11,6 +11,8 @@ VERBS = {
     "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
     "resume": ("RUN", "go on with a search that was interrupted"),
     "inspect": ("RUN", "show what a search has found"),
+    "export-optuna": ("RUN", "a search as an Optuna study, for its plots and its dashboard"),
+    "check": ("MODULE:NAME", "whether your own space, strategy or proxy keeps the promises that ours keep"),
     "rank": ("[RANKING]", "how far each proxy can be trusted, and which is the cheapest that can"),
     "cost": ("GENOTYPE", "parameters, multiply-adds, memory and latency"),
     "draw": ("GENOTYPE", "draw the graph"),
@@ -24,7 +26,7 @@ USAGE = "\n".join(
     [
         "usage: nas VERB [arguments]",
         "",
-        *(f"  {verb:9} {what:11} {about}" for verb, (what, about) in VERBS.items()),
+        *(f"  {verb:13} {what:11} {about}" for verb, (what, about) in VERBS.items()),
         "",
         "GENOTYPE is a JSON file, zoo:NAME, RUN (its best) or RUN#N. `nas VERB --help` tells the rest.",
     ]
@@ -76,11 +78,13 @@ def _usage_errors() -> tuple[type[Exception], ...]:
     from nas.training.checkpoint import CheckpointError
     from nas.training.device import DeviceError
     from search_spaces.choose import SpaceExhausted
+    from search_spaces.importing import ImportPathError
     from search_spaces.ops import GenotypeError
 
     return (
         UsageError,
         SpaceExhausted,
+        ImportPathError,
         CannotRun,
         DeviceError,
         DataError,

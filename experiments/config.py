@@ -13,12 +13,18 @@ from nas.search.scheduler import SchedulerConfig
 from nas.search.strategies import StrategyConfig
 from nas.search.types import Direction
 from proxies.budget import Limits
+from proxies.cost import CostConfig
 from proxies.ranking import Measurement, Plan, draw_candidates, measurements
+from proxies.registry import PROXIES, QUICK, BuiltIn
 from proxies.short_train import ShortTrainConfig
+from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.choose import Sampled, sample
 from search_spaces.genotype import Genotype
+from search_spaces.importing import imported, is_import_path
 from search_spaces.naming import unknown
-from search_spaces.registry import SPACES
+from search_spaces.registry import find_space
+
+RunnerName = Literal["ray", "pool", "local"]
 
 
 class RunConfig(BaseModel):
@@ -33,19 +39,22 @@ class RunConfig(BaseModel):
     data: str = "digits"
     """A directory in COCO's format, or "digits"."""
     space: str = "joint"
-    """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, or one of SpineNet's partly permuted ones."""
+    """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of SpineNet's partly permuted ones, or
+    your own, my_module:MySpace."""
     seed: int = Field(0, ge=0)
     """Of candidates, weights and the order of data."""
     out: Path | None = Field(None, exclude=True)
     """The run's directory; a new one under runs/ if not given."""
-    runner: Literal["ray", "local"] = "ray"
-    """ray: several trials at once; local: one after the other, in this process."""
+    runner: RunnerName | None = None
+    """ray: several trials at once; pool: processes of one thread each, for proxies of which many pass in a second;
+    local: one after the other, in this process. If not given, ray, or pool for a search by zero_cost or cost."""
     ray_address: str | None = None
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
     """CPU cores a trial reserves."""
     gpus_per_trial: float | None = Field(None, ge=0)
-    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine has a GPU."""
+    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine has a GPU; the
+    pool reserves nothing, and stays on CPUs unless it is given more than 0."""
     concurrent: int | None = Field(None, ge=1)
     """Trials at once; as many as there is room for if not given."""
     time_limit: float | None = Field(1800.0, gt=0)
@@ -66,9 +75,13 @@ class RunConfig(BaseModel):
     @field_validator("space")
     @classmethod
     def _known(cls, space: str) -> str:
-        if space not in SPACES:
-            raise ValueError(unknown("space", space, SPACES))
+        find_space(space)
         return space
+
+    @property
+    def runs_on(self) -> RunnerName:
+        """The runner: as given, else the one that suits."""
+        return self.runner or "ray"
 
 
 class SearchConfig(RunConfig):
@@ -85,12 +98,42 @@ class SearchConfig(RunConfig):
     study: str = Field("default", min_length=1, max_length=200)
     """Which study of that store: the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()
-    """What to optimise of ap, ap50, loss, gmacs and mparams, the first before all, as it names the winner. Trials that
-    are given up early are compared by all that are named; if none is, by ap, and gmacs is an objective beside it."""
+    """What to optimise of what the proxy scores (a short training: ap, ap50, loss, gmacs, mparams), the first before
+    all, as it names the winner. Trials that are given up early are compared by all that are named; if none is, by the
+    proxy's first, and gmacs is an objective beside it."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
+    by: str = "short_train"
+    """What judges candidates: short_train, set up by --proxy; zero_cost; cost; or your own, my_module:my_proxy, which
+    is called with the training and the validation set."""
     proxy: ShortTrainConfig = ShortTrainConfig()
+    zero_cost: ZeroCostConfig = ZeroCostConfig(scores=("naswot",))
+    cost: CostConfig = CostConfig()
+
+    @field_validator("by")
+    @classmethod
+    def _judges(cls, by: str) -> str:
+        if is_import_path(by):
+            imported(by)
+        elif by not in PROXIES:
+            raise ValueError(unknown("proxy", by, PROXIES))
+        return by
+
+    @property
+    def built_in(self) -> BuiltIn | None:
+        """The settings of what judges candidates; None for a proxy of the user's own."""
+        known: Mapping[str, BuiltIn] = {"short_train": self.proxy, "zero_cost": self.zero_cost, "cost": self.cost}
+        return known.get(self.by)
+
+    @property
+    def size(self) -> BuiltIn:
+        """How big candidates are judged; a proxy of the user's own is taken to be as big as a short training."""
+        return self.built_in or self.proxy
+
+    @property
+    def runs_on(self) -> RunnerName:
+        return self.runner or ("pool" if self.by in QUICK else "ray")
 
     @property
     def team(self) -> tuple[str, str] | None:
@@ -123,21 +166,25 @@ class SearchConfig(RunConfig):
             raise ValueError(f"study {self.study!r} has to lie in a store: give --store as well")
         return self
 
-    @property
-    def directions(self) -> Mapping[str, Direction]:
-        """The objectives and which way each is better, the first before all."""
-        return {name: self.proxy.scores[name] for name in self.objectives} or self.proxy.objectives
+    def chosen(self, offered: Mapping[str, Direction]) -> Mapping[str, Direction]:
+        """What is optimised of the scores that a proxy offers; empty where nothing is named.
 
-    @property
-    def compared(self) -> Mapping[str, Direction]:
-        """The objectives that decide which trials are given up early."""
-        return dict(list(self.directions.items())[: len(self.objectives) or 1])
+        Raises:
+            ValueError: what is named is not among them.
+        """
+        for name in self.objectives:
+            if name not in offered:
+                raise ValueError(f"objectives: {unknown('score', name, offered)}")
+        return {name: offered[name] for name in self.objectives}
+
+    def compared(self, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
+        """Of the run's objectives those that decide which trials are given up early."""
+        return dict(list(objectives.items())[: len(self.objectives) or 1])
 
     @model_validator(mode="after")
     def _scored(self) -> Self:
-        for name in self.objectives:
-            if name not in self.proxy.scores:
-                raise ValueError(f"objectives: {unknown('score', name, self.proxy.scores)}")
+        if self.built_in:
+            self.chosen(self.built_in.offered)
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives: {' '.join(self.objectives)}: name each once")
         return self
@@ -162,7 +209,7 @@ class RankOptions(RunConfig):
 
     @model_validator(mode="after")
     def _varies(self) -> Self:
-        drawn = (sample(SPACES[self.space], random.Random(i)).trace for i in range(20 * bool(self.vary)))
+        drawn = (sample(find_space(self.space), random.Random(i)).trace for i in range(20 * bool(self.vary)))
         known = {word for trace in drawn for name in trace for word in name.split(".")}
         for word in self.vary:
             if word not in known:
@@ -184,7 +231,7 @@ class RankConfig(RankOptions):
         Raises:
             SpaceExhausted: the space does not have as many.
         """
-        return draw_candidates(SPACES[self.space], self.candidates, seed=self.seed, vary=self.vary)
+        return draw_candidates(find_space(self.space), self.candidates, seed=self.seed, vary=self.vary)
 
     def queue(self) -> list[Measurement]:
         """All that is to be measured, in order."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from experiments.config import SearchConfig
 from experiments.errors import UsageError
+from experiments.judging import objectives
 from experiments.run_directory import RunDirectory
 from nas.search.ranking import best
 from search_spaces.genotype import Genotype, Scale
@@ -78,9 +79,9 @@ def _from_run(run: RunDirectory[SearchConfig], number: str) -> Named:
         if chosen is None:
             raise UsageError(f"{run.path} has no trial {number!r}: it has 0 .. {len(trials) - 1}")
     else:
-        chosen = best(trials, config.directions)
+        chosen = best(trials, objectives(run))
         if chosen is None:
             raise UsageError(f"{run.path} has no trial with scores yet: `nas resume {run.path}` goes on with it")
     label = f"{run.path.resolve().name}-{chosen.number}"
     genotype = Genotype.from_json(chosen.genotype)
-    return Named(genotype, label, config.proxy.scale, config.proxy.image_size, run)
+    return Named(genotype, label, config.size.scale, config.size.image_size, run)

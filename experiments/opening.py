@@ -12,7 +12,7 @@ from nas.data.open import open_data
 from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
 from search_spaces.choose import first_choice
-from search_spaces.registry import SPACES
+from search_spaces.registry import find_space
 
 T = TypeVar("T")
 Decode = Callable[[tuple[DetectionSet, DetectionSet], Callable[[int, int], None]], T]
@@ -27,7 +27,7 @@ def open_for(config: RunConfig, proxies: Iterable[ProxyConfig], decode: Decode[T
         GenotypeError: a proxy's scale does not suit the space.
     """
     data = open_data(config.data, config.digits)
-    simplest = SPACES[config.space].build(first_choice)
+    simplest = find_space(config.space).build(first_choice)
     for proxy in proxies:  # a scale the head cannot have shows here
         price_candidate(simplest, proxy, data[0].num_classes)
     for split in data:

@@ -6,15 +6,21 @@ from nas.training.device import best_device
 
 
 def gpus_per_trial(config: RunConfig) -> float:
-    """GPUs a trial reserves: as configured, else one where this machine has one."""
+    """GPUs a trial reserves: as configured, else one where this machine has one and somebody keeps the account."""
     if config.gpus_per_trial is not None:
         return config.gpus_per_trial
+    if config.runs_on == "pool":
+        return 0.0
     return 1.0 if best_device("auto") == "cuda" else 0.0
 
 
 def build_runner(config: RunConfig, *, steps: int) -> Runner:
     """The runner a config names, for proxies of at most so many fidelity steps."""
-    if config.runner == "local":
+    if config.runs_on == "pool":
+        from nas.search.pool_runner import PoolRunner
+
+        return PoolRunner(workers=config.concurrent, time_limit=config.time_limit)
+    if config.runs_on == "local":
         from nas.search.local_runner import LocalRunner
 
         return LocalRunner(time_limit=config.time_limit)

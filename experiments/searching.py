@@ -1,12 +1,11 @@
 """Carrying a run on: from its directory to its winner."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from rich.console import Console
 
 from experiments.config import SearchConfig
-from experiments.opening import open_for
+from experiments.judging import Judge
 from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
@@ -17,15 +16,13 @@ from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import build_strategy
 from nas.search.types import Direction
-from proxies.budget import Budget, require_within
 from proxies.features import features
 from proxies.predictor import Ensemble
-from proxies.short_train import ShortTrain
-from search_spaces.registry import SPACES
+from search_spaces.registry import find_space
 from search_spaces.within import Within
 
 
-def carry_on(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
+def carry_on(run: RunDirectory[SearchConfig], judge: Judge, console: Console) -> int:
     """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
 
     Returns:
@@ -37,18 +34,17 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Consol
         StoreError: the store is damaged, full or away, or its study is another search.
     """
     with run.lock():
-        return _search(run, proxy, console)
+        return _search(run, judge, console)
 
 
-def _search(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console) -> int:
+def _search(run: RunDirectory[SearchConfig], judge: Judge, console: Console) -> int:
     config = run.config()
     store = join(run)
     seed = driver_seed(config.seed, store.slot)
-    objectives = config.directions
-    budget = Budget(config.limits, config.proxy, proxy.train.num_classes)
+    proxy, objectives = judge.proxy, judge.objectives
     strategy = build_strategy(
         config.strategy,
-        Within(SPACES[config.space], budget, seed=seed),
+        Within(find_space(config.space), judge.budget, seed=seed),
         objectives,
         seed=seed,
         asked=store.asked,
@@ -68,8 +64,8 @@ def _search(run: RunDirectory[SearchConfig], proxy: ShortTrain, console: Console
                 device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
                 objectives=objectives,
-                scheduler=SuccessiveHalving(config.scheduler, config.compared, proxy.steps),
-                violation=budget,
+                scheduler=SuccessiveHalving(config.scheduler, config.compared(objectives), proxy.steps),
+                violation=judge.budget,
             )
     except StoreError:
         console.print(f"go on    nas resume {run.path}")
@@ -92,18 +88,6 @@ def join(run: RunDirectory[SearchConfig]) -> Store:
     store = run.store()
     store.join(run.driver(), run.config().agreed())
     return store
-
-
-def prepare(config: SearchConfig, console: Console) -> ShortTrain:
-    """Open and decode the data, once for all trials.
-
-    Raises:
-        DataError: the data cannot be used.
-        GenotypeError: the proxy's scale does not suit the space, or nothing in the space keeps the limits.
-    """
-    proxy = open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
-    require_within(SPACES[config.space], Budget(config.limits, config.proxy, proxy.train.num_classes))
-    return proxy
 
 
 def _conclude(

@@ -28,6 +28,11 @@ class ProxyConfig(BaseModel):
         raise NotImplementedError
 
     @property
+    def offered(self) -> Mapping[str, Direction]:
+        """All scores that a search may optimise."""
+        return self.objectives
+
+    @property
     def signals(self) -> Mapping[str, Direction]:
         """The scores by which a ranking compares candidates, the first objective before all."""
         return dict([next(iter(self.objectives.items()))])

@@ -12,9 +12,11 @@ from nas.data.detection_set import DetectionSet
 from nas.search.run_search import MOST_REPEATS, Evaluate
 from nas.search.store import Store
 from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
-from proxies.cost import CostConfig, CostProxy
+from proxies import registry
+from proxies.cost import CostConfig
+from proxies.registry import BuiltIn
 from proxies.short_train import ShortTrain, ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
+from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
 
@@ -59,12 +61,12 @@ class Setting(_Scored):
         return self
 
     @property
-    def proxy(self) -> ShortTrainConfig | ZeroCostConfig | CostConfig:
+    def proxy(self) -> BuiltIn:
         """The settings of what scores candidates."""
         return self._given[0]
 
     @property
-    def _given(self) -> list[ShortTrainConfig | ZeroCostConfig | CostConfig]:
+    def _given(self) -> list[BuiltIn]:
         return [config for config in (self.short_train, self.zero_cost, self.cost) if config]
 
 
@@ -157,10 +159,8 @@ def prepare(
                 if seen not in opened:
                     opened[seen] = ShortTrain.prepare(config, data, progress)
                 proxies[name] = replace(opened[seen], config=config)
-            case ZeroCostConfig() as config:
-                proxies[name] = ZeroCost.prepare(config, data, progress)
-            case CostConfig() as config:
-                proxies[name] = CostProxy.prepare(config, data, progress)
+            case config:
+                proxies[name] = registry.prepare(config, data, progress)
     return proxies
 
 

@@ -57,7 +57,7 @@ class ShortTrainConfig(DetectorProxyConfig):
         return {name: _SCORES[name] for name in _OBJECTIVES}
 
     @property
-    def scores(self) -> Mapping[str, Direction]:
+    def offered(self) -> Mapping[str, Direction]:
         """All scores that a search may optimise."""
         return _SCORES
 

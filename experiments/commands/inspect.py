@@ -11,6 +11,7 @@ from tyro.conf import Positional
 from experiments.arguments import parse
 from experiments.config import SearchConfig
 from experiments.errors import UsageError
+from experiments.judging import objectives as objectives_of
 from experiments.pareto_plot import plot
 from experiments.run_directory import RunDirectory
 from nas.inspect.draw import describe
@@ -39,8 +40,7 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "inspect", arguments)
     run = RunDirectory.open(asked.run, SearchConfig)
-    objectives = run.config().directions
-    store = run.store()
+    objectives, store = objectives_of(run), run.store()
     trials = store.trials()
     if asked.pareto:
         _plot(asked.pareto, trials, objectives)

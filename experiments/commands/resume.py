@@ -9,8 +9,9 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.config import SearchConfig
+from experiments.judging import prepare
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, prepare
+from experiments.searching import carry_on
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,4 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
     console = Console()
-    return carry_on(run, prepare(run.config(), console), console)
+    return carry_on(run, prepare(run, console), console)

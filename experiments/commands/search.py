@@ -6,11 +6,14 @@ from rich.console import Console
 
 from experiments.arguments import parse, split_positional
 from experiments.config import SearchConfig
+from experiments.errors import UsageError
+from experiments.judging import prepare
 from experiments.presets import preset
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, join, prepare
+from experiments.searching import carry_on, join
 from nas.data.detection_set import DataError
 from nas.search.store import StoreError
+from search_spaces.importing import ImportPathError
 from search_spaces.ops import GenotypeError
 
 
@@ -23,9 +26,9 @@ def main(arguments: Sequence[str]) -> int:
     console = Console()
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
-        proxy = prepare(run.config(), console)
+        judge = prepare(run, console)
         join(run)
-    except (DataError, GenotypeError, StoreError):
+    except (DataError, GenotypeError, ImportPathError, StoreError, UsageError):
         run.discard()
         raise
-    return carry_on(run, proxy, console)
+    return carry_on(run, judge, console)

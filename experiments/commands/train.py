@@ -97,12 +97,12 @@ def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
     if named.run is None:
         return TrainConfig(network=Network(scale or named.scale or Scale()), image_size=named.image_size or 640)
     searched = named.run.config()
-    proxy, small = searched.proxy, searched.proxy.scale
+    proxy, size, small = searched.proxy, searched.size, searched.size.scale
     twice = replace(small, width=small.width * 2, output_width=small.output_width * 2, stem=min(1.0, small.stem * 2))
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,
-        image_size=proxy.image_size * 2,
+        image_size=size.image_size * 2,
         network=Network(scale or twice),
         detector=proxy.detector,
         recipe=proxy.recipe,

@@ -16,6 +16,7 @@ from nas.search.prescreened import Prescreened
 from nas.search.ranking import merit
 from nas.search.types import Candidate, Direction, Predictor, Storable, Strategy, Trial
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, Trace, crossover, mutate, sample
+from search_spaces.importing import build_own, imported, is_import_path
 
 
 class RandomSearch:
@@ -99,6 +100,7 @@ class StrategyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "evolution"
+    """Also your own, my_module:MyStrategy, which is called with this and with a Task."""
     population: PositiveInt = 8
     """evolution: how many of the latest trials may become parents."""
     tournament: PositiveInt = 4
@@ -112,7 +114,9 @@ class StrategyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.name not in STRATEGIES:
+        if is_import_path(self.name):
+            imported(self.name)
+        elif self.name not in STRATEGIES:
             raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
         if self.tournament > self.population:
             raise ValueError(f"a tournament of {self.tournament} needs a population of as many, not {self.population}")
@@ -182,8 +186,22 @@ def build_strategy(
 
     Raises:
         ValueError: the strategy needs a predictor.
+        ImportPathError: the import path leads to nothing that is called so and makes a strategy.
     """
-    return STRATEGIES[config.name](config, Task(space, objectives, seed, asked, predictor))
+    task = Task(space, objectives, seed, asked, predictor)
+    if is_import_path(config.name):
+        return build_own_strategy(config.name, config, task)
+    return STRATEGIES[config.name](config, task)
+
+
+def build_own_strategy(path: str, config: StrategyConfig, task: Task) -> Strategy:
+    """A user's own strategy, from the function or class at an import path.
+
+    Raises:
+        ImportPathError: the path leads to nothing that is called with these two and makes a strategy.
+    """
+    own: Strategy = build_own(path, config, task, call="MyStrategy(config, task)", needs=("ask", "tell"))
+    return own
 
 
 def _candidate(member: Sampled[Storable]) -> Candidate:

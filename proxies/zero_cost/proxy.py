@@ -51,6 +51,11 @@ class ZeroCostConfig(DetectorProxyConfig):
         """The scores a search optimises: the first one asked for, and multiply-adds."""
         return {self.scores[0]: "max", "gmacs": "min"}
 
+    @property
+    def offered(self) -> Mapping[str, Direction]:
+        """All scores that a search may optimise."""
+        return {**dict.fromkeys(self.scores, "max"), "gmacs": "min"}
+
 
 @dataclass(frozen=True, eq=False)
 class ZeroCost:

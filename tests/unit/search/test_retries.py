@@ -42,7 +42,7 @@ def runner(request: Any) -> Runner:
         return PoolRunner(workers=2, batch=2)
     from nas.search.ray_runner import RayRunner
 
-    return RayRunner(objective=("ap", "max"), steps=2, address=request.getfixturevalue("ray_address"))
+    return RayRunner(steps=2, address=request.getfixturevalue("ray_address"))
 
 
 def test_a_dead_worker_is_given_another_chance_but_not_for_ever(runner: Runner, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""`nas check MODULE:NAME`: whether a user's own space, strategy or proxy keeps the promises that ours keep."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, get_type_hints
+
+from rich.console import Console
+from rich.text import Text
+from tyro.conf import Positional
+
+from experiments.arguments import parse
+from experiments.contracts.contract import Outcome, outcomes
+from experiments.contracts.proxies import PROXY
+from experiments.contracts.spaces import GENOTYPES, KEYED
+from experiments.contracts.strategies import STRATEGY, task
+from experiments.errors import UsageError
+from nas.data.digits import DigitsConfig, digits
+from nas.search.strategies import StrategyConfig, build_own_strategy
+from proxies.registry import own_proxy
+from search_spaces.choose import SearchSpace, first_choice
+from search_spaces.genotype import Genotype
+from search_spaces.importing import imported
+from search_spaces.registry import own_space
+
+Kind = Literal["space", "strategy", "proxy"]
+_METHODS: dict[str, Kind] = {"build": "space", "ask": "strategy", "evaluate": "proxy"}
+_DATA = DigitsConfig(train_images=32, val_images=8)
+"""What a proxy is tried on."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Hold your own space, strategy or proxy to the promises that ours keep: exits with 1 where one is broken."""
+
+    name: Positional[str]
+    """Where it lies: my_module:MySpace."""
+    kind: Kind | None = None
+    """What it is; needed for a function that does not say what it returns."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = parse(Arguments, "check", arguments)
+    console = Console(soft_wrap=True)
+    kind = asked.kind or _kind(asked.name)
+    console.print(f"[bold]{asked.name}[/bold], a {kind}")
+    broken = 0
+    for outcome in _CHECKS[kind](asked.name):
+        broken += outcome.fault is not None
+        console.print(_line(outcome))
+    return 1 if broken else 0
+
+
+def _line(outcome: Outcome) -> Text:
+    if outcome.fault is None:
+        return Text.assemble(("held", "green"), f"    {outcome.promise}")
+    return Text.assemble(("broken", "bold red"), f"  {outcome.promise}: {outcome.fault}")
+
+
+def _kind(path: str) -> Kind:
+    """What lies there, by what it, or what it says it returns, can do.
+
+    Raises:
+        UsageError: nothing tells.
+    """
+    found = imported(path)
+    made = _returned(found) if inspect.isroutine(found) else found
+    for method, kind in _METHODS.items():
+        if callable(getattr(made, method, None)):
+            return kind
+    raise UsageError(f"{path}: nothing tells what it is: give --kind space, strategy or proxy")
+
+
+def _returned(function: Callable[..., object]) -> object:
+    try:
+        return get_type_hints(function).get("return")
+    except NameError:  # a hint that is only there while types are checked
+        return None
+
+
+def _space(path: str) -> Iterator[Outcome]:
+    space = own_space(path)
+    yield from outcomes(KEYED, space)
+    if _makes_genotypes(space):
+        yield from outcomes(GENOTYPES, space)
+
+
+def _makes_genotypes(space: SearchSpace[Any]) -> bool:
+    try:
+        return isinstance(space.build(first_choice), Genotype)
+    except Exception:  # the promise of the first choices tells of it
+        return False
+
+
+def _strategy(path: str) -> Iterator[Outcome]:
+    build = partial(build_own_strategy, path, StrategyConfig(name=path))
+    build(task())
+    return outcomes(STRATEGY, build)
+
+
+def _proxy(path: str) -> Iterator[Outcome]:
+    return outcomes(PROXY, own_proxy(path, digits(_DATA)))
+
+
+_CHECKS = {"space": _space, "strategy": _strategy, "proxy": _proxy}

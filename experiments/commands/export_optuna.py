@@ -1,0 +1,48 @@
+"""`nas export-optuna RUN --storage WHERE`: a search as an Optuna study."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from tyro.conf import Positional
+
+from experiments.arguments import parse
+from experiments.config import SearchConfig
+from experiments.errors import UsageError
+from experiments.judging import objectives
+from experiments.optuna_study import export
+from experiments.run_directory import RunDirectory
+from search_spaces.registry import find_space
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Write a search's ended trials as an Optuna study, which optuna-dashboard opens; again, it adds what is new."""
+
+    run: Positional[Path]
+    """The run's directory."""
+    storage: str
+    """Where: a database's URL such as sqlite:///optuna.db, or a journal file."""
+    study: str | None = None
+    """The study's name; the run's if not given."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = parse(Arguments, "export-optuna", arguments)
+    run = RunDirectory.open(asked.run, SearchConfig)
+    config = run.config()
+    trials, ranked_by = run.store().trials(), objectives(run)
+    ended = sum(trial.state.ended for trial in trials)
+    if not ended:
+        raise UsageError(f"{run.path} has no ended trial yet: `nas resume {run.path}` goes on with it")
+    name = asked.study or run.path.resolve().name
+    console = Console(soft_wrap=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("exporting", total=ended)
+        space, limits = find_space(config.space), config.limits.model_dump()
+        added = export(trials, ranked_by, space, asked.storage, name, limits=limits, watch=lambda: bar.advance(task))
+    console.print(f"study {name!r} in {asked.storage}: {added} trials added, {ended - added} were there", markup=False)
+    console.print(f"look     optuna-dashboard {asked.storage}", markup=False, highlight=False)
+    return 0

@@ -1,0 +1,1 @@
+"""What spaces, strategies and proxies promise, as checks that hold ours and users' own to it alike."""

@@ -1,0 +1,38 @@
+"""A contract: promises in words, each with the check that holds a subject to it."""
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+Contract = Mapping[str, Callable[[T], None]]
+"""Promise -> check of a subject, which raises `Broken`, or whatever the subject itself raises."""
+
+
+class Broken(Exception):
+    """A promise is broken; the message says by what, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a promise: `fault` is None where it held."""
+
+    promise: str
+    fault: str | None = None
+
+
+def outcomes(contract: Contract[T], subject: T) -> Iterator[Outcome]:
+    """Hold a subject to each promise in turn."""
+    for promise, check in contract.items():
+        try:
+            check(subject)
+        except Broken as broken:
+            yield Outcome(promise, str(broken))
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(last.filename).name}:{last.lineno}"
+            yield Outcome(promise, f"{type(error).__name__}: {error} (raised in {place}): mend what raises it")
+        else:
+            yield Outcome(promise)

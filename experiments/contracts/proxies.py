@@ -1,0 +1,70 @@
+"""What every proxy promises to a search."""
+
+import math
+from collections.abc import Iterator
+from multiprocessing.reduction import ForkingPickler
+
+from experiments.contracts.contract import Broken, Contract
+from nas.search.types import Proxy, Scores
+from search_spaces.zoo import zoo
+
+SEEDED = "seed every generator it draws from with the seed it is handed, and keep nothing between evaluations"
+
+
+def _evaluate(proxy: Proxy) -> Iterator[Scores]:
+    return iter(proxy.evaluate(zoo("fpn").genotype, seed=1, device="cpu"))
+
+
+def _tells_objectives(proxy: Proxy) -> None:
+    if not proxy.objectives or not set(proxy.objectives.values()) <= {"max", "min"}:
+        raise Broken(
+            f"its objectives are {dict(proxy.objectives)}: map names of scores to 'max' or 'min', the first first"
+        )
+
+
+def _scores_once_a_step(proxy: Proxy) -> None:
+    reports = list(_evaluate(proxy))
+    if len(reports) != proxy.steps:
+        raise Broken(f"it says steps={proxy.steps} and yields {len(reports)} times: yield once a step")
+    for scores in reports:
+        if missing := sorted(set(proxy.objectives) - set(scores)):
+            raise Broken(f"it yields {sorted(scores)} without {missing}: yield every objective at every step")
+        for name, value in scores.items():
+            if not isinstance(value, float) or not math.isfinite(value):
+                raise Broken(f"{name} is {value!r}: yield finite floats, and raise for a candidate without any")
+
+
+def _repeats_itself(proxy: Proxy) -> None:
+    first, again = (list(_evaluate(proxy)) for _ in range(2))
+    if first != again:
+        raise Broken(f"at one seed it scored {first[-1:]} and {again[-1:]}: {SEEDED}")
+
+
+def _travels(proxy: Proxy) -> None:
+    try:
+        sent: Proxy = ForkingPickler.loads(ForkingPickler.dumps(proxy))  # as the pool sends it
+    except Exception as error:
+        raise Broken(
+            f"it does not pickle ({type(error).__name__}: {error}): hold plain data, and functions by their names"
+        ) from error
+    here, there = next(_evaluate(proxy)), next(_evaluate(sent))
+    if here != there:
+        raise Broken(f"pickled and back it scores {there}, not {here}: let its state travel with it")
+
+
+def _may_be_stopped(proxy: Proxy) -> None:
+    whole = list(_evaluate(proxy))
+    cut = _evaluate(proxy)
+    next(cut)
+    del cut
+    if list(_evaluate(proxy)) != whole:
+        raise Broken(f"after an evaluation that was stopped at its first step it scores otherwise: {SEEDED}")
+
+
+PROXY: Contract[Proxy] = {
+    "tells its objectives before any evaluation": _tells_objectives,
+    "yields its objectives once a step, finite": _scores_once_a_step,
+    "scores the same again at a seed": _repeats_itself,
+    "travels to a worker": _travels,
+    "may be stopped at any step": _may_be_stopped,
+}

@@ -1,0 +1,256 @@
+"""What every space promises through `choose` alone: of any frozen values, and, beyond that, of genotypes."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.contracts.contract import Broken, Contract
+from nas.decode import decode
+from search_spaces.choose import (
+    Choice,
+    RandomChooser,
+    SearchSpace,
+    TraceError,
+    crossover,
+    first_choice,
+    mutate,
+    neighbours,
+    replay,
+    sample,
+    trace_from_json,
+)
+from search_spaces.genotype import Genotype, Scale
+
+SMALL = Scale(width=0.125, alpha=0.25, output_width=32)
+LONGEST_KEY = 200
+"""Characters; what a store has room for."""
+PURE = "draw from nothing but `choose`, and let members be frozen dataclasses"
+FROZEN_OPTIONS = "an option list may depend on nothing but the decision's name"
+PASS_ON = "let `choose` raise: build must not catch what it raises"
+
+Space = SearchSpace[Any]
+
+
+@dataclass
+class _Recording:
+    """A random chooser that remembers what it was offered."""
+
+    rng: random.Random
+    offers: dict[str, Sequence[Choice]] = field(default_factory=dict)
+
+    def __call__(self, name: str, options: Sequence[Any], /) -> Any:
+        self.offers[name] = options
+        return RandomChooser(self.rng)(name, options)
+
+
+def _has_a_name(space: Space) -> None:
+    if not isinstance(space.name, str) or not space.name:
+        raise Broken(f"its name is {space.name!r}: give it a word")
+
+
+def _seed_decides(space: Space) -> None:
+    first, again = (sample(space, random.Random(3)) for _ in range(2))
+    if first != again:
+        raise Broken(f"one seed gave {first.value} and {again.value}: {PURE}")
+    if len({sample(space, random.Random(seed)).value.key() for seed in range(20)}) < 2:
+        raise Broken("20 seeds gave members of one and the same key: offer choices that the key tells apart")
+
+
+def _global_randomness() -> tuple[object, ...]:
+    state = np.random.get_state()  # noqa: NPY002 - others' use of it is what is looked for
+    return random.getstate(), str(state), torch.get_rng_state().numpy().tobytes()
+
+
+def _leaves_global_randomness(space: Space) -> None:
+    before = _global_randomness()
+    sample(space, random.Random(0))
+    if _global_randomness() != before:
+        raise Broken("building a member drew from a global generator (random, numpy or torch): ask `choose` instead")
+
+
+def _traces_rebuild(space: Space) -> None:
+    for seed in range(20):
+        there = sample(space, random.Random(seed))
+        trace = trace_from_json(json.loads(json.dumps(there.trace)))
+        if trace != there.trace:
+            raise Broken(
+                f"JSON changes {there.trace}: let options be text, numbers, truth values or flat tuples of them"
+            )
+        if replay(space, trace) != there.value:
+            raise Broken(f"trace {trace} was {there.value} and becomes {replay(space, trace)}: {PURE}")
+
+
+def _values_have_keys(space: Space) -> None:
+    first, again = (sample(space, random.Random(3)).value for _ in range(2))
+    try:
+        same = hash(first) == hash(again)
+    except TypeError as error:
+        raise Broken(f"{error}: let members be frozen dataclasses of tuples, not of lists") from None
+    key = first.key()
+    if not same or key != again.key():
+        raise Broken(f"the same choices gave the keys {key!r} and {again.key()!r}, or hashes that differ: {PURE}")
+    if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY:
+        raise Broken(f"key {key!r}: give text of 1 to {LONGEST_KEY} characters; a digest serves")
+
+
+def _offers(space: Space, members: int) -> dict[str, Sequence[Choice]]:
+    chooser = _Recording(random.Random(0))
+    for seed in range(members):
+        chooser.rng = random.Random(seed)
+        space.build(chooser)
+    return chooser.offers
+
+
+def _options_stay(space: Space) -> None:
+    known: dict[str, Sequence[Choice]] = {}
+    for seed in range(200):
+        chooser = _Recording(random.Random(seed))
+        space.build(chooser)
+        for name, options in chooser.offers.items():
+            first = known.setdefault(name, options)
+            if [(type(o), o) for o in first] != [(type(o), o) for o in options]:
+                raise Broken(f"decision {name!r} came with {list(first)} and with {list(options)}: {FROZEN_OPTIONS}")
+    for name, options in known.items():
+        if len({repr(option) for option in options}) < len(options):
+            raise Broken(f"decision {name!r} offers an option twice in {list(options)}: drop one")
+
+
+def _every_option_builds(space: Space) -> None:
+    """One decision at a time is set, so that no illegal corner hides behind unlikely draws."""
+    base = sample(space, random.Random(1)).trace
+    for name, options in _offers(space, 30).items():
+        for option in options:
+            wish = {**base, name: option}
+            try:
+                crossover(space, wish, wish, random.Random(2)).value.key()
+            except Exception as error:
+                fault = f"{type(error).__name__}: {error}"
+                raise Broken(
+                    f"{name}={option!r} beside {base} raises {fault}: mend build, or leave the option out"
+                ) from error
+
+
+def _first_choices(space: Space) -> None:
+    if space.build(first_choice) != space.build(first_choice):
+        raise Broken(f"the first options gave two members that differ: {PURE}")
+
+
+def _mutations(space: Space) -> None:
+    for seed in range(60):
+        rng = random.Random(seed)
+        parent = sample(space, rng)
+        child = mutate(space, parent.trace, rng)
+        if child.value.key() == parent.value.key() or replay(space, child.trace) != child.value:
+            raise Broken(f"a mutation of {parent.trace} is {child.trace}, which is no other member: {PURE}")
+        shared = set(parent.trace) & set(child.trace)
+        if (changed := sum(parent.trace[name] != child.trace[name] for name in shared)) != 1:
+            raise Broken(
+                f"a mutation changed {changed} decisions of {parent.trace} into {child.trace}: {FROZEN_OPTIONS}"
+            )
+        if seed == 0 and mutate(space, parent.trace, random.Random(1)) != mutate(space, parent.trace, random.Random(1)):
+            raise Broken(f"one seed gave two mutations of {parent.trace}: {PURE}")
+
+
+def _crossovers(space: Space) -> None:
+    for seed in range(30):
+        rng = random.Random(seed)
+        first, second = sample(space, rng), sample(space, rng)
+        child, again = (crossover(space, first.trace, second.trace, random.Random(seed)) for _ in range(2))
+        if child != again or replay(space, child.trace) != child.value:
+            raise Broken(f"one seed gave two children of {first.trace} and {second.trace}: {PURE}")
+        for name, value in child.trace.items():
+            inherited = [parent.trace[name] for parent in (first, second) if name in parent.trace]
+            if inherited and value not in inherited:
+                raise Broken(f"a child has {name}={value!r}, its parents {inherited}: {FROZEN_OPTIONS}")
+        if crossover(space, first.trace, first.trace, rng) != first:
+            raise Broken(f"{first.trace} crossed with itself is another member: {PURE}")
+
+
+def _neighbours(space: Space) -> None:
+    parent = sample(space, random.Random(4))
+    found = list(neighbours(space, parent.trace, random.Random(0)))
+    keys = {member.value.key() for member in found}
+    if not keys:
+        raise Broken(f"{parent.trace} has no neighbour of another key: offer choices that the key tells apart")
+    if len(keys) < len(found) or parent.value.key() in keys:
+        raise Broken(f"neighbours of {parent.trace} repeat a key: {PURE}")
+    for member in found:
+        changed = sum(parent.trace.get(name, value) != value for name, value in member.trace.items())
+        if changed != 1 or replay(space, member.trace) != member.value:
+            raise Broken(f"{member.trace} is {changed} decisions away from {parent.trace}: {FROZEN_OPTIONS}")
+
+
+def _misfits_are_refused(space: Space) -> None:
+    trace = sample(space, random.Random(0)).trace
+    options = _offers(space, 30)
+    for name in trace:
+        _refuses(space, {other: value for other, value in trace.items() if other != name}, name)
+        for value in ("no such option", -99, (), [1], None):
+            if value not in options[name]:
+                _refuses(space, {**trace, name: value}, name)
+
+
+def _refuses(space: Space, trace: Any, name: str) -> None:
+    try:
+        replay(space, trace)
+    except TraceError as error:
+        if name in str(error):
+            return
+        raise Broken(f"a trace without a legal {name!r} is refused, but not for that: {error}: {PASS_ON}") from None
+    raise Broken(f"a trace without a legal {name!r} is replayed: {PASS_ON}")
+
+
+KEYED: Contract[Space] = {
+    "goes by a name": _has_a_name,
+    "a seed decides the sample": _seed_decides,
+    "samples leave the global randomness alone": _leaves_global_randomness,
+    "a trace rebuilds its member, even from JSON": _traces_rebuild,
+    "members are hashable and know their key": _values_have_keys,
+    "a decision always comes with the same options": _options_stay,
+    "every option of every decision can be built": _every_option_builds,
+    "the first choices make a member": _first_choices,
+    "a mutation is another member, one decision away": _mutations,
+    "a crossover takes from its parents": _crossovers,
+    "neighbours are new, distinct and one decision away": _neighbours,
+    "a trace that does not fit is refused, with the decision's name": _misfits_are_refused,
+}
+"""Of any space."""
+
+
+def _decodes(space: SearchSpace[Genotype]) -> None:
+    for seed in range(3):
+        genotype = sample(space, random.Random(seed)).value
+        backbone = decode(genotype, SMALL).eval()
+        for height, width in ((96, 96), (75, 90)):
+            expected = {
+                f"p{level}": (2, channels, -(-height // 2**level), -(-width // 2**level))
+                for level, channels in zip(backbone.levels, backbone.widths, strict=True)
+            }
+            with torch.inference_mode():
+                maps = backbone(torch.zeros(2, 3, height, width))
+            if (shapes := {name: tuple(x.shape) for name, x in maps.items()}) != expected:
+                raise Broken(f"{genotype.key()} decodes to maps {shapes}, not {expected}: look at its outputs")
+        with torch.inference_mode():
+            maps = backbone(torch.randn(1, 3, 33, 64))
+        if bad := [name for name, x in maps.items() if not x.isfinite().all()]:
+            raise Broken(f"{genotype.key()} decodes to maps {bad} that are not finite: look at what feeds them")
+
+
+def _has_one_pyramid(space: SearchSpace[Genotype]) -> None:
+    levels = {sample(space, random.Random(seed)).value.levels for seed in range(50)}
+    if len(levels) > 1:
+        raise Broken(
+            f"members have outputs at levels {sorted(levels)}: give all the same, so that their scores compare"
+        )
+
+
+GENOTYPES: Contract[SearchSpace[Genotype]] = {
+    "members decode to finite maps of the sizes they say": _decodes,
+    "all members have outputs at the same levels": _has_one_pyramid,
+}
+"""Of spaces of genotypes, beside all that is promised of any."""

@@ -1,0 +1,254 @@
+"""What every strategy promises, over any space of keyed values."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.contracts.contract import Broken, Contract
+from nas.search.store import Store
+from nas.search.strategies import Task
+from nas.search.types import Candidate, Direction, State, Strategy, Trial
+from search_spaces.choose import Choice, Chooser, Keyed, SearchSpace, replay
+from search_spaces.joint import JointSpace
+
+OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
+CHANCE = 3.5
+"""Of 5; the mean best of 200 random bags of ten digits is 3.83, give or take .05."""
+PURE = "let a proposal depend on the seed, on how often it was asked and on what it was told, and on nothing else"
+
+Build = Callable[[Task], Strategy]
+"""How a contract gets hold of a strategy: as often as it likes, for spaces, seeds and counts of its own."""
+
+
+@dataclass(frozen=True)
+class Bag:
+    """Digits in any order: half of all traces lead to a key that another one leads to."""
+
+    digits: tuple[int, ...]
+
+    def key(self) -> str:
+        return "".join(map(str, sorted(self.digits)))
+
+
+@dataclass(frozen=True)
+class BagSpace:
+    """Bags of `length` digits below `base`."""
+
+    length: int = 6
+    base: int = 6
+    name: str = "bags"
+
+    def build(self, choose: Chooser, /) -> Bag:
+        return Bag(tuple(choose(f"d{i}", range(self.base)) for i in range(self.length)))
+
+
+@dataclass(frozen=True)
+class Route:
+    """What was chosen, in order."""
+
+    steps: tuple[Choice, ...]
+
+    def key(self) -> str:
+        return repr(self.steps)
+
+
+@dataclass(frozen=True)
+class RouteSpace:
+    """Options of every type, some of which are asked for only because of others, and one that is none."""
+
+    name: str = "routes"
+
+    def build(self, choose: Chooser, /) -> Route:
+        steps: list[Choice] = [choose("pair", ((0, 1), (0, 2), (1, 2))), choose("only", ("this",))]
+        if choose("long", (False, True)):
+            steps += [choose("turn.a", (0.5, 1.0)), choose("turn.b", ("left", "right"))]
+        elif choose("short", (1, 2)) == 2:
+            steps.append(choose("turn.c", ("left", "right")))
+        return Route(tuple(steps))
+
+
+class LeastSquares:
+    """A predictor of any space: linear in how often a key has each character, as a bag has each digit."""
+
+    def fit(self, values: Sequence[Keyed], scores: Sequence[float], *, seed: int) -> None:
+        self._weights = np.linalg.lstsq(self._vectors(values), np.array(scores))[0]
+
+    def predict(self, values: Sequence[Keyed]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self._vectors(values) @ self._weights, np.zeros(len(values))
+
+    def _vectors(self, values: Sequence[Keyed]) -> NDArray[np.float64]:
+        counts = [np.bincount(list(value.key().encode()), minlength=128) for value in values]
+        return np.stack(counts).astype(np.float64)
+
+
+def task(
+    space: SearchSpace[Keyed] | None = None,
+    *,
+    seed: int = 0,
+    asked: int = 0,
+    objectives: Mapping[str, Direction] = OBJECTIVES,
+) -> Task:
+    """What a strategy is built for: bags by one objective, unless others are given."""
+    return Task(space or BagSpace(), objectives, seed, asked, LeastSquares())
+
+
+def judge(number: int, candidate: Candidate) -> Trial:
+    """A trial as a search would tell of it: every seventh fails, every fifth is stopped early."""
+    state = State.failed if number % 7 == 6 else State.stopped if number % 5 == 4 else State.finished
+    scores = {"ap": sum(map(int, candidate.key)) / 10}
+    return Trial(number, state, candidate.key, candidate.trace, "{}", 0, (scores,), 1.0)
+
+
+def drive(strategy: Strategy, asks: int) -> list[Candidate]:
+    """Ask and tell in turn; returns what was proposed."""
+    asked = []
+    for number in range(asks):
+        asked.append(strategy.ask())
+        strategy.tell(judge(number, asked[-1]))
+    return asked
+
+
+def reached(build: Build) -> float:
+    """The mean best score of 200 bags of ten digits at three seeds, of which chance reaches 3.83 and the best is 5."""
+    runs = (drive(build(task(BagSpace(length=10), seed=seed)), 200) for seed in range(3))
+    return statistics.mean(max(judge(0, candidate).reports[0]["ap"] for candidate in asked) for asked in runs)
+
+
+def _proposes_members(build: Build) -> None:
+    for candidate in drive(build(task()), 40):
+        _require_member(BagSpace(), candidate)
+
+
+def _require_member(space: SearchSpace[Keyed], candidate: Candidate) -> None:
+    key = replay(space, candidate.trace).key()
+    if key != candidate.key or candidate.value.key() != key:
+        raise Broken(
+            f"the trace {dict(candidate.trace)} leads to {key}, the proposal says {candidate.key}: "
+            "take trace, key and value from one and the same `Sampled`"
+        )
+
+
+def _searches_genotypes(build: Build) -> None:
+    space = JointSpace()
+    strategy = build(task(space))
+    for number in range(12):
+        candidate = strategy.ask()
+        _require_member(space, candidate)
+        scores = {"ap": number / 10}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+def _searches_any_options(build: Build) -> None:
+    space = RouteSpace()
+    strategy = build(task(space))
+    for number in range(150):
+        candidate = strategy.ask()
+        _require_member(space, candidate)
+        scores = {"ap": len(candidate.trace) + float("left" in candidate.trace.values())}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+def _searches_by_several_objectives(build: Build) -> None:
+    strategy = build(task(objectives={"ap": "max", "gmacs": "min"}))
+    for number in range(130):
+        candidate = strategy.ask()
+        scores = {"ap": sum(map(int, candidate.key)) / 10, "gmacs": float(int(candidate.key[0]))}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+def _learns_nothing_from_bad_scores(build: Build) -> None:
+    """That the key has had its trial may count; what it came to may not."""
+    strategies = [build(task(BagSpace(length=10))) for _ in range(3)]
+    bad = [(State.failed, 9.0), (State.failed, -9.0), (State.finished, math.nan)]
+    for number in range(60):
+        candidate, *others = [strategy.ask() for strategy in strategies]
+        if others != [candidate] * 2:
+            raise Broken(
+                "scores of failed trials, or scores that are no numbers, change what it proposes: leave them out"
+            )
+        for strategy, (state, score) in zip(strategies, bad, strict=True):
+            told = Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": score},))
+            strategy.tell(judge(0, candidate) if number % 3 else told)
+
+
+def _is_a_function_of_its_seed(build: Build) -> None:
+    first, again, other = (drive(build(task(seed=seed)), 40) for seed in (1, 1, 2))
+    if first != again:
+        raise Broken(f"seed 1 gave two searches: {PURE}")
+    if first == other:
+        raise Broken("seeds 1 and 2 gave the same search: draw from a generator of the task's seed")
+
+
+def _survives_any_order(build: Build) -> None:
+    """Several workers: trials end in another order than they began."""
+    strategy = build(task())
+    waiting: list[Trial] = []
+    for number in range(60):
+        waiting.append(judge(number, strategy.ask()))
+        if number % 3 == 2:
+            strategy.tell(waiting.pop(number % len(waiting)))
+
+
+def _survives_failures(build: Build) -> None:
+    strategy = build(task())
+    for number in range(30):
+        candidate = strategy.ask()
+        strategy.tell(Trial(number, State.failed, candidate.key, candidate.trace, "{}", 0, error="broken"))
+
+
+def _resumes(build: Build) -> None:
+    """Stopped anywhere and rebuilt from the store, it asks for what it would have asked for."""
+    for stop in (0, 1, 5, 13, 30, 180):
+        store = Store("sqlite://")
+        unbroken = build(task())
+        for _ in range(stop):
+            _remember(store, unbroken)
+        resumed = build(task(asked=store.asked))
+        for trial in store.history():
+            resumed.tell(trial)
+        if drive(resumed, 20) != drive(unbroken, 20):
+            raise Broken(f"resumed after {stop} proposals it goes another way: {PURE}; `task.asked` says how often")
+
+
+def _remember(store: Store, strategy: Strategy) -> None:
+    """One turn of a search: ask, evaluate or answer, tell."""
+    candidate = strategy.ask()
+    if known := store.find(candidate.key):
+        strategy.tell(store.repeat(known.number, candidate.trace))
+        return
+    trial = store.create(key=candidate.key, trace=candidate.trace, genotype="{}", seed=0)
+    verdict = judge(trial.number, candidate)
+    store.report(trial.number, verdict.reports[0])
+    strategy.tell(store.end(trial.number, verdict.state, seconds=1.0))
+
+
+def _is_no_worse_than_chance(build: Build) -> None:
+    if (best := reached(build)) < CHANCE:
+        raise Broken(
+            f"its best of 200 is {best:.2f} of 5, and chance reaches 3.83: look at what `tell` does with scores"
+        )
+
+
+def _serves_a_single_member(build: Build) -> None:
+    keys = {candidate.key for candidate in drive(build(task(BagSpace(length=2, base=1))), 30)}
+    if keys != {"00"}:
+        raise Broken(f"of a space with the one member 00 it proposed {sorted(keys)}: repeat what there is")
+
+
+STRATEGY: Contract[Build] = {
+    "proposes members of the space by their traces": _proposes_members,
+    "searches genotypes": _searches_genotypes,
+    "searches options of any type, and decisions that depend on others": _searches_any_options,
+    "searches by several objectives": _searches_by_several_objectives,
+    "is a function of its seed": _is_a_function_of_its_seed,
+    "survives results in any order": _survives_any_order,
+    "survives a search in which all fails": _survives_failures,
+    "learns nothing from scores of failed trials, nor from what is no number": _learns_nothing_from_bad_scores,
+    "resumes from a store as if it had never stopped": _resumes,
+    "does no worse than chance on an additive objective": _is_no_worse_than_chance,
+    "serves a space with a single member": _serves_a_single_member,
+}

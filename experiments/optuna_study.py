@@ -1,0 +1,192 @@
+"""A search's trials as an Optuna study, for Optuna's plots, its importances and its dashboard."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
+
+from experiments.errors import UsageError
+from nas.search.ranking import merit
+from nas.search.schema import versions
+from nas.search.types import Direction, State, Trial
+from search_spaces.choose import Choice, SearchSpace, Trace, TraceError
+
+CONSTRAINTS = "constraints"
+"""Optuna's own name for them; as a list, which its dashboard reads as well."""
+_STATES = {State.finished: TrialState.COMPLETE, State.stopped: TrialState.PRUNED, State.failed: TrialState.FAIL}
+_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+
+
+def export(
+    trials: Iterable[Trial],
+    objectives: Mapping[str, Direction],
+    space: SearchSpace[Any],
+    where: str,
+    name: str,
+    *,
+    limits: Mapping[str, Sequence[float]] | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> int:
+    """Add the ended trials that a study lacks; it is made if there is none.
+
+    Decisions become categorical parameters with all options the space offers, reports of the first objective
+    intermediate values. What else is known of a trial are its user attributes: `genotype` (JSON), `key`, `trial` (its
+    number here), `seed`, `seconds`, its other scores by their names, and the `error` of a failed one. The store knows
+    how long a trial took and not when: it is said to have ended when it was exported.
+
+    Args:
+        where: a database's URL, or a journal file of Optuna's.
+        name: of the study.
+        limits: score -> (highest,) or (lowest, highest) that candidates were to keep: Optuna's constraints.
+        watch: called after each trial that is added.
+
+    Returns:
+        How many trials were added.
+
+    Raises:
+        UsageError: the storage does not serve, or the study is another search's.
+        TraceError: a trial's decisions are not the space's.
+    """
+    with _told(where):
+        study = _study(_storage(where), name, objectives)
+        missing = _missing(study, trials)
+    for trial in missing:
+        frozen = _frozen(trial, objectives, space, limits or {})
+        with _told(where):
+            study.add_trial(frozen)
+        watch()
+    return len(missing)
+
+
+def _missing(study: optuna.Study, trials: Iterable[Trial]) -> list[Trial]:
+    known = {trial.user_attrs.get("trial"): trial.user_attrs.get("key") for trial in study.get_trials(deepcopy=False)}
+    ended = {trial.number: trial for trial in trials if trial.state.ended}
+    for number, key in known.items():
+        if number not in ended or ended[number].key != key:
+            raise UsageError(f"study {study.study_name!r} has trials that are not this run's: give another --study")
+    return [trial for number, trial in ended.items() if number not in known]
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What goes wrong with a storage as the caller's to mend."""
+    try:
+        yield
+    except (OptunaError, SQLAlchemyError, OSError, ImportError, RuntimeError, UnicodeError, JSONDecodeError) as error:
+        said = str(error).splitlines()[0]
+        raise UsageError(
+            f"--storage {where}: {said}: give a database such as sqlite:///optuna.db, or a journal file of Optuna's"
+        ) from error
+
+
+def _storage(where: str) -> BaseStorage:
+    if "://" not in where:
+        return _journal(Path(where))
+    engine = create_engine(where)
+    ours = versions.name in inspect(engine).get_table_names()
+    engine.dispose()
+    if ours:
+        raise UsageError(f"--storage {where}: it holds our own tables, which are called as Optuna's: give another")
+    return RDBStorage(where)
+
+
+def _journal(file: Path) -> BaseStorage:
+    """Optuna would append to whatever file it is given."""
+    if file.is_file():
+        with file.open("rb") as there:
+            if there.read(1) not in (b"", b"{"):
+                raise UsageError(f"--storage {file}: it is there and is no journal of Optuna's: give another file")
+    return JournalStorage(JournalFileBackend(str(file)))
+
+
+def _study(storage: BaseStorage, name: str, objectives: Mapping[str, Direction]) -> optuna.Study:
+    directions = [_DIRECTIONS[direction] for direction in objectives.values()]
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study on standard error
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    finally:
+        optuna.logging.set_verbosity(before)
+    if study.metric_names is None and not study.get_trials(deepcopy=False):
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names(list(objectives))
+    if study.metric_names != list(objectives) or study.directions != directions:
+        raise UsageError(f"study {name!r} is of other objectives than {', '.join(objectives)}: give another --study")
+    return study
+
+
+def _frozen(
+    trial: Trial, objectives: Mapping[str, Direction], space: SearchSpace[Any], limits: Mapping[str, Sequence[float]]
+) -> FrozenTrial:
+    params, distributions = _parameters(trial.trace, space)
+    first = next(iter(objectives))
+    scores = trial.scores or {}
+    facts = {"genotype": trial.genotype, "key": trial.key, "trial": trial.number, "seed": trial.seed}
+    facts |= {name: value for name, value in (("seconds", trial.seconds), ("error", trial.error)) if value is not None}
+    frozen = optuna.create_trial(
+        state=_STATES[trial.state],
+        values=[scores[name] for name in objectives] if merit(trial, objectives) else None,
+        params=params,
+        distributions=distributions,
+        intermediate_values={step: report[first] for step, report in enumerate(trial.reports, 1) if first in report},
+        user_attrs={name: value for name, value in scores.items() if name not in objectives} | facts,
+        system_attrs={CONSTRAINTS: excesses} if (excesses := _excesses(scores, limits)) else {},
+    )
+    assert frozen.datetime_complete is not None
+    frozen.datetime_start = frozen.datetime_complete - timedelta(seconds=trial.seconds or 0)
+    return frozen
+
+
+def _excesses(scores: Mapping[str, float], limits: Mapping[str, Sequence[float]]) -> list[float]:
+    """How far scores lie beyond their limits; within, and at most 0, where a limit is kept."""
+    found: list[float] = []
+    for name, bounds in limits.items():
+        if bounds and name in scores:
+            found += [scores[name] - bounds[-1], *(lowest - scores[name] for lowest in bounds[:-1])]
+    return found
+
+
+@dataclass
+class _Following:
+    """A chooser that does as a trace says and remembers what it was offered."""
+
+    trace: Trace
+    offers: dict[str, Sequence[Choice]] = field(default_factory=dict)
+
+    def __call__(self, name: str, options: Sequence[Any], /) -> Any:
+        if self.trace.get(name) not in options:
+            raise TraceError(
+                f"the space offers {list(options)[:8]} for decision {name!r}, the trial has {self.trace.get(name)!r}: "
+                "export with the space as it was searched"
+            )
+        self.offers[name] = options
+        return self.trace[name]
+
+
+def _parameters(trace: Trace, space: SearchSpace[Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    following = _Following(trace)
+    space.build(following)
+    return (
+        {name: _held(trace[name]) for name in following.offers},
+        {name: CategoricalDistribution([_held(o) for o in options]) for name, options in following.offers.items()},
+    )
+
+
+def _held(option: Choice) -> str | int | float | bool:
+    """As Optuna can hold it: a tuple as JSON."""
+    return json.dumps(option) if isinstance(option, tuple) else option

@@ -1,0 +1,273 @@
+"""Spaces, strategies and proxies that each break one promise: by promise, so that none goes without."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from experiments.contracts.strategies import Bag
+from nas.search.strategies import RandomSearch, Task
+from nas.search.types import Candidate, Direction, Scores, Strategy, Trial
+from search_spaces.choose import Chooser, TraceError, first_choice, mutate
+from search_spaces.genotype import Edge, Genotype, Node
+from search_spaces.ops import op, stem_maps
+from search_spaces.zoo import zoo
+
+COUNT = itertools.count()
+
+
+@dataclass(frozen=True)
+class Pair:
+    first: object
+    second: object
+
+    def key(self) -> str:
+        return repr(self)
+
+
+class Loose(Pair):
+    """Cannot be hashed."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A space as a function."""
+
+    build: Callable[[Chooser], Any]
+    name: str = "made"
+
+
+def pair(choose: Chooser) -> Pair:
+    return Pair(choose("first", (1, 2, 3)), choose("second", (1, 2, 3)))
+
+
+def counts(choose: Chooser) -> Pair:
+    return replace(pair(choose), first=next(COUNT))
+
+
+def _draws(choose: Chooser) -> Pair:
+    random.random()
+    return pair(choose)
+
+
+def _nested(choose: Chooser) -> Pair:
+    return Pair(choose("first", (((1, 2), (3, 4)), ((5,),))), choose("second", (1, 2)))  # type: ignore[type-var]
+
+
+def _unhashable(choose: Chooser) -> Pair:
+    return Loose(choose("first", (1, 2)), 0)
+
+
+def dependent(choose: Chooser) -> Pair:
+    first = choose("first", (1, 2, 3))
+    return Pair(first, choose("second", range(first + 1)))
+
+
+def corner(choose: Chooser) -> Pair:
+    """Illegal where a rare option meets another decision: random members hardly ever get there."""
+    first, second = choose("first", range(200)), choose("second", range(9))
+    if first == 100:
+        raise RuntimeError("100 cannot be built")
+    return Pair(first, second)
+
+
+def constant(choose: Chooser) -> Pair:
+    pair(choose)
+    return Pair(0, 0)
+
+
+def _overruled(choose: Chooser) -> Pair:
+    """Asks for more once it has its answer, differently each time."""
+    return Pair(choose(f"first.{next(COUNT) % 7}", (1, 2, 3)), choose("second", (1, 2)))
+
+
+def _forgiving(choose: Chooser) -> Pair:
+    try:
+        first = choose("first", (1, 2, 3))
+    except TraceError:
+        first = 1
+    return Pair(first, choose("second", (1, 2, 3)))
+
+
+SPACES: Mapping[str, Made] = {
+    "goes by a name": Made(pair, name=""),
+    "a seed decides the sample": Made(counts),
+    "samples leave the global randomness alone": Made(_draws),
+    "a trace rebuilds its member, even from JSON": Made(_nested),
+    "members are hashable and know their key": Made(_unhashable),
+    "a decision always comes with the same options": Made(dependent),
+    "every option of every decision can be built": Made(corner),
+    "the first choices make a member": Made(counts),
+    "a mutation is another member, one decision away": Made(constant),
+    "a crossover takes from its parents": Made(_overruled),
+    "neighbours are new, distinct and one decision away": Made(constant),
+    "a trace that does not fit is refused, with the decision's name": Made(_forgiving),
+}
+
+
+def _undecodable(choose: Chooser) -> Genotype:
+    """Over a backbone that does not exist."""
+    stem = op("timm", name="no such backbone", levels=(3, 4), widths=(8, 8))
+    maps = stem_maps(stem)
+    return Genotype(
+        stem, tuple(Node(f"p{m.level}", m.level, None, (Edge(m.name, op("lateral")),)) for m in maps), ("p3", "p4")
+    )
+
+
+def _two_pyramids(choose: Chooser) -> Genotype:
+    return zoo(choose("system", ("fpn", "faster-rcnn-r50-fpn"))).genotype
+
+
+GENOTYPE_SPACES: Mapping[str, Made] = {
+    "members decode to finite maps of the sizes they say": Made(_undecodable),
+    "all members have outputs at the same levels": Made(_two_pyramids),
+}
+
+
+class Random(RandomSearch):
+    """A strategy that keeps every promise, made of a task."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.space, task.objectives, seed=task.seed, asked=task.asked)
+        self.space = task.space
+
+
+class Mislabels(Random):
+    def ask(self) -> Candidate:
+        return replace(super().ask(), key="another")
+
+
+class BagsOnly(Random):
+    def ask(self) -> Candidate:
+        candidate = super().ask()
+        assert isinstance(candidate.value, Bag)
+        return candidate
+
+
+class Seedless(Random):
+    def __init__(self, task: Task) -> None:
+        super().__init__(replace(task, seed=next(COUNT)))
+
+
+class InStep(Random):
+    """Takes the next trial it is told of for the last one it proposed."""
+
+    def ask(self) -> Candidate:
+        self.last = super().ask()
+        return self.last
+
+    def tell(self, trial: Trial) -> None:
+        assert trial.key == self.last.key
+
+
+class Hopeful(Random):
+    def tell(self, trial: Trial) -> None:
+        self.best = (trial.scores or {})["ap"]
+
+
+class WholeNumbersOnly(Random):
+    def ask(self) -> Candidate:
+        candidate = super().ask()
+        assert all(isinstance(value, int) for value in candidate.trace.values())
+        return candidate
+
+
+class OneAim(Random):
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        (self.objective,) = task.objectives
+
+
+class Credulous(Random):
+    """Takes another way after a score that no bag has."""
+
+    def tell(self, trial: Trial) -> None:
+        self._asked += trial.reports[-1]["ap"] > 5
+
+
+class Forgetful(Random):
+    def __init__(self, task: Task) -> None:
+        super().__init__(replace(task, asked=0))
+
+
+class Stubborn(Random):
+    def ask(self) -> Candidate:
+        trace = {f"d{i}": 0 for i in range(10)}
+        return Candidate(trace, "0" * 10, self.space.build(first_choice))
+
+
+class Restless(Random):
+    def ask(self) -> Candidate:
+        start = super().ask()
+        child = mutate(self.space, start.trace, random.Random(0))
+        return Candidate(child.trace, child.value.key(), child.value)
+
+
+STRATEGIES: Mapping[str, Callable[[Task], Strategy]] = {
+    "proposes members of the space by their traces": Mislabels,
+    "searches genotypes": BagsOnly,
+    "searches options of any type, and decisions that depend on others": WholeNumbersOnly,
+    "searches by several objectives": OneAim,
+    "learns nothing from scores of failed trials, nor from what is no number": Credulous,
+    "is a function of its seed": Seedless,
+    "survives results in any order": InStep,
+    "survives a search in which all fails": Hopeful,
+    "resumes from a store as if it had never stopped": Forgetful,
+    "does no worse than chance on an additive objective": Stubborn,
+    "serves a space with a single member": Restless,
+}
+
+
+@dataclass
+class Judge:
+    """A proxy that keeps every promise."""
+
+    objectives: Mapping[str, Direction]
+    steps: int = 2
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        for step in range(self.steps):
+            yield {"ap": float(len(genotype.nodes) + step + seed)}
+
+
+class Silent(Judge):
+    """Has nothing to say at its second step."""
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        yield from itertools.islice(super().evaluate(genotype, seed=seed, device=device), 1)
+
+
+class Moody(Judge):
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        return super().evaluate(genotype, seed=next(COUNT), device=device)
+
+
+class Rooted(Judge):
+    def __init__(self) -> None:
+        super().__init__({"ap": "max"})
+        self.judge = lambda genotype: 1.0
+
+
+class Grudging(Judge):
+    """Counts the evaluations that came to their end."""
+
+    ended = 0
+    began = 0
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        unfinished = self.began - self.ended
+        self.began += 1
+        yield from super().evaluate(genotype, seed=seed + unfinished, device=device)
+        self.ended += 1
+
+
+PROXIES: Mapping[str, Judge] = {
+    "tells its objectives before any evaluation": Judge({"ap": "maximise"}),  # type: ignore[dict-item]
+    "yields its objectives once a step, finite": Silent({"ap": "max"}),
+    "scores the same again at a seed": Moody({"ap": "max"}),
+    "travels to a worker": Rooted(),
+    "may be stopped at any step": Grudging({"ap": "max"}),
+}

@@ -1,0 +1,87 @@
+"""Every check of a contract can fail: for each promise a subject that breaks it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from breakers import (
+    GENOTYPE_SPACES,
+    PROXIES,
+    SPACES,
+    STRATEGIES,
+    Judge,
+    Made,
+    Pair,
+    Random,
+    constant,
+    corner,
+    counts,
+    dependent,
+    pair,
+)
+
+from experiments.contracts.contract import Contract, Outcome, outcomes
+from experiments.contracts.proxies import PROXY
+from experiments.contracts.spaces import GENOTYPES, KEYED
+from experiments.contracts.strategies import STRATEGY
+
+CONTRACTS: Mapping[str, tuple[Contract[Any], Mapping[str, Any]]] = {
+    "space": (KEYED, SPACES),
+    "space of genotypes": (GENOTYPES, GENOTYPE_SPACES),
+    "strategy": (STRATEGY, STRATEGIES),
+    "proxy": (PROXY, PROXIES),
+}
+
+
+def fault(kind: str, promise: str, subject: object) -> str | None:
+    contract, _ = CONTRACTS[kind]
+    (outcome,) = outcomes({promise: contract[promise]}, subject)
+    return outcome.fault
+
+
+@pytest.mark.parametrize(
+    ("kind", "promise"), [(kind, promise) for kind, (contract, _) in CONTRACTS.items() for promise in contract]
+)
+def test_every_promise_can_be_broken(kind: str, promise: str) -> None:
+    said = fault(kind, promise, CONTRACTS[kind][1][promise])
+    assert said
+    assert ": " in said, "the fault, then its mend"
+
+
+@pytest.mark.parametrize("kind", ["space", "strategy", "proxy"])
+def test_what_keeps_every_promise_is_told_so(kind: str) -> None:
+    subject = {"space": Made(pair), "strategy": Random, "proxy": Judge({"ap": "max"})}[kind]
+    contract, _ = CONTRACTS[kind]
+    assert list(outcomes(contract, subject)) == [Outcome(promise) for promise in contract]
+
+
+@pytest.mark.parametrize(
+    ("promise", "space", "says"),
+    [
+        ("a seed decides the sample", Made(constant), "one and the same key"),
+        ("a seed decides the sample", Made(counts), "draw from nothing but `choose`"),
+        ("a trace rebuilds its member, even from JSON", Made(counts), "draw from nothing but `choose`"),
+        ("a decision always comes with the same options", Made(dependent), "'second' came with [0, 1"),
+        (
+            "a decision always comes with the same options",
+            Made(lambda choose: Pair(choose("first", (1, 1)), 0)),
+            "offers an option twice in [1, 1]: drop one",
+        ),
+        ("members are hashable and know their key", Made(lambda choose: Pair("long" * 60, 0)), "1 to 200 characters"),
+        ("members are hashable and know their key", Made(counts), "draw from nothing but `choose`"),
+        ("every option of every decision can be built", Made(corner), "first=100 beside"),
+        ("a crossover takes from its parents", Made(counts), "draw from nothing but `choose`"),
+        ("a mutation is another member, one decision away", Made(counts), "draw from nothing but `choose`"),
+    ],
+)
+def test_a_fault_says_what_is_wrong(promise: str, space: Made, says: str) -> None:
+    assert says in (fault("space", promise, space) or "")
+
+
+def test_what_a_subject_raises_is_its_fault_and_says_where() -> None:
+    def fails(subject: object) -> None:
+        raise KeyError("level")
+
+    assert next(outcomes({"works": fails}, None)).fault == (
+        f"KeyError: 'level' (raised in test_broken.py:{fails.__code__.co_firstlineno + 1}): mend what raises it"
+    )

@@ -1,0 +1,79 @@
+"""What judges the candidates of a search, by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support import nas
+
+from experiments.config import RankConfig, SearchConfig
+from experiments.presets import PRESETS, preset
+from experiments.rank_plans import DEFAULT, build_plan
+from experiments.running import build_runner, gpus_per_trial
+from nas.search.pool_runner import PoolRunner
+from proxies.short_train import ShortTrainConfig
+from proxies.zero_cost.proxy import ZeroCostConfig
+
+SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
+
+
+def test_a_search_by_cost_runs_in_the_pool_and_goes_on(folder: Path) -> None:
+    flags = ("--by", "cost", "--cost.image-size", "64", *SMALL, "--trials")
+    nas("search", *flags, "12", "--out", "cost", cwd=folder)
+    found = json.loads(nas("inspect", "cost", "--json", cwd=folder).stdout)
+    assert {t["state"] for t in found["trials"]} == {"finished"}
+    assert {name for t in found["trials"] for name in t["scores"]} == {"gmacs", "mparams", "mactivations"}
+    least = min(found["trials"], key=lambda t: (t["scores"]["gmacs"], t["number"]))
+    assert found["best"] == least["number"]
+    priced = json.loads(nas("cost", "cost", "--classes", "10", "--json", "--image-size", "64", cwd=folder).stdout)
+    assert priced["macs"] / 1e9 == least["scores"]["gmacs"], "a run's genotypes are counted at the size of its proxy"
+    config = json.loads((folder / "cost" / "config.json").read_text())
+    (folder / "cost" / "config.json").write_text(json.dumps({**config, "trials": 16}))
+    nas("resume", "cost", cwd=folder)
+    after = json.loads(nas("inspect", "cost", "--json", cwd=folder).stdout)["trials"]
+    assert after[:12] == found["trials"]
+    assert len({t["key"] for t in after}) == 16
+
+
+def test_a_search_by_zero_cost_ranks_by_its_first_score(folder: Path) -> None:
+    flags = ("--by", "zero_cost", "--zero-cost.scores", "entropy", "synflow", "--zero-cost.batch-size", "2")
+    nas("search", *flags, *SMALL, "--runner", "local", "--trials", "3", "--space", "dsa", "--out", "zero", cwd=folder)
+    found = json.loads(nas("inspect", "zero", "--json", cwd=folder).stdout)
+    best = max(found["trials"], key=lambda t: t["scores"]["entropy"])
+    assert found["best"] == best["number"]
+    assert {"entropy", "synflow", "gmacs"} == set(best["scores"])
+    table = nas("inspect", "zero", cwd=folder).stdout
+    assert table.index("entropy") < table.index("gmacs") < table.index("synflow"), "objectives come first"
+
+
+def test_too_few_images_leave_no_run_behind(folder: Path) -> None:
+    said = nas("search", "--by", "zero_cost", *SMALL, "--out", "never", cwd=folder, code=2).stderr
+    assert "give a smaller batch_size" in said
+    assert not (folder / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("by", "given", "runs_on"),
+    [("short_train", None, "ray"), ("zero_cost", None, "pool"), ("cost", None, "pool"), ("cost", "local", "local")],
+)
+def test_the_runner_suits_the_proxy(by: str, given: str | None, runs_on: str) -> None:
+    assert SearchConfig.model_validate({"by": by, "runner": given}).runs_on == runs_on
+
+
+def test_a_ranking_runs_on_ray() -> None:
+    assert RankConfig(plan=build_plan(DEFAULT, ShortTrainConfig())).runs_on == "ray"
+
+
+def test_the_pool_has_the_workers_and_limits_that_are_asked_for() -> None:
+    config = SearchConfig(by="cost", concurrent=3, time_limit=7.0)
+    assert build_runner(config, objective=("gmacs", "min"), steps=1) == PoolRunner(workers=3, time_limit=7.0)
+    assert gpus_per_trial(config) == 0
+    assert gpus_per_trial(SearchConfig(by="cost", gpus_per_trial=0.5)) == 0.5
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_every_proxy_as_big_as_its_short_training(name: str) -> None:
+    search = preset(name)
+    sizes = {(config.scale, config.image_size) for config in (search.proxy, search.zero_cost, search.cost)}
+    assert len(sizes) == 1
+    assert search.zero_cost.scores == ("naswot",) != ZeroCostConfig().scores

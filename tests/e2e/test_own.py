@@ -1,0 +1,209 @@
+"""Spaces, strategies and proxies of a user's own, in a module of the directory that the command is called in."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import nas
+
+SMALL = ("--digits.train-images", "4", "--digits.val-images", "2")
+MODULE = '''
+"""What a user writes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from nas.data.detection_set import DetectionSet
+from nas.search.strategies import RandomSearch, StrategyConfig, Task
+from nas.search.types import Direction, Proxy, Scores
+from search_spaces.choose import Chooser
+from search_spaces.fpn import resnet_fpn
+from search_spaces.genotype import Genotype
+from search_spaces.ops import op
+
+
+@dataclass(frozen=True)
+class MySpace:
+    name: str = "mine"
+
+    def build(self, choose: Chooser, /) -> Genotype:
+        depth = choose("depth", (18, 34, 50, 101))
+        fuse = op(choose("fuse", ("sum", "fast", "asff")))
+        return resnet_fpn(depth, fuse=fuse, bottom_up=choose("up", (False, True)))
+
+
+@dataclass(frozen=True)
+class Word:
+    letters: str
+
+    def key(self) -> str:
+        return self.letters
+
+
+@dataclass(frozen=True)
+class WordSpace:
+    name: str = "words"
+
+    def build(self, choose: Chooser, /) -> Word:
+        return Word("".join(choose(f"letter{i}", tuple("abcdef")) for i in range(4)))
+
+
+@dataclass(frozen=True)
+class Faulty(WordSpace):
+    """The third letter's options depend on the second."""
+
+    def build(self, choose: Chooser, /) -> Word:
+        first = choose("first", ("a", "b", "c"))
+        return Word(first + choose("second", ("a", "b") if first == "a" else ("b", "c")))
+
+
+words = WordSpace()
+
+
+class MyStrategy(RandomSearch):
+    def __init__(self, config: StrategyConfig, task: Task) -> None:
+        super().__init__(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+@dataclass(frozen=True)
+class NodeCount:
+    classes: int
+    objectives: Mapping[str, Direction]
+    steps: int = 2
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        for step in range(1, self.steps + 1):
+            yield {"nodes": float(len(genotype.live) * step), "classes": float(self.classes)}
+
+
+def fewest_nodes(train: DetectionSet, val: DetectionSet) -> Proxy:
+    return NodeCount(train.num_classes, {"nodes": "min"})
+
+
+def untold(train, val):
+    return fewest_nodes(train, val)
+
+
+def no_proxy(train: DetectionSet, val: DetectionSet) -> int:
+    return 3
+
+
+def of_one(train: DetectionSet) -> Proxy:
+    return fewest_nodes(train, train)
+
+
+number = 3
+'''
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the user's module; no other one has a module of its name."""
+    place = tmp_path_factory.mktemp("own")
+    (place / "my_things.py").write_text(MODULE)
+    (place / "my_fault.py").write_text("1 / 0\n")
+    (place / "my_import.py").write_text("import my_absent\n")
+    return place
+
+
+def search(place: Path, out: str, runner: str, trials: int) -> list[dict[str, object]]:
+    """A search in which all is the user's own."""
+    own = ("--space", "my_things:MySpace", "--strategy.name", "my_things:MyStrategy", "--by", "my_things:fewest_nodes")
+    command = ("search", *own, *SMALL, "--runner", runner, "--trials", str(trials), "--out", out)
+    if runner == "ray":  # starting it turns its token authentication on for all of a process
+        subprocess.run([sys.executable, "-m", "experiments.cli", *command], cwd=place, check=True, timeout=200)
+    else:
+        nas(*command, cwd=place)
+    return trials_of(place, out)
+
+
+def trials_of(place: Path, out: str) -> list[dict[str, object]]:
+    document = json.loads(nas("inspect", out, "--json", cwd=place).stdout)
+    assert document["best"] is not None
+    found: list[dict[str, object]] = document["trials"]
+    return found
+
+
+def test_a_search_of_ones_own_goes_on_and_is_looked_at(place: Path) -> None:
+    first = search(place, "local", "local", 4)
+    assert {t["state"] for t in first} == {"finished"}
+    assert all(t["scores"]["classes"] == 10 for t in first)  # type: ignore[index]
+    config = json.loads((place / "local" / "config.json").read_text())
+    (place / "local" / "config.json").write_text(json.dumps({**config, "trials": 6}))
+    nas("resume", "local", cwd=place)
+    assert trials_of(place, "local")[:4] == first
+    assert len(trials_of(place, "local")) == 6
+    assert "nodes" in nas("inspect", "local", cwd=place).stdout
+    assert json.loads(nas("cost", "local", "--json", cwd=place).stdout)["macs"] > 0
+    (place / "local" / "objectives.json").unlink()
+    assert "nas resume local" in nas("inspect", "local", cwd=place, code=2).stderr
+    nas("resume", "local", cwd=place)
+    nas("export-optuna", "local", "--storage", "optuna.log", cwd=place)
+
+
+def test_workers_of_the_pool_import_it(place: Path) -> None:
+    assert {t["state"] for t in search(place, "pool", "pool", 6)} == {"finished"}
+
+
+@pytest.mark.ray
+def test_workers_of_ray_import_it(place: Path) -> None:
+    found = search(place, "ray", "ray", 3)
+    assert {str(t["error"]) for t in found} == {"None"}
+    assert {t["state"] for t in found} <= {"finished", "stopped"}
+
+
+@pytest.mark.parametrize(
+    ("name", "promises"), [("MySpace", 14), ("WordSpace", 12), ("words", 12), ("MyStrategy", 11), ("fewest_nodes", 5)]
+)
+def test_what_keeps_every_promise_is_told_so(place: Path, name: str, promises: int) -> None:
+    said = nas("check", f"my_things:{name}", cwd=place).stdout
+    assert said.count("\nheld    ") == promises
+    assert "broken" not in said
+
+
+def test_what_is_broken_is_told_with_its_mend(place: Path) -> None:
+    said = nas("check", "my_things:Faulty", cwd=place, code=1).stdout
+    assert "broken  a decision always comes with the same options: decision 'second' came with " in said
+    assert "an option list may depend on nothing but the decision's name" in said
+    assert "held    a seed decides the sample" in said
+
+
+def test_a_function_that_does_not_say_what_it_makes_is_asked_for(place: Path) -> None:
+    assert "--kind space, strategy or proxy" in nas("check", "my_things:untold", cwd=place, code=2).stderr
+    assert "held" in nas("check", "my_things:untold", "--kind", "proxy", cwd=place).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--space", "jont"], "did you mean 'joint'"),
+        (["--space", "my_thing:MySpace"], "no module 'my_thing'"),
+        (["--space", "my_things:MySpce"], "did you mean 'MySpace'"),
+        (["--space", "my_things:"], "write my_module:MySpace"),
+        (["--space", "my-things:MySpace"], "write my_module:MySpace"),
+        (["--space", "my_things:number"], "of type int, which has no name and no build"),
+        (["--space", "my_things:WordSpace"], "members are of type Word, and detectors are built from genotypes"),
+        (["--space", "my_fault:MySpace"], "fails as it is imported: ZeroDivisionError"),
+        (["--space", "my_import:MySpace"], "fails as it is imported: ModuleNotFoundError: No module named 'my_absent'"),
+        (["--strategy.name", "my_things:Nobody"], "no name 'Nobody'"),
+        (["--strategy.name", "my_things:no_proxy", "--runner", "local"], "of type int, which has no ask and no tell"),
+        (["--by", "zero-cost"], "did you mean 'zero_cost'"),
+        (["--by", "my_things:nobody"], "no name 'nobody'"),
+        (["--by", "my_things:of_one"], "called as my_proxy(train, val), which it does not allow"),
+        (["--by", "my_things:no_proxy"], "of type int, which has no objectives and no steps and no evaluate"),
+        (["--by", "my_things:number"], "called as my_proxy(train, val)"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_why(place: Path, arguments: list[str], says: str) -> None:
+    command = ["search", *arguments, *SMALL, "--trials", "2", "--out", f"never-{len(list(place.iterdir()))}"]
+    assert says in " ".join(nas(*command, cwd=place, code=2).stderr.replace("│", " ").split())
+
+
+def test_a_ranking_takes_a_space_of_ones_own(place: Path) -> None:
+    plan = {"reference": {"short_train": {"steps": 1, "rungs": 1}}, "settings": {"fewest": {"cost": {}, "seeds": 1}}}
+    (place / "plan.json").write_text(json.dumps({**plan, "base": {"image_size": 64, "scale": {"width": 0.0625}}}))
+    counts = ("--candidates", "2", "--seeds", "1", "--plan", "plan.json", "--runner", "local")
+    nas("rank", "--space", "my_things:MySpace", *SMALL, *counts, "--out", "ranking", cwd=place)
+    assert json.loads((place / "ranking" / "report.json").read_text())["measurements"]["done"] == 4
