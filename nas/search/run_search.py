@@ -61,12 +61,13 @@ def run_search(
     Raises:
         StoreError: the store is damaged, full, or away for too long.
     """
+    work = Evaluate(proxy, device, parse)
     with Lease(store) as lease:
         loop = _Loop(strategy, store, lease, trials, seed, watch)
         try:
-            runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+            runner.run(loop.ask, work, loop.tell)
             while loop.left_over():
-                runner.run(loop.ask, Evaluate(proxy, device, parse), loop.tell)
+                runner.run(loop.ask, work, loop.tell)
         except BaseException:
             with suppress(DBAPIError):
                 store.release(list(loop.active))
@@ -112,7 +113,6 @@ class _Loop:
     """Dead drivers whose orphans were collected."""
     heard: int = 0
     """How much of the study's history the strategy was told."""
-
     ended: set[int] = field(default_factory=set)
     """Trials that are known to have ended."""
 
@@ -135,20 +135,21 @@ class _Loop:
 
     def tell(self, report: Report) -> None:
         begun = self.active[report.number]
-        if report.state.ended:
-            del self.active[report.number]
         if report.died and begun.attempts < MOST_ATTEMPTS:
-            self.orphans.append(begun)
+            self.orphans.append(self.active.pop(report.number))
             return
         if report.died:
             report = replace(report, error=f"{report.error} ({begun.attempts} attempts)")
         try:
             trial = self.store.record(report)
         except TakenOver as error:  # we were taken for dead
+            trial = None
             if report.state.ended:
                 _LOG.warning("%s: what it came to here is dropped", error)
-            return
-        self._learn(trial)
+        if report.state.ended:
+            del self.active[report.number]
+        if trial:
+            self._learn(trial)
 
     def left_over(self) -> bool:
         """Whether there are trials to begin anew; waits while other drivers run theirs, which may die."""
@@ -164,8 +165,8 @@ class _Loop:
     def _collect_orphans(self) -> None:
         self.buried = self.lease.dead
         left = {self.store.slot, *self.buried}
-        running = self.store.running()
-        self.orphans = deque(t for t in running if t.slot in left and t.number not in self.active)
+        nobodys = (t for t in self.store.running() if t.slot in left or not self.store.joined)
+        self.orphans = deque(t for t in nobodys if t.number not in self.active)
 
     def _restarted(self) -> Trial | None:
         while self.orphans:
