@@ -22,8 +22,11 @@ from proxies.short_train import ShortTrain
 from search_spaces.registry import SPACES
 
 
-def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
+def carry_on(run: RunDirectory[SearchConfig], store: Store, proxy: Proxy, console: Console) -> int:
     """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
+
+    Args:
+        store: the run's, of `join`.
 
     Returns:
         0, or 1 if no trial came to scores.
@@ -31,15 +34,14 @@ def carry_on(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) ->
     Raises:
         UsageError: another process carries the run on.
         CannotRun: the runner has nowhere to run what is asked for.
-        StoreError: the store is damaged, full or away, or its study is another search.
+        StoreError: the store is damaged, full, or away for too long.
     """
     with run.lock():
-        return _search(run, proxy, console)
+        return _search(run, store, proxy, console)
 
 
-def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> int:
+def _search(run: RunDirectory[SearchConfig], store: Store, proxy: Proxy, console: Console) -> int:
     config = run.config()
-    store = join(run)
     space = SPACES[config.space]
     strategy = build_strategy(
         config.strategy,

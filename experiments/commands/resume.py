@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from experiments.arguments import parse
 from experiments.config import SearchConfig
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, prepare
+from experiments.searching import carry_on, join, prepare
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,5 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
     console = Console()
-    return carry_on(run, prepare(run.config(), console), console)
+    proxy = prepare(run.config(), console)
+    return carry_on(run, join(run), proxy, console)

@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
         proxy = prepare(run.config(), console)
-        join(run)
+        store = join(run)
     except (DataError, GenotypeError, StoreError):
         run.discard()
         raise
-    return carry_on(run, proxy, console)
+    return carry_on(run, store, proxy, console)
