@@ -22,8 +22,11 @@ from search_spaces.registry import find_space
 from search_spaces.within import Within
 
 
-def carry_on(run: RunDirectory[SearchConfig], judge: Judge, console: Console) -> int:
+def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
     """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
+
+    Args:
+        store: the run's, of `join`.
 
     Returns:
         0, or 1 if no trial came to scores.
@@ -31,15 +34,14 @@ def carry_on(run: RunDirectory[SearchConfig], judge: Judge, console: Console) ->
     Raises:
         UsageError: another process carries the run on.
         CannotRun: the runner has nowhere to run what is asked for.
-        StoreError: the store is damaged, full or away, or its study is another search.
+        StoreError: the store is damaged, full, or away for too long.
     """
     with run.lock():
-        return _search(run, judge, console)
+        return _search(run, store, judge, console)
 
 
-def _search(run: RunDirectory[SearchConfig], judge: Judge, console: Console) -> int:
+def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
     config = run.config()
-    store = join(run)
     seed = driver_seed(config.seed, store.slot)
     proxy, objectives = judge.proxy, judge.objectives
     strategy = build_strategy(

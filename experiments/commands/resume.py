@@ -11,7 +11,7 @@ from experiments.arguments import parse
 from experiments.config import SearchConfig
 from experiments.judging import prepare
 from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on
+from experiments.searching import carry_on, join
 
 
 @dataclass(frozen=True)
@@ -25,4 +25,5 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
     console = Console()
-    return carry_on(run, prepare(run, console), console)
+    judge = prepare(run, console)
+    return carry_on(run, join(run), judge, console)

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
         judge = prepare(run, console)
-        join(run)
+        store = join(run)
     except (DataError, GenotypeError, ImportPathError, StoreError, UsageError):
         run.discard()
         raise
-    return carry_on(run, judge, console)
+    return carry_on(run, store, judge, console)

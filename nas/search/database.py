@@ -1,6 +1,5 @@
 """How the database of a store is opened, and waited for while it is away or locked."""
 
-import itertools
 import logging
 import sqlite3
 import time
@@ -84,10 +83,10 @@ class Database:
 
     def patiently(self, attempt: Callable[[bool], T]) -> T:
         """What `attempt` comes to, which is told whether it has been tried before."""
-        start = time.monotonic()
-        for tries in itertools.count(1):
+        start, tries = time.monotonic(), 0
+        while True:
             try:
-                outcome = attempt(tries > 1)
+                outcome = attempt(tries > 0)
             except IntegrityError:
                 raise
             except (DamagedRow, UnicodeDecodeError) as fault:
@@ -97,12 +96,12 @@ class Database:
                 if not _passes(error) or waited > PATIENCE_S:
                     raise StoreError(_explain(error, self.place, waited)) from error
                 _LOG.warning("%s: %s; trying again (%.0f of %.0f s)", self.place, _cause(error), waited, PATIENCE_S)
+                tries += 1
                 time.sleep(min(0.1 * 2**tries, LONGEST_PAUSE_S))
             else:
-                if tries > 1:
+                if tries:
                     _LOG.warning("%s: is back after %.0f s", self.place, time.monotonic() - start)
                 return outcome
-        raise AssertionError("unreachable: tries are counted without end")
 
 
 def open_database(url: str) -> Database:

@@ -82,13 +82,13 @@ def run_search(
         StoreError: the store is damaged, full, or away for too long.
     """
     wanted = proxy.objectives if objectives is None else objectives
-    evaluate = Evaluate(proxy, device, parse, tuple(wanted))
+    work = Evaluate(proxy, device, parse, tuple(wanted))
     with Lease(store) as lease:
         loop = _Loop(strategy, store, lease, trials, seed, watch, scheduler, violation)
         try:
-            runner.run(loop.ask, evaluate, loop.tell)
+            runner.run(loop.ask, work, loop.tell)
             while loop.left_over():
-                runner.run(loop.ask, evaluate, loop.tell)
+                runner.run(loop.ask, work, loop.tell)
         except BaseException:
             with suppress(DBAPIError):
                 store.release(list(loop.active))
@@ -138,7 +138,6 @@ class _Loop:
     """Dead drivers whose orphans were collected."""
     heard: int = 0
     """How much of the study's history the strategy was told."""
-
     ended: set[int] = field(default_factory=set)
     """Trials that are known to have ended."""
 
@@ -161,10 +160,8 @@ class _Loop:
 
     def tell(self, report: Report) -> bool:
         begun = self.active[report.number]
-        if report.state.ended:
-            del self.active[report.number]
         if report.died and begun.attempts < MOST_ATTEMPTS:
-            self.orphans.append(begun)
+            self.orphans.append(self.active.pop(report.number))
             return True
         if report.died:
             report = replace(report, error=f"{report.error} ({begun.attempts} attempts)")
@@ -174,10 +171,10 @@ class _Loop:
                 trial = self.store.end(trial.number, State.stopped, seconds=report.seconds)
         except TakenOver as error:  # we were taken for dead
             _LOG.warning("%s: what it came to here is dropped", error)
-            self.active.pop(report.number, None)
+            del self.active[report.number]
             return True
         if trial.state.ended:
-            self.active.pop(report.number, None)
+            del self.active[report.number]
         self._learn(trial)
         return trial.state.ended
 
@@ -195,8 +192,8 @@ class _Loop:
     def _collect_orphans(self) -> None:
         self.buried = self.lease.dead
         left = {self.store.slot, *self.buried}
-        running = self.store.running()
-        self.orphans = deque(t for t in running if t.slot in left and t.number not in self.active)
+        nobodys = (t for t in self.store.running() if t.slot in left or not self.store.joined)
+        self.orphans = deque(t for t in nobodys if t.number not in self.active)
 
     def _restarted(self) -> Trial | None:
         while self.orphans:
