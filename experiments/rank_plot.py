@@ -40,7 +40,8 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
         axes.xaxis.set(major_locator=LogLocator(subs=(1, 3)), major_formatter="{x:g}", minor_locator=NullLocator())
         axes.margins(x=0.12)
         axes.grid(alpha=0.2)
-        axes.legend(loc="lower right", frameon=False)
+        if drawn:
+            axes.legend(loc="lower right", frameon=False)
 
     return svg(draw, name="ranking", inches=(9, 6))
 

@@ -46,7 +46,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     proxy, objectives = judge.proxy, judge.objectives
     strategy = build_strategy(
         config.strategy,
-        Within(find_space(config.space), judge.budget, seed=seed),
+        Within(find_space(config.space), judge.budget, seed=config.seed),
         objectives,
         seed=seed,
         asked=store.asked,

@@ -105,7 +105,7 @@ def test_exported_again_it_gains_what_is_new(run: RunDirectory[SearchConfig], tm
     nas(*again, cwd=tmp_path)
     assert "0 trials added, 6 were there" in nas(*again, cwd=tmp_path).stdout
     store = run.store()
-    store.restart(6)
+    store.restart(store.trials()[6])
     store.report(6, {"ap": 0.9, "gmacs": 0.1})
     store.end(6, State.finished, seconds=1.0)
     assert "1 trials added, 6 were there" in nas(*again, cwd=tmp_path).stdout

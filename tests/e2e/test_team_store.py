@@ -11,6 +11,7 @@ from support import nas
 
 TINY = (
     *("--runner", "local", "--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
+    *("--scheduler.method", "none"),
     *("--digits.train-images", "16", "--digits.val-images", "8"),
 )
 
