@@ -1,0 +1,148 @@
+"""Strategies: what to try next, seen from traces, keys and scores alone; one a file.
+
+The randomness of a proposal depends on the seed and on how many proposals came before it, so a strategy's state
+is that count and what it was told: whoever replays a store's history has resumed the search.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+
+from nas.search.strategies.evolution import RegularizedEvolution
+from nas.search.strategies.guided import Guided
+from nas.search.strategies.local_search import LocalSearch
+from nas.search.strategies.random_search import RandomSearch
+from nas.search.strategies.trace_process import TraceProcess
+from nas.search.types import Direction, Predictor, Strategy
+from search_spaces.choose import SearchSpace
+
+__all__ = ["STRATEGIES", "StrategyConfig", "Task", "build_strategy"]
+
+
+class StrategyConfig(BaseModel):
+    """Which strategy, and its settings; each strategy reads those that are its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "guided"
+    """guided, random, evolution, local, tpe, nsga2 or controller."""
+    population: PositiveInt = 8
+    """evolution: how many of the latest trials may become parents."""
+    tournament: PositiveInt = 4
+    """evolution: how many of them compete to be the parent."""
+    crossover: NonNegativeFloat = Field(0.0, le=1)
+    """evolution: probability of a second parent."""
+    warm_up: int = Field(8, ge=2)
+    """guided: trials with scores before the predictor is asked."""
+    parents: PositiveInt = 5
+    """guided: how many of the best trials have their neighbours considered."""
+    pool: int = Field(64, ge=2)
+    """guided: how many candidates the predictor picks one of."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.name not in STRATEGIES:
+            raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
+        if self.tournament > self.population:
+            raise ValueError(f"a tournament of {self.tournament} needs a population of as many, not {self.population}")
+        return self
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy is built for; `build_strategy` says what is what."""
+
+    space: SearchSpace[Any]
+    objectives: Mapping[str, Direction]
+    seed: int
+    asked: int
+    predictor: Predictor | None
+
+
+def _random(config: StrategyConfig, task: Task) -> Strategy:
+    return RandomSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _evolution(config: StrategyConfig, task: Task) -> Strategy:
+    return RegularizedEvolution(
+        task.space,
+        task.objectives,
+        seed=task.seed,
+        asked=task.asked,
+        population=config.population,
+        tournament=config.tournament,
+        crossover=config.crossover,
+    )
+
+
+def _local(config: StrategyConfig, task: Task) -> Strategy:
+    return LocalSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _guided(config: StrategyConfig, task: Task) -> Strategy:
+    return Guided(
+        task.space,
+        task.objectives,
+        task.predictor or TraceProcess(),
+        seed=task.seed,
+        asked=task.asked,
+        warm_up=config.warm_up,
+        parents=config.parents,
+        pool=config.pool,
+    )
+
+
+# what these need takes long to import, and is imported by those who use it
+
+
+def _tpe(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.optuna_samplers import Tpe
+
+    return Tpe(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _nsga2(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.optuna_samplers import Nsga2
+
+    return Nsga2(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _controller(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.controller import Controller
+
+    return Controller(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+Factory = Callable[[StrategyConfig, Task], Strategy]
+STRATEGIES: Mapping[str, Factory] = MappingProxyType(
+    {
+        "random": _random,
+        "evolution": _evolution,
+        "local": _local,
+        "tpe": _tpe,
+        "nsga2": _nsga2,
+        "guided": _guided,
+        "controller": _controller,
+    }
+)
+
+
+def build_strategy(
+    config: StrategyConfig,
+    space: SearchSpace[Any],
+    objectives: Mapping[str, Direction],
+    *,
+    seed: int,
+    asked: int = 0,
+    predictor: Predictor | None = None,
+) -> Strategy:
+    """Build the strategy a config names; to resume one, give `asked` and tell it the store's history.
+
+    Args:
+        asked: how many proposals the study has taken so far.
+        predictor: what `guided` picks by; a Gaussian process over traces if not given, which serves any space.
+    """
+    return STRATEGIES[config.name](config, Task(space, objectives, seed, asked, predictor))
