@@ -37,8 +37,6 @@ class StrategyConfig(BaseModel):
     """evolution: probability of a second parent."""
     warm_up: int = Field(8, ge=2)
     """guided: trials with scores before the predictor is asked."""
-    parents: PositiveInt = 5
-    """guided: how many of the best trials have their neighbours considered."""
     pool: int = Field(64, ge=2)
     """guided: how many candidates the predictor picks one of."""
 
@@ -90,7 +88,6 @@ def _guided(config: StrategyConfig, task: Task) -> Strategy:
         seed=task.seed,
         asked=task.asked,
         warm_up=config.warm_up,
-        parents=config.parents,
         pool=config.pool,
     )
 

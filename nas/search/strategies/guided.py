@@ -28,8 +28,7 @@ class Guided:
     Args:
         predictor: learns anew from all scored trials, each key once, whenever there is a new one.
         warm_up: candidates are random until so many trials have scores.
-        parents: how many of the best trials are changed.
-        pool: how many candidates there are to pick from: half are neighbours of the parents, half are random.
+        pool: how many candidates there are to pick from: half are new neighbours of the best trials, half random.
     """
 
     def __init__(
@@ -41,7 +40,6 @@ class Guided:
         seed: int,
         asked: int = 0,
         warm_up: int,
-        parents: int,
         pool: int,
     ) -> None:
         self._space = space
@@ -50,7 +48,6 @@ class Guided:
         self._seed = seed
         self._turns = Turns(seed, asked)
         self._warm_up = warm_up
-        self._parents = parents
         self._pool = pool
         self._members: list[Candidate] = []
         self._scores: list[float] = []
@@ -75,22 +72,25 @@ class Guided:
         self._taken.add(trial.key)
 
     def _pick(self, rng: random.Random) -> Candidate | None:
-        """The most promising of the candidates that are new; None where all are known."""
+        """The most promising of the candidates; None where all are known."""
         if self._learned < len(self._scores):
             self._predictor.fit(self._members, self._scores, seed=self._seed)
             self._learned = len(self._scores)
-        fresh = {c.key: c for c in self._candidates(rng) if c.key not in self._taken}
-        if not fresh:
+        near = islice(self._fresh(self._neighbours(rng)), self._pool // 2)
+        strange = (candidate(sample(self._space, rng)) for _ in range(self._pool - self._pool // 2))
+        pool = [*near, *self._fresh(strange)]
+        if not pool:
             return None
-        pool = list(fresh.values())
         means, deviations = self._predictor.predict(pool)
         return pool[int((means + deviations).argmax())]
 
-    def _candidates(self, rng: random.Random) -> Iterator[Candidate]:
+    def _neighbours(self, rng: random.Random) -> Iterator[Candidate]:
+        """Of the best trials, the best one's first."""
         places = nlargest(RIVALS, range(len(self._scores)), key=self._scores.__getitem__)
         rivals = [self._members[place] for place in places]
         means, _ = self._predictor.predict(rivals)
-        for place in (-means).argsort(kind="stable")[: self._parents]:
-            near = neighbours(self._space, rivals[place].trace, rng)
-            yield from map(candidate, islice(near, self._pool // (2 * self._parents)))
-        yield from (candidate(sample(self._space, rng)) for _ in range(self._pool // 2))
+        for place in (-means).argsort(kind="stable"):
+            yield from map(candidate, neighbours(self._space, rivals[place].trace, rng))
+
+    def _fresh(self, candidates: Iterator[Candidate]) -> Iterator[Candidate]:
+        return (c for c in candidates if c.key not in self._taken)

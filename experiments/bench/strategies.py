@@ -1,0 +1,125 @@
+"""How soon strategies find the best of a table: what `nas bench strategies` runs."""
+
+import multiprocessing
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from statistics import fmean, quantiles, stdev
+from typing import TypeVar
+
+from experiments.bench.table import Table
+from nas.search.run_search import MOST_REPEATS
+from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.types import Direction, State, Trial
+
+R = TypeVar("R")
+
+OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
+CLOSE = 0.1
+"""So many points below a table's best accuracy is as good as it."""
+MOST = 5000
+"""Evaluations after which a strategy that did not come close is given up."""
+BUDGETS = (100, 200)
+"""Evaluations after which noisy runs are looked at."""
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Evaluations that a strategy needed to come close to the best, over seeds.
+
+    Attributes:
+        quartiles: lower quartile, median and upper quartile; a run that was given up counts with all it evaluated.
+        missed: how many were.
+    """
+
+    strategy: str
+    quartiles: tuple[float, ...]
+    missed: int
+
+
+@dataclass(frozen=True)
+class Regret:
+    """How many points the trial that scores best is truly worse than the best, over seeds.
+
+    Attributes:
+        means: after each of `BUDGETS` evaluations.
+        errors: their standard errors.
+    """
+
+    strategy: str
+    means: tuple[float, ...]
+    errors: tuple[float, ...]
+
+
+def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -> Iterator[tuple[float, float]]:
+    """The true accuracy and the score of every key that is evaluated, until no new one comes.
+
+    As in a search, a key that is proposed again is answered from memory.
+
+    Args:
+        noise: standard deviation of what is added to a key's accuracy, drawn once for a key and a seed.
+    """
+    searching = build_strategy(StrategyConfig(name=strategy), table, OBJECTIVES, seed=seed)
+    known: dict[str, Trial] = {}
+    repeats = 0
+    while repeats < MOST_REPEATS:
+        proposal = searching.ask()
+        key, trace = proposal.key, proposal.trace
+        repeats = repeats + 1 if key in known else 0
+        if key not in known:
+            accuracy = table.accuracy[key]
+            score = accuracy + noise * random.Random(f"{seed}/{key}").gauss()
+            json = proposal.value.to_json()
+            known[key] = Trial(len(known), State.finished, key, trace, json, seed, ({"accuracy": score},))
+            yield accuracy, score
+        searching.tell(replace(known[key], trace=trace))
+
+
+def needed(table: Table, strategy: str, seed: int) -> tuple[int, bool]:
+    """How many evaluations it took, and whether the best accuracy came within `CLOSE`."""
+    count = 0
+    for accuracy, _ in islice(evaluations(table, strategy, seed), MOST):
+        count += 1
+        if accuracy >= table.best - CLOSE:
+            return count, True
+    return count, False
+
+
+def regrets(table: Table, strategy: str, seed: int, *, noise: float) -> tuple[float, ...]:
+    """True regret of the evaluation that scored best, after each of `BUDGETS`."""
+    seen = list(islice(evaluations(table, strategy, seed, noise=noise), max(BUDGETS)))
+    winners = (max(seen[:budget], key=lambda evaluation: evaluation[1]) for budget in BUDGETS)
+    return tuple(table.best - accuracy for accuracy, _ in winners)
+
+
+def speeds(table: Table, strategies: Sequence[str], seeds: int) -> list[Speed]:
+    runs = _over_seeds(partial(needed, table), strategies, seeds)
+    return [
+        Speed(name, tuple(quantiles([count for count, _ in found], n=4)), sum(not close for _, close in found))
+        for name, found in runs.items()
+    ]
+
+
+def noisy_regrets(table: Table, strategies: Sequence[str], seeds: int, *, noise: float) -> list[Regret]:
+    runs = _over_seeds(partial(regrets, table, noise=noise), strategies, seeds)
+    return [
+        Regret(
+            name,
+            tuple(fmean(column) for column in zip(*found, strict=True)),
+            tuple(stdev(column) / seeds**0.5 for column in zip(*found, strict=True)),
+        )
+        for name, found in runs.items()
+    ]
+
+
+def _over_seeds(run: Callable[[str, int], R], strategies: Sequence[str], seeds: int) -> dict[str, list[R]]:
+    """What a run of each strategy at each seed comes to; two processes share the work."""
+    pairs = [(name, seed) for name in strategies for seed in range(seeds)]
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(PROCESSES, len(pairs)), mp_context=fresh) as pool:
+        results = iter(list(pool.map(run, *zip(*pairs, strict=True))))
+    return {name: list(islice(results, seeds)) for name in strategies}
