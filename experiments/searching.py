@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import cast
 
 from rich.console import Console
 
@@ -14,10 +15,11 @@ from nas.inspect.live import LiveView
 from nas.search.ranking import best
 from nas.search.run_search import run_search
 from nas.search.strategies import build_strategy
-from nas.search.types import Direction, Proxy, Trial
-from proxies.features import features
+from nas.search.types import Candidate, Direction, Proxy, Trial
+from proxies.features import Vector, features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrain
+from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES
 
 
@@ -45,7 +47,7 @@ def _search(run: RunDirectory[SearchConfig], proxy: Proxy, console: Console) -> 
         proxy.objectives,
         seed=config.seed,
         asked=store.asked,
-        predictor=Ensemble(features),
+        predictor=Ensemble(_features),
     )
     for trial in store.history():
         strategy.tell(trial)
@@ -88,6 +90,10 @@ def prepare(config: SearchConfig, console: Console) -> ShortTrain:
         GenotypeError: the proxy's scale does not suit the space.
     """
     return open_for(config, [config.proxy], partial(ShortTrain.prepare, config.proxy), console)
+
+
+def _features(member: Candidate) -> Vector:
+    return features(cast(Genotype, member.value))
 
 
 def _conclude(

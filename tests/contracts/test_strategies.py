@@ -1,19 +1,18 @@
 """What every strategy promises, over any space of keyed values."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 
 from nas.search.ranking import best
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES, StrategyConfig, build_strategy
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
-from proxies.features import Vector, features
-from search_spaces.choose import Chooser, replay
-from search_spaces.genotype import Genotype
+from search_spaces.choose import Choice, Chooser, replay
 from search_spaces.joint import JointSpace
 
 OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
@@ -41,22 +40,39 @@ class BagSpace:
         return Bag(tuple(choose(f"d{i}", range(self.base)) for i in range(self.length)))
 
 
-class LeastSquares:
-    """A predictor of any space here: linear in how often a bag has each digit, or in a genotype's features."""
+@dataclass(frozen=True)
+class Path:
+    steps: tuple[Choice, ...]
 
-    def fit(self, values: Sequence[Bag | Genotype], scores: Sequence[float], *, seed: int) -> None:
-        self.weights = np.linalg.lstsq(self.vectors(values), np.array(scores))[0]
-
-    def predict(self, values: Sequence[Bag | Genotype]) -> tuple[Vector, Vector]:
-        return self.vectors(values) @ self.weights, np.zeros(len(values))
-
-    def vectors(self, values: Sequence[Bag | Genotype]) -> Vector:
-        return np.stack([np.bincount(v.digits, minlength=6) if isinstance(v, Bag) else features(v) for v in values])
+    def key(self) -> str:
+        return repr(self.steps)
 
 
-def make(name: str, space: object = None, *, seed: int = 0, asked: int = 0) -> Strategy:
-    config, predictor = StrategyConfig(name=name, pool=4, warm_up=8), LeastSquares()
-    return build_strategy(config, space or BagSpace(), OBJECTIVES, seed=seed, asked=asked, predictor=predictor)
+@dataclass(frozen=True)
+class PathSpace:
+    """Options of every type, some of which are asked for only because of others, and one that is none."""
+
+    name: str = "paths"
+
+    def build(self, choose: Chooser, /) -> Path:
+        steps: list[Choice] = [choose("pair", ((0, 1), (0, 2), (1, 2))), choose("only", ("this",))]
+        if choose("long", (False, True)):
+            steps += [choose("turn.a", (0.5, 1.0)), choose("turn.b", ("left", "right"))]
+        elif choose("short", (1, 2)) == 2:
+            steps.append(choose("turn.c", ("left", "right")))
+        return Path(tuple(steps))
+
+
+def make(
+    name: str,
+    space: object = None,
+    *,
+    seed: int = 0,
+    asked: int = 0,
+    objectives: Mapping[str, Direction] = OBJECTIVES,
+) -> Strategy:
+    config = StrategyConfig(name=name, pool=8, warm_up=4)
+    return build_strategy(config, space or BagSpace(), objectives, seed=seed, asked=asked)
 
 
 def judge(number: int, candidate: Candidate) -> Trial:
@@ -110,6 +126,44 @@ def test_survives_any_order_of_results(name: str) -> None:
 
 
 @every_strategy
+def test_what_a_failed_trial_scored_teaches_nothing(name: str) -> None:
+    """Nor does a score that is no number: only that the key has had its trial may count."""
+    space = BagSpace(length=10)
+    strategies = [make(name, space) for _ in range(3)]
+    for number in range(60):
+        candidate, *others = [strategy.ask() for strategy in strategies]
+        assert others == [candidate] * 2
+        bad = [(State.failed, 9.0), (State.failed, -9.0), (State.finished, float("nan"))]
+        for strategy, (state, score) in zip(strategies, bad, strict=True):
+            trial = judge(0, candidate)
+            failed = Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": score},))
+            strategy.tell(trial if number % 3 else failed)
+
+
+@every_strategy
+def test_searches_by_several_objectives(name: str) -> None:
+    strategy = make(name, objectives={"ap": "max", "gmacs": "min"})
+    for number in range(130):
+        candidate = strategy.ask()
+        scores = {"ap": sum(map(int, candidate.key)) / 10, "gmacs": float(int(candidate.key[0]))}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+
+
+@every_strategy
+def test_searches_options_of_any_type_and_decisions_that_depend_on_others(name: str) -> None:
+    space = PathSpace()
+    strategy = make(name, space)
+    seen = set()
+    for number in range(150):
+        candidate = strategy.ask()
+        assert replay(space, candidate.trace).key() == candidate.key
+        seen.add(candidate.key)
+        score = {"ap": len(candidate.trace) + ("left" in candidate.trace.values())}
+        strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (score,)))
+    assert "((1, 2), 'this', 1.0, 'left')" in seen
+
+
+@every_strategy
 def test_survives_failures_only(name: str) -> None:
     strategy = make(name)
     for number in range(30):
@@ -118,7 +172,7 @@ def test_survives_failures_only(name: str) -> None:
 
 
 @every_strategy
-@pytest.mark.parametrize("stop", [0, 1, 5, 13, 30])
+@pytest.mark.parametrize("stop", [0, 1, 5, 13, 30, 180])
 def test_resumes_from_a_store(name: str, stop: int) -> None:
     """Stopped anywhere and rebuilt from the store, it asks for what it would have asked for."""
     store = Store("sqlite://")
@@ -145,19 +199,32 @@ def remember(store: Store, strategy: Strategy) -> None:
 
 @every_strategy
 def test_beats_chance_on_an_additive_objective(name: str) -> None:
-    """The mean best of 100 evaluations; over 40 seeds chance reaches 3.77 of 5 and evolution 4.52, both +-.03."""
+    """The mean best of 200 evaluations: chance reaches 3.83 of 5, the slowest strategy 4.3, both +-.05."""
 
     def reached(seed: int) -> float:
-        asked = drive(make(name, BagSpace(length=10), seed=seed), 100)
+        asked = drive(make(name, BagSpace(length=10), seed=seed), 200)
         return max(judge(0, candidate).reports[0]["ap"] for candidate in asked)
 
-    assert statistics.mean(reached(seed) for seed in range(12)) > (3.5 if name == "random" else 4.2)
+    assert statistics.mean(reached(seed) for seed in range(3)) > (3.5 if name == "random" else 4.05)
 
 
 @every_strategy
 def test_serves_a_space_with_a_single_member(name: str) -> None:
     strategy = make(name, BagSpace(length=2, base=1))
     assert {candidate.key for candidate in drive(strategy, 30)} == {"00"}
+
+
+def test_a_strategy_brings_in_only_what_it_needs() -> None:
+    code = """
+import sys
+from nas.search.strategies import StrategyConfig, build_strategy
+from search_spaces.fpn import FpnSpace
+for name in ("random", "evolution", "local", "guided"):
+    build_strategy(StrategyConfig(name=name), FpnSpace(), {"ap": "max"}, seed=0)
+assert not {"torch", "optuna", "ray"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-600:]
 
 
 def test_evolution_forgets_the_oldest() -> None:

@@ -35,7 +35,7 @@ class StrategyConfig(BaseModel):
     """evolution: how many of them compete to be the parent."""
     crossover: NonNegativeFloat = Field(0.0, le=1)
     """evolution: probability of a second parent."""
-    warm_up: int = Field(8, ge=2)
+    warm_up: int = Field(4, ge=2)
     """guided: trials with scores before the predictor is asked."""
     pool: int = Field(64, ge=2)
     """guided: how many candidates the predictor picks one of."""

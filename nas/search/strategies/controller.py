@@ -98,7 +98,7 @@ class Controller:
             ratio = (chosen - before).exp()
             gain = torch.minimum(ratio * advantages, ratio.clamp(1 - CLIP, 1 + CLIP) * advantages)
             self._optimizer.zero_grad()
-            (-gain.sum(1).mean() - self._entropy * entropy).backward()  # type: ignore[no-untyped-call]
+            (-gain.sum(1).mean() - self._entropy * entropy).backward()
             self._optimizer.step()
 
     def _advantage(self, score: float) -> float:

@@ -33,7 +33,7 @@ class LocalSearch:
         """Keys told during this climb."""
         self._running: set[str] = set()
         """Keys asked for and not told of yet."""
-        self._told = 0
+        self._moves = 0
 
     def ask(self) -> Candidate:
         rng = self._turns.next()
@@ -43,14 +43,14 @@ class LocalSearch:
         return proposal
 
     def tell(self, trial: Trial) -> None:
-        self._told += 1
         self._running.discard(trial.key)
         self._known.add(trial.key)
         self._open.pop(trial.key, None)
         score = merit(trial, self._objectives)
         if score is not None and (self._height is None or score[0] > self._height):
             self._height = score[0]
-            self._around = neighbours(self._space, trial.trace, random.Random(f"{self._seed}/climb/{self._told}"))
+            self._moves += 1
+            self._around = neighbours(self._space, trial.trace, random.Random(f"{self._seed}/move/{self._moves}"))
             self._known = {trial.key}
             self._open = {}
         # decided here and not when asked: whoever replays the tells has to come to the same summits
