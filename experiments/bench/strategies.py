@@ -2,20 +2,17 @@
 
 import multiprocessing
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from statistics import fmean, quantiles, stdev
-from typing import TypeVar
 
 from experiments.bench.table import Table
 from nas.search.run_search import MOST_REPEATS
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.types import Direction, State, Trial
-
-R = TypeVar("R")
 
 OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
 CLOSE = 0.1
@@ -96,30 +93,23 @@ def regrets(table: Table, strategy: str, seed: int, *, noise: float) -> tuple[fl
     return tuple(table.best - accuracy for accuracy, _ in winners)
 
 
-def speeds(table: Table, strategies: Sequence[str], seeds: int) -> list[Speed]:
-    runs = _over_seeds(partial(needed, table), strategies, seeds)
-    return [
-        Speed(name, tuple(quantiles([count for count, _ in found], n=4)), sum(not close for _, close in found))
-        for name, found in runs.items()
-    ]
-
-
-def noisy_regrets(table: Table, strategies: Sequence[str], seeds: int, *, noise: float) -> list[Regret]:
-    runs = _over_seeds(partial(regrets, table, noise=noise), strategies, seeds)
-    return [
-        Regret(
-            name,
-            tuple(fmean(column) for column in zip(*found, strict=True)),
-            tuple(stdev(column) / seeds**0.5 for column in zip(*found, strict=True)),
-        )
-        for name, found in runs.items()
-    ]
-
-
-def _over_seeds(run: Callable[[str, int], R], strategies: Sequence[str], seeds: int) -> dict[str, list[R]]:
-    """What a run of each strategy at each seed comes to; two processes share the work."""
+def compare(table: Table, strategies: Sequence[str], seeds: int, *, noise: float) -> tuple[list[Speed], list[Regret]]:
+    """Both benchmarks of every strategy, over seeds from 0; two processes share the work."""
     pairs = [(name, seed) for name in strategies for seed in range(seeds)]
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(PROCESSES, len(pairs)), mp_context=fresh) as pool:
-        results = iter(list(pool.map(run, *zip(*pairs, strict=True))))
-    return {name: list(islice(results, seeds)) for name in strategies}
+        clean = pool.map(partial(needed, table), *zip(*pairs, strict=True))
+        noisy = pool.map(partial(regrets, table, noise=noise), *zip(*pairs, strict=True))
+        return (
+            [_speed(name, list(islice(clean, seeds))) for name in strategies],
+            [_regret(name, list(islice(noisy, seeds))) for name in strategies],
+        )
+
+
+def _speed(strategy: str, runs: Sequence[tuple[int, bool]]) -> Speed:
+    return Speed(strategy, tuple(quantiles([count for count, _ in runs], n=4)), sum(not close for _, close in runs))
+
+
+def _regret(strategy: str, runs: Sequence[tuple[float, ...]]) -> Regret:
+    columns = list(zip(*runs, strict=True))
+    return Regret(strategy, tuple(map(fmean, columns)), tuple(stdev(column) / len(runs) ** 0.5 for column in columns))

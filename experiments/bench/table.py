@@ -68,6 +68,8 @@ class Table:
         Raises:
             UsageError: the keys are not all combinations of some digits, or a key has no class.
         """
+        if not accuracy:
+            raise UsageError(f"table {name!r} has no keys: give accuracies by key")
         if missing := sorted(set(accuracy).difference(accuracy if classes is None else classes))[:3]:
             raise UsageError(f"table {name!r}: equivalence_class lacks {missing}: give every key a class")
         kinds = {key: key if classes is None else str(classes[key]) for key in accuracy}

@@ -11,8 +11,7 @@ from rich.table import Column, Table
 from tyro.conf import Positional
 
 from experiments.arguments import parse
-from experiments.bench import strategies as bench
-from experiments.bench.strategies import BUDGETS, CLOSE, Regret, Speed
+from experiments.bench.strategies import BUDGETS, CLOSE, Regret, Speed, compare
 from experiments.bench.table import Table as Scores
 from experiments.errors import UsageError
 from nas.search.strategies import STRATEGIES, StrategyConfig
@@ -51,8 +50,7 @@ def main(arguments: Sequence[str]) -> int:
             raise UsageError(f"only: {unknown('strategy', name, STRATEGIES)}")
     names = asked.only or tuple(STRATEGIES)
     table = Scores.read(asked.table)
-    speeds = bench.speeds(table, names, asked.seeds)
-    regrets = bench.noisy_regrets(table, names, asked.seeds, noise=asked.noise)
+    speeds, regrets = compare(table, names, asked.seeds, noise=asked.noise)
     if asked.json:
         about = {"table": table.name, "seeds": asked.seeds, "noise": asked.noise, "default": StrategyConfig().name}
         print(json.dumps({**about, "speed": [*map(asdict, speeds)], "regret": [*map(asdict, regrets)]}))

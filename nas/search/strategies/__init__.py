@@ -29,9 +29,9 @@ class StrategyConfig(BaseModel):
 
     name: str = "guided"
     """guided, random, evolution, local, tpe, nsga2 or controller."""
-    population: PositiveInt = 8
+    population: PositiveInt = 16
     """evolution: how many of the latest trials may become parents."""
-    tournament: PositiveInt = 4
+    tournament: PositiveInt = 8
     """evolution: how many of them compete to be the parent."""
     crossover: NonNegativeFloat = Field(0.0, le=1)
     """evolution: probability of a second parent."""
