@@ -29,8 +29,8 @@ class Speed:
     """Evaluations that a strategy needed to come close to the best, over seeds.
 
     Attributes:
-        quartiles: lower quartile, median and upper quartile; a run that was given up counts with all it evaluated.
-        missed: how many were.
+        quartiles: lower quartile, median and upper quartile; a run that did not come close counts as `MOST`.
+        missed: how many did not.
     """
 
     strategy: str
@@ -78,12 +78,10 @@ def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -
 
 def needed(table: Table, strategy: str, seed: int) -> tuple[int, bool]:
     """How many evaluations it took, and whether the best accuracy came within `CLOSE`."""
-    count = 0
-    for accuracy, _ in islice(evaluations(table, strategy, seed), MOST):
-        count += 1
+    for count, (accuracy, _) in enumerate(islice(evaluations(table, strategy, seed), MOST), start=1):
         if accuracy >= table.best - CLOSE:
             return count, True
-    return count, False
+    return MOST, False
 
 
 def regrets(table: Table, strategy: str, seed: int, *, noise: float) -> tuple[float, ...]:

@@ -199,10 +199,11 @@ def remember(store: Store, strategy: Strategy) -> None:
 
 @every_strategy
 def test_beats_chance_on_an_additive_objective(name: str) -> None:
-    """The mean best of 200 evaluations: chance reaches 3.83 of 5, the slowest strategy 4.3, both +-.05."""
+    """The mean best: chance reaches 3.77 of 5 in 100 evaluations and 3.83 in 200, the slowest strategies 4.3."""
+    asks = 200 if name in ("nsga2", "controller") else 100
 
     def reached(seed: int) -> float:
-        asked = drive(make(name, BagSpace(length=10), seed=seed), 200)
+        asked = drive(make(name, BagSpace(length=10), seed=seed), asks)
         return max(judge(0, candidate).reports[0]["ap"] for candidate in asked)
 
     assert statistics.mean(reached(seed) for seed in range(3)) > (3.5 if name == "random" else 4.05)
