@@ -20,6 +20,7 @@ VERBS = {
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
     "zoo": ("", "list the published systems"),
     "import-tf": ("FILE", "published TensorFlow weights of SpineNet as a checkpoint"),
+    "bench": ("strategies", "compare strategies on a table of scores"),
     "published": ("", "compare every published figure with ours"),
 }
 USAGE = "\n".join(

@@ -16,7 +16,7 @@ from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import build_strategy
 from nas.search.types import Direction
-from proxies.features import features
+from proxies.features import proposal_features
 from proxies.predictor import Ensemble
 from search_spaces.registry import find_space
 from search_spaces.within import Within
@@ -50,7 +50,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
         objectives,
         seed=seed,
         asked=store.asked,
-        predictor=Ensemble(features),
+        predictor=Ensemble(proposal_features),
     )
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")

@@ -4,11 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 from math import fsum, log2
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.cost import cost
+from nas.search.types import Candidate
 from search_spaces.fields import Field
 from search_spaces.genotype import MAX_LEVEL, Genotype, Scale
 from search_spaces.ops import OPS, Kind, Op, stem_maps
@@ -37,6 +39,11 @@ def features(genotype: Genotype) -> Vector:
     for name, values in found.items():
         vector[_PLACE[name]] = fsum(values)  # exact, so that the order of nodes leaves no trace
     return vector
+
+
+def proposal_features(proposal: Candidate) -> Vector:
+    """The features of a proposal, whose value has to be a genotype."""
+    return features(cast(Genotype, proposal.value))
 
 
 def _nodes(genotype: Genotype) -> Iterator[tuple[str, float]]:

@@ -45,20 +45,20 @@ class Ensemble(Generic[T]):
     def __init__(self, encode: Callable[[T], Vector]) -> None:
         self._encode = encode
 
-    def fit(self, values: Sequence[T], scores: Sequence[float], *, seed: int) -> None:
+    def fit(self, members: Sequence[T], scores: Sequence[float], *, seed: int) -> None:
         """Learn from the latest `MOST` of these members and nothing learned before.
 
         Args:
-            values: at least two.
+            members: at least two.
             scores: one each, finite, more being better.
             seed: of the forest.
 
         Raises:
             ValueError: fewer members, or another number of scores.
         """
-        if len(values) < 2 or len(values) != len(scores):
-            raise ValueError(f"{len(values)} members with {len(scores)} scores: give at least two, and a score each")
-        vectors, targets = self._vectors(values[-MOST:]), _normal_scores(scores[-MOST:])
+        if len(members) < 2 or len(members) != len(scores):
+            raise ValueError(f"{len(members)} members with {len(scores)} scores: give at least two, and a score each")
+        vectors, targets = self._vectors(members[-MOST:]), _normal_scores(scores[-MOST:])
         kernel = ConstantKernel() * RBF(vectors.shape[1] ** 0.5, (1, 1e3)) + WhiteKernel(0.3)
         self._process = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True))
         with warnings.catch_warnings():
@@ -67,19 +67,19 @@ class Ensemble(Generic[T]):
         forest = RandomForestRegressor(TREES, max_features=1 / 3, random_state=seed % 2**32)  # all that numpy takes
         self._forest = forest.fit(vectors, targets)
 
-    def predict(self, values: Sequence[T]) -> tuple[Vector, Vector]:
+    def predict(self, members: Sequence[T]) -> tuple[Vector, Vector]:
         """The (N,) means and (N,) standard deviations of N members' normal scores, after `fit`.
 
         The deviation is that of the two predictions' even mixture; a forest's is that of its trees.
         """
-        vectors = self._vectors(values)
+        vectors = self._vectors(members)
         means, deviations = self._process.predict(vectors, return_std=True)
         trees = np.stack([tree.predict(vectors) for tree in self._forest.estimators_])
         apart = (means - trees.mean(0)) / 2
         return (means + trees.mean(0)) / 2, np.sqrt((deviations**2 + trees.var(0)) / 2 + apart**2)
 
-    def _vectors(self, values: Sequence[T]) -> Vector:
-        return np.stack([self._encode(value) for value in values])
+    def _vectors(self, members: Sequence[T]) -> Vector:
+        return np.stack([self._encode(member) for member in members])
 
 
 def cross_validate(encode: Callable[[T], Vector], values: Sequence[T], scores: Sequence[float]) -> float | None:

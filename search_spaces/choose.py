@@ -128,9 +128,14 @@ def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled
     return built, recorder
 
 
+def record(space: SearchSpace[K], choose: Chooser) -> Sampled[K]:
+    """Build a member by `choose` and keep its decisions."""
+    return _run(space, {}, choose)[0]
+
+
 def sample(space: SearchSpace[K], rng: random.Random) -> Sampled[K]:
     """Draw a member by uniform choices."""
-    return _run(space, {}, RandomChooser(rng))[0]
+    return record(space, RandomChooser(rng))
 
 
 def replay(space: SearchSpace[K], trace: Trace) -> K:

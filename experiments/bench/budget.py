@@ -14,7 +14,7 @@ from nas.search.strategies import STRATEGIES, StrategyConfig, build_strategy
 from nas.search.types import Direction, State, Trial
 from proxies.budget import Budget, Limits
 from proxies.config import ProxyConfig
-from proxies.features import features
+from proxies.features import proposal_features
 from proxies.predictor import Ensemble
 from proxies.short_train import ShortTrainConfig
 from search_spaces.choose import sample
@@ -39,7 +39,9 @@ def gmacs(genotype: Genotype, config: ProxyConfig) -> float:
 def measure(name: str, space: str, budget: Budget, asks: int) -> str:
     """How many proposals keep the budget, how many differ, and what one takes."""
     part = Within(SPACES[space], budget, seed=0)
-    strategy = build_strategy(StrategyConfig(name=name), part, OBJECTIVES, seed=0, predictor=Ensemble(features))
+    strategy = build_strategy(
+        StrategyConfig(name=name), part, OBJECTIVES, seed=0, predictor=Ensemble(proposal_features)
+    )
     taken: list[float] = []
     keys: list[str] = []
     kept = 0

@@ -36,7 +36,7 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
     space = JointSpace()
     start = time.perf_counter()
     run_search(
-        strategy=build_strategy(StrategyConfig(), space, NOTHING.objectives, seed=0),
+        strategy=build_strategy(StrategyConfig(name="evolution"), space, NOTHING.objectives, seed=0),
         proxy=NOTHING,
         runner=runner,
         store=store,

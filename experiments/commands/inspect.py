@@ -82,7 +82,7 @@ def _plot(file: Path, trials: Sequence[Trial], objectives: Mapping[str, Directio
 
 
 def _say_how_predictable(trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console) -> None:
-    """What `--strategy.name prescreened` has to go by, where there are trials enough to tell."""
+    """What `--strategy.name guided` has to go by, where there are trials enough to tell."""
     ended = [trial for trial in trials if trial.state.ended]
     scores = {trial.genotype: values[0] for trial in ended if (values := merit(trial, objectives))}
     tau = cross_validate(features, [Genotype.from_json(genotype) for genotype in scores], list(scores.values()))

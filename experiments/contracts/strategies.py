@@ -2,11 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from experiments.contracts.contract import Broken, Contract
 from nas.search.store import Store
@@ -71,20 +68,6 @@ class RouteSpace:
         return Route(tuple(steps))
 
 
-class LeastSquares:
-    """A predictor of any space: linear in how often a key has each character, as a bag has each digit."""
-
-    def fit(self, values: Sequence[Keyed], scores: Sequence[float], *, seed: int) -> None:
-        self._weights = np.linalg.lstsq(self._vectors(values), np.array(scores))[0]
-
-    def predict(self, values: Sequence[Keyed]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return self._vectors(values) @ self._weights, np.zeros(len(values))
-
-    def _vectors(self, values: Sequence[Keyed]) -> NDArray[np.float64]:
-        counts = [np.bincount(list(value.key().encode()), minlength=128) for value in values]
-        return np.stack(counts).astype(np.float64)
-
-
 def task(
     space: SearchSpace[Keyed] | None = None,
     *,
@@ -93,7 +76,7 @@ def task(
     objectives: Mapping[str, Direction] = OBJECTIVES,
 ) -> Task:
     """What a strategy is built for: bags by one objective, unless others are given."""
-    return Task(space or BagSpace(), objectives, seed, asked, LeastSquares())
+    return Task(space or BagSpace(), objectives, seed, asked, None)
 
 
 def judge(number: int, candidate: Candidate) -> Trial:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,19 +93,22 @@ class Strategy(Protocol):
 
 
 class Predictor(Protocol):
-    """Guesses how members of a space would score, from how others did, and says how sure it is."""
+    """Guesses how members of a space would score, from how others did, and says how sure it is.
 
-    def fit(self, values: Sequence[Any], scores: Sequence[float], *, seed: int) -> None:
+    It may look at a member's trace, which every space has, or at its value, if that offers an encoding.
+    """
+
+    def fit(self, members: Sequence[Candidate], scores: Sequence[float], *, seed: int) -> None:
         """Learn from these members and nothing learned before; the same ones teach the same at a seed.
 
         Args:
-            values: at least two.
+            members: at least two.
             scores: one each, finite, more being better.
             seed: of whatever is drawn.
         """
         ...
 
-    def predict(self, values: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict(self, members: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The (N,) means and (N,) standard deviations of what N members would score, in a unit of its own."""
         ...
 

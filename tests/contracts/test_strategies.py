@@ -1,5 +1,7 @@
 """What every strategy promises, over any space of keyed values."""
 
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -12,7 +14,7 @@ from nas.search.types import State, Strategy, Trial
 
 def build(name: str, for_what: Task) -> Strategy:
     """The strategy of a name, with settings by which a predictor is asked early."""
-    return STRATEGIES[name](StrategyConfig(name=name, pool=4, warm_up=8), for_what)
+    return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), for_what)
 
 
 @pytest.mark.parametrize("promise", STRATEGY)
@@ -25,6 +27,19 @@ def test_it_keeps_its_promises(name: str, promise: str) -> None:
 def test_beats_chance_on_an_additive_objective(name: str) -> None:
     """The mean best of 200 evaluations: chance reaches 3.83 of 5."""
     assert reached(partial(build, name)) > 4.05
+
+
+def test_a_strategy_brings_in_only_what_it_needs() -> None:
+    code = """
+import sys
+from nas.search.strategies import StrategyConfig, build_strategy
+from search_spaces.fpn import FpnSpace
+for name in ("random", "evolution", "local", "guided"):
+    build_strategy(StrategyConfig(name=name), FpnSpace(), {"ap": "max"}, seed=0)
+assert not {"torch", "optuna", "ray"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-600:]
 
 
 def test_evolution_forgets_the_oldest() -> None:

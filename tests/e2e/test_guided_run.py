@@ -1,4 +1,4 @@
-"""A search whose candidates are pre-screened, and what `nas inspect` says of the predictor."""
+"""A search that a predictor guides, and what `nas inspect` says of the predictor."""
 
 import random
 from pathlib import Path
@@ -14,7 +14,7 @@ from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
 
 
-def test_a_prescreened_search_that_is_carried_on_proposes_the_same(tmp_path: Path) -> None:
+def test_a_guided_search_that_is_carried_on_proposes_the_same(tmp_path: Path) -> None:
     """Three trials and one more are the same four that a search without a break has."""
     keys = []
     for out, parts in (("whole", [4]), ("parts", [3, 4])):
@@ -22,7 +22,7 @@ def test_a_prescreened_search_that_is_carried_on_proposes_the_same(tmp_path: Pat
         flags = [
             *("--runner", "local", "--proxy.steps", "2", "--proxy.rungs", "1", "--proxy.scale.head-depth", "1"),
             *("--digits.train-images", "4", "--digits.val-images", "2", "--proxy.image-size", "64"),
-            *("--strategy.name", "prescreened", "--strategy.warm-up", "2", "--strategy.pool", "4"),
+            *("--strategy.name", "guided", "--strategy.warm-up", "2", "--strategy.pool", "4"),
         ]
         assert main(["search", "--trials", str(parts[0]), "--out", str(run), *flags]) == 0
         for trials in parts[1:]:

@@ -1,0 +1,113 @@
+"""How soon strategies find the best of a table: what `nas bench strategies` runs."""
+
+import multiprocessing
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from statistics import fmean, quantiles, stdev
+
+from experiments.bench.table import Table
+from nas.search.run_search import MOST_REPEATS
+from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.types import Direction, State, Trial
+
+OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
+CLOSE = 0.1
+"""So many points below a table's best accuracy is as good as it."""
+MOST = 5000
+"""Evaluations after which a strategy that did not come close is given up."""
+BUDGETS = (100, 200)
+"""Evaluations after which noisy runs are looked at."""
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Evaluations that a strategy needed to come close to the best, over seeds.
+
+    Attributes:
+        quartiles: lower quartile, median and upper quartile; a run that did not come close counts as `MOST`.
+        missed: how many did not.
+    """
+
+    strategy: str
+    quartiles: tuple[float, ...]
+    missed: int
+
+
+@dataclass(frozen=True)
+class Regret:
+    """How many points the trial that scores best is truly worse than the best, over seeds.
+
+    Attributes:
+        means: after each of `BUDGETS` evaluations.
+        errors: their standard errors.
+    """
+
+    strategy: str
+    means: tuple[float, ...]
+    errors: tuple[float, ...]
+
+
+def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -> Iterator[tuple[float, float]]:
+    """The true accuracy and the score of every key that is evaluated, until no new one comes.
+
+    As in a search, a key that is proposed again is answered from memory.
+
+    Args:
+        noise: standard deviation of what is added to a key's accuracy, drawn once for a key and a seed.
+    """
+    searching = build_strategy(StrategyConfig(name=strategy), table, OBJECTIVES, seed=seed)
+    known: dict[str, Trial] = {}
+    repeats = 0
+    while repeats < MOST_REPEATS:
+        proposal = searching.ask()
+        key, trace = proposal.key, proposal.trace
+        repeats = repeats + 1 if key in known else 0
+        if key not in known:
+            accuracy = table.accuracy[key]
+            score = accuracy + noise * random.Random(f"{seed}/{key}").gauss()
+            json = proposal.value.to_json()
+            known[key] = Trial(len(known), State.finished, key, trace, json, seed, ({"accuracy": score},))
+            yield accuracy, score
+        searching.tell(replace(known[key], trace=trace))
+
+
+def needed(table: Table, strategy: str, seed: int) -> tuple[int, bool]:
+    """How many evaluations it took, and whether the best accuracy came within `CLOSE`."""
+    for count, (accuracy, _) in enumerate(islice(evaluations(table, strategy, seed), MOST), start=1):
+        if accuracy >= table.best - CLOSE:
+            return count, True
+    return MOST, False
+
+
+def regrets(table: Table, strategy: str, seed: int, *, noise: float) -> tuple[float, ...]:
+    """True regret of the evaluation that scored best, after each of `BUDGETS`."""
+    seen = list(islice(evaluations(table, strategy, seed, noise=noise), max(BUDGETS)))
+    winners = (max(seen[:budget], key=lambda evaluation: evaluation[1]) for budget in BUDGETS)
+    return tuple(table.best - accuracy for accuracy, _ in winners)
+
+
+def compare(table: Table, strategies: Sequence[str], seeds: int, *, noise: float) -> tuple[list[Speed], list[Regret]]:
+    """Both benchmarks of every strategy, over seeds from 0; two processes share the work."""
+    pairs = [(name, seed) for name in strategies for seed in range(seeds)]
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(PROCESSES, len(pairs)), mp_context=fresh) as pool:
+        clean = pool.map(partial(needed, table), *zip(*pairs, strict=True))
+        noisy = pool.map(partial(regrets, table, noise=noise), *zip(*pairs, strict=True))
+        return (
+            [_speed(name, list(islice(clean, seeds))) for name in strategies],
+            [_regret(name, list(islice(noisy, seeds))) for name in strategies],
+        )
+
+
+def _speed(strategy: str, runs: Sequence[tuple[int, bool]]) -> Speed:
+    return Speed(strategy, tuple(quantiles([count for count, _ in runs], n=4)), sum(not close for _, close in runs))
+
+
+def _regret(strategy: str, runs: Sequence[tuple[float, ...]]) -> Regret:
+    columns = list(zip(*runs, strict=True))
+    return Regret(strategy, tuple(map(fmean, columns)), tuple(stdev(column) / len(runs) ** 0.5 for column in columns))

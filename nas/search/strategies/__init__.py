@@ -1,0 +1,165 @@
+"""Strategies: what to try next, seen from traces, keys and scores alone; one a file.
+
+The randomness of a proposal depends on the seed and on how many proposals came before it, so a strategy's state
+is that count and what it was told: whoever replays a store's history has resumed the search.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+
+from nas.search.strategies.evolution import RegularizedEvolution
+from nas.search.strategies.guided import Guided
+from nas.search.strategies.local_search import LocalSearch
+from nas.search.strategies.random_search import RandomSearch
+from nas.search.strategies.trace_process import TraceProcess
+from nas.search.types import Direction, Predictor, Strategy
+from search_spaces.choose import SearchSpace
+from search_spaces.importing import build_own, imported, is_import_path
+
+__all__ = ["STRATEGIES", "StrategyConfig", "Task", "build_own_strategy", "build_strategy"]
+
+
+class StrategyConfig(BaseModel):
+    """Which strategy, and its settings; each strategy reads those that are its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "guided"
+    """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy, which is called
+    with this and with a Task."""
+    population: PositiveInt = 16
+    """evolution: how many of the latest trials may become parents."""
+    tournament: PositiveInt = 8
+    """evolution: how many of them compete to be the parent."""
+    crossover: NonNegativeFloat = Field(0.0, le=1)
+    """evolution: probability of a second parent."""
+    warm_up: int = Field(4, ge=2)
+    """guided: trials with scores before the predictor is asked."""
+    pool: int = Field(64, ge=2)
+    """guided: how many candidates the predictor picks one of."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if is_import_path(self.name):
+            imported(self.name)
+        elif self.name not in STRATEGIES:
+            raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
+        if self.tournament > self.population:
+            raise ValueError(f"a tournament of {self.tournament} needs a population of as many, not {self.population}")
+        return self
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy is built for; `build_strategy` says what is what."""
+
+    space: SearchSpace[Any]
+    objectives: Mapping[str, Direction]
+    seed: int
+    asked: int
+    predictor: Predictor | None
+
+
+def _random(config: StrategyConfig, task: Task) -> Strategy:
+    return RandomSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _evolution(config: StrategyConfig, task: Task) -> Strategy:
+    return RegularizedEvolution(
+        task.space,
+        task.objectives,
+        seed=task.seed,
+        asked=task.asked,
+        population=config.population,
+        tournament=config.tournament,
+        crossover=config.crossover,
+    )
+
+
+def _local(config: StrategyConfig, task: Task) -> Strategy:
+    return LocalSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _guided(config: StrategyConfig, task: Task) -> Strategy:
+    return Guided(
+        task.space,
+        task.objectives,
+        task.predictor or TraceProcess(),
+        seed=task.seed,
+        asked=task.asked,
+        warm_up=config.warm_up,
+        pool=config.pool,
+    )
+
+
+# what these need takes long to import, and is imported by those who use it
+
+
+def _tpe(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.optuna_samplers import Tpe
+
+    return Tpe(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _nsga2(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.optuna_samplers import Nsga2
+
+    return Nsga2(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+def _controller(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.controller import Controller
+
+    return Controller(task.space, task.objectives, seed=task.seed, asked=task.asked)
+
+
+Factory = Callable[[StrategyConfig, Task], Strategy]
+STRATEGIES: Mapping[str, Factory] = MappingProxyType(
+    {
+        "random": _random,
+        "evolution": _evolution,
+        "local": _local,
+        "tpe": _tpe,
+        "nsga2": _nsga2,
+        "guided": _guided,
+        "controller": _controller,
+    }
+)
+
+
+def build_strategy(
+    config: StrategyConfig,
+    space: SearchSpace[Any],
+    objectives: Mapping[str, Direction],
+    *,
+    seed: int,
+    asked: int = 0,
+    predictor: Predictor | None = None,
+) -> Strategy:
+    """Build the strategy a config names; to resume one, give `asked` and tell it the store's history.
+
+    Args:
+        asked: how many proposals the study has taken so far.
+        predictor: what `guided` picks by; a Gaussian process over traces if not given, which serves any space.
+
+    Raises:
+        ImportPathError: the import path leads to nothing that is called so and makes a strategy.
+    """
+    task = Task(space, objectives, seed, asked, predictor)
+    if is_import_path(config.name):
+        return build_own_strategy(config.name, config, task)
+    return STRATEGIES[config.name](config, task)
+
+
+def build_own_strategy(path: str, config: StrategyConfig, task: Task) -> Strategy:
+    """A user's own strategy, from the function or class at an import path.
+
+    Raises:
+        ImportPathError: the path leads to nothing that is called with these two and makes a strategy.
+    """
+    own: Strategy = build_own(path, config, task, call="MyStrategy(config, task)", needs=("ask", "tell"))
+    return own

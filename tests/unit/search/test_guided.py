@@ -1,0 +1,164 @@
+"""Proposals that a predictor picked."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from toys import OBJECTIVES, DigitSpace
+
+from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.types import Candidate, State, Strategy, Trial
+
+SPACE = DigitSpace(length=4, base=6)
+POOL, WARM_UP = 8, 4
+
+
+@dataclass
+class Sums:
+    """Knows that digits add up, and is unsure of those that begin with 5; remembers its lessons."""
+
+    lessons: list[tuple[list[str], list[float]]] = field(default_factory=list)
+
+    def fit(self, members: Sequence[Candidate], scores: Sequence[float], *, seed: int) -> None:
+        self.lessons.append(([member.key for member in members], list(scores)))
+
+    def predict(self, members: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        keys = [member.key for member in members]
+        unsure = np.array([key.startswith("5") for key in keys], float)
+        return np.array([total(key) for key in keys], float), unsure
+
+
+def total(key: str) -> int:
+    return sum(map(int, key))
+
+
+def guided(predictor: Sums | None = None, *, asked: int = 0, pool: int = POOL) -> Strategy:
+    config = StrategyConfig(name="guided", pool=pool, warm_up=WARM_UP)
+    return build_strategy(config, SPACE, OBJECTIVES, seed=0, asked=asked, predictor=predictor)
+
+
+def trial(candidate: Candidate, state: State = State.finished, score: float | None = None) -> Trial:
+    value = total(candidate.key) if score is None else score
+    return Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": value},))
+
+
+def test_candidates_are_random_until_enough_trials_have_scores() -> None:
+    predictor = Sums()
+    strategy = guided(predictor)
+    drawn = build_strategy(StrategyConfig(name="random"), SPACE, OBJECTIVES, seed=0)
+    for state in (State.finished, State.failed, State.stopped, State.failed, State.finished, State.finished):
+        candidate = strategy.ask()
+        assert candidate == drawn.ask()
+        strategy.tell(trial(candidate, state))
+    strategy.ask()
+    assert len(predictor.lessons) == 1
+
+
+def test_climbs_by_the_predictor_from_the_best() -> None:
+    """Of all neighbours and no stranger to speak of, it takes the best there is: a digit raised to 5."""
+    strategy = guided(Sums(), pool=20)
+    for key in ("1111", "2131", "0000", "1010"):
+        trace = {f"d{i}": int(digit) for i, digit in enumerate(key)}
+        strategy.tell(Trial(0, State.finished, key, trace, "{}", 0, ({"ap": float(total(key))},)))
+    taken = strategy.ask().key
+    assert total(taken) >= 10
+    assert "5" in taken
+
+
+def test_prefers_the_unsure_one_of_equals() -> None:
+    strategy = guided(Sums(), pool=200)
+    for first in range(4):
+        trace = {"d0": first, "d1": 5, "d2": 5, "d3": 5}
+        strategy.tell(Trial(0, State.finished, f"{first}555", trace, "{}", 0, ({"ap": 15.0 + first},)))
+    assert strategy.ask().key == "5555"
+    assert strategy.ask().key == "4555"
+    assert strategy.ask().key.startswith("5")
+
+
+def test_learns_from_scores_alone_each_key_once() -> None:
+    """Failed trials, scores that are no numbers and answers from the store add nothing."""
+    predictor = Sums()
+    strategy = guided(predictor)
+    asked = [strategy.ask() for _ in range(8)]
+    for candidate in asked[:2]:
+        strategy.tell(trial(candidate, State.failed))
+        strategy.tell(trial(candidate, score=float("nan")))
+    for number, candidate in enumerate(asked[2:6]):
+        strategy.tell(trial(candidate, State.stopped if number == 1 else State.finished, number / 10))
+        strategy.tell(trial(candidate, score=number / 10))
+    strategy.ask()
+    assert predictor.lessons == [([c.key for c in asked[2:6]], [0.0, 0.1, 0.2, 0.3])]
+
+
+def test_learns_anew_as_scores_grow_by_a_fiftieth() -> None:
+    predictor = Sums()
+    strategy = guided(predictor)
+    for _ in range(206):
+        strategy.tell(trial(strategy.ask()))
+    lessons = [len(keys) for keys, _ in predictor.lessons]
+    assert lessons == [*range(4, 100), *range(100, 150, 2), *range(150, 200, 3), 201, 205]
+
+
+def test_proposes_nothing_twice_while_there_is_something_new() -> None:
+    """Many workers ask before anything is told."""
+    strategy = guided(Sums(), pool=64)
+    first = [strategy.ask() for _ in range(WARM_UP)]
+    for candidate in first:
+        strategy.tell(trial(candidate))
+    asked = [strategy.ask().key for _ in range(120)]
+    assert len(set(asked)) == len(asked)
+    assert not set(asked) & {candidate.key for candidate in first}
+
+
+def test_goes_on_to_worse_parents_where_the_best_has_no_new_neighbours() -> None:
+    strategy = guided(Sums(), pool=16)
+    for key in ("5555", "1111", "0000", "0001"):
+        trace = {f"d{i}": int(digit) for i, digit in enumerate(key)}
+        strategy.tell(Trial(0, State.finished, key, trace, "{}", 0, ({"ap": float(total(key))},)))
+    asked = [strategy.ask().key for _ in range(60)]
+    assert len(set(asked)) == 60
+    assert sum(key.count("5") == 3 for key in asked) == 20, "all neighbours of 5555"
+    assert any(key.count("1") == 3 for key in asked)
+
+
+@pytest.mark.parametrize("stop", [3, 7, 24])
+def test_resumed_it_proposes_what_it_would_have(stop: int) -> None:
+    """Three workers; those that were running when it stopped are told later."""
+
+    def work(strategy: Strategy, asks: int, told: list[Trial]) -> list[Candidate]:
+        asked, waiting = [], []
+        for _ in range(asks):
+            waiting.append(strategy.ask())
+            asked.append(waiting[-1])
+            if len(waiting) == 3:
+                for candidate in (waiting.pop(1), waiting.pop(0), waiting.pop()):
+                    told.append(trial(candidate))
+                    strategy.tell(told[-1])
+        return asked
+
+    unbroken, told = guided(), list[Trial]()
+    work(unbroken, 3 * stop, told)
+    resumed = guided(asked=3 * stop)
+    for ended in told:
+        resumed.tell(ended)
+    assert work(resumed, 12, []) == work(unbroken, 12, [])
+
+
+def test_noise_does_not_keep_it_from_the_best() -> None:
+    """Of 4,096 strings of which the digits count less and less, scores off by a third of their deviation."""
+    space = DigitSpace(length=6, base=4)
+    weights = np.array([1.0, 0.8, 0.6, 0.4, 0.3, 0.2])
+    found = []
+    for seed in range(3):
+        strategy = build_strategy(StrategyConfig(), space, OBJECTIVES, seed=seed)
+        noise = random.Random(seed)
+        for _ in range(80):
+            candidate = strategy.ask()
+            truth = float(weights @ candidate.value.values)
+            found.append(truth)
+            strategy.tell(trial(candidate, score=truth + noise.gauss(0, 0.6)))
+    assert max(found) == pytest.approx(3 * weights.sum())
+    assert np.mean(found[60:80]) > 8

@@ -1,0 +1,163 @@
+"""What each of the published strategies does that the others do not."""
+
+import random
+from collections.abc import Mapping
+
+import numpy as np
+import optuna
+import pytest
+from toys import OBJECTIVES, DigitSpace
+
+from nas.search.ranking import pareto_front
+from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies.controller import Controller
+from nas.search.strategies.optuna_samplers import BEST, LATEST, POPULATION, Tpe
+from nas.search.types import Candidate, Direction, State, Strategy, Trial
+
+SPACE = DigitSpace(length=4, base=4)
+
+
+def build(name: str, objectives: Mapping[str, Direction] = OBJECTIVES, space: DigitSpace = SPACE) -> Strategy:
+    return build_strategy(StrategyConfig(name=name), space, objectives, seed=0)
+
+
+def digits(candidate: Candidate) -> list[int]:
+    return [int(digit) for digit in candidate.key]
+
+
+def tell(strategy: Strategy, candidate: Candidate, *scores: float, number: int = 0) -> Trial:
+    named = dict(zip(("ap", "gmacs"), scores, strict=False))
+    trial = Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (named,))
+    strategy.tell(trial)
+    return trial
+
+
+def apart(first: Candidate, second: Candidate) -> int:
+    return sum(a != b for a, b in zip(first.key, second.key, strict=True))
+
+
+def test_local_search_moves_to_the_first_better_neighbour_and_restarts_on_a_summit() -> None:
+    strategy = build("local")
+    centre = strategy.ask()
+    tell(strategy, centre, 0.0)
+    for _ in range(5):
+        worse = strategy.ask()
+        assert apart(worse, centre) == 1
+        tell(strategy, worse, -1.0)
+    better = strategy.ask()
+    tell(strategy, better, 1.0)
+    around = [strategy.ask()]
+    for _ in range(11):  # the old centre is a neighbour that had its turn, but in another climb
+        tell(strategy, around[-1], 0.5)
+        around.append(strategy.ask())
+    assert all(apart(candidate, better) == 1 for candidate in around)
+    assert len({candidate.key for candidate in around}) == 12
+    tell(strategy, around[-1], 0.5)
+    restart = strategy.ask()
+    tell(strategy, restart, -5.0)
+    assert apart(strategy.ask(), restart) == 1, "a climb begins anywhere, however low"
+
+
+def test_local_search_gives_every_worker_another_neighbour() -> None:
+    strategy = build("local")
+    centre = strategy.ask()
+    tell(strategy, centre, 0.0)
+    around = [strategy.ask() for _ in range(12)]
+    assert len({candidate.key for candidate in around}) == 12
+    assert all(apart(candidate, centre) == 1 for candidate in around)
+    strategy.ask()  # none is left for a thirteenth: it tries its luck
+    tell(strategy, around[7], 1.0)
+    assert apart(strategy.ask(), around[7]) == 1
+
+
+def test_tpe_proposes_what_optuna_does() -> None:
+    """Optuna's own study of the same trials, with a sampler of the same seed."""
+    strategy = Tpe(SPACE, OBJECTIVES, seed=3)
+    study = optuna.create_study(direction="maximize")
+    for _ in range(40):
+        seed = strategy._turns.seed, strategy._turns.asked
+        candidate = strategy.ask()
+        study.sampler = optuna.samplers.TPESampler(seed=draw(seed), multivariate=True, constant_liar=False)
+        trial = study.ask()
+        assert [trial.suggest_categorical(f"d{i}", range(4)) for i in range(4)] == digits(candidate)
+        score = float(sum(digits(candidate)))
+        study.tell(trial, score)
+        tell(strategy, candidate, score)
+
+
+def draw(turn: tuple[int, int]) -> int:
+    return random.Random(f"{turn[0]}/{turn[1]}").getrandbits(32)
+
+
+def test_tpe_remembers_the_best_and_the_latest() -> None:
+    space = DigitSpace(length=6, base=6)
+    strategy = Tpe(space, OBJECTIVES, seed=0)
+    drawn = build("random", space=space)
+    scores = np.random.default_rng(0).permutation(1000)
+    for score in scores:
+        tell(strategy, drawn.ask(), float(score))
+    strategy.ask()
+    known = [trial.value for trial in strategy._study.get_trials(deepcopy=False) if trial.value is not None]
+    assert BEST + LATEST <= len(known) < BEST + 2 * LATEST
+    assert set(range(1000 - BEST, 1000)) <= {*map(int, known)}
+    assert known[-LATEST:] == [*map(float, scores[-LATEST:])]
+
+
+def test_nsga2_widens_the_front_of_all_objectives() -> None:
+    """The first digits are the gain; the others, and half the first ones, are the cost."""
+    objectives: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
+    space = DigitSpace(length=12, base=4)
+
+    def front(name: str) -> set[tuple[float, ...]]:
+        strategy = build(name, objectives, space)
+        told = []
+        for number in range(10 * POPULATION):
+            candidate = strategy.ask()
+            gain, rest = sum(digits(candidate)[:6]), sum(digits(candidate)[6:])
+            told.append(tell(strategy, candidate, float(gain), rest + gain / 2, number=number))
+        found = [told[n].reports[0] for n in pareto_front(told, objectives)]
+        return {(scores["ap"], -scores["gmacs"]) for scores in found}
+
+    ours = hypervolume(front("nsga2"))
+    assert ours > 1.05 * hypervolume(front("random"))
+    assert ours > hypervolume(front("tpe")), "TPE goes by the first objective alone"
+
+
+def hypervolume(front: set[tuple[float, ...]]) -> float:
+    """Area between a front of two maximised objectives and the worst there is, (0, -27)."""
+    area, reached = 0.0, 0.0
+    for gain, cost in sorted(front, key=lambda point: -point[1]):
+        area += max(0.0, gain - reached) * (cost + 27)
+        reached = max(reached, gain)
+    return area
+
+
+def test_nsga2_begins_with_a_random_population_and_then_crosses() -> None:
+    strategy = build("nsga2")
+    first = [strategy.ask() for _ in range(POPULATION)]
+    assert len({candidate.key for candidate in first}) > POPULATION / 2
+    for candidate in first:
+        tell(strategy, candidate, float(sum(digits(candidate))))
+    children = [strategy.ask() for _ in range(POPULATION)]
+    assert np.mean([digits(c) for c in children]) == pytest.approx(np.mean([digits(c) for c in first]), abs=0.35)
+
+
+def test_the_controller_learns_what_is_rewarded() -> None:
+    strategy = build("controller")
+    asked = []
+    for _ in range(120):
+        asked.append(strategy.ask())
+        tell(strategy, asked[-1], float(digits(asked[-1])[-1] == 2))
+    early, late = ([digits(candidate)[-1] for candidate in part] for part in (asked[:8], asked[-40:]))
+    assert early.count(2) < 5
+    assert late.count(2) > 32
+
+
+def test_the_controller_changes_after_whole_batches() -> None:
+    strategies = [Controller(SPACE, OBJECTIVES, seed=0, batch=4) for _ in range(2)]
+    asked = [strategies[0].ask() for _ in range(8)]
+    for number, candidate in enumerate(asked):
+        tell(strategies[0], candidate, float(number % 3))
+    before = dict(strategies[0]._policy.state_dict())
+    tell(strategies[0], asked[0], 5.0)
+    assert all((before[name] == weight).all() for name, weight in strategies[0]._policy.state_dict().items())

@@ -1,0 +1,124 @@
+"""The Gaussian process over traces, against scikit-learn's and planted rules."""
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+from toys import DigitSpace
+
+from nas.search.strategies.trace_process import MOST, TraceProcess
+from nas.search.types import Candidate
+from search_spaces.choose import sample
+from search_spaces.joint import JointSpace
+
+SPACE = DigitSpace(length=6, base=4)
+WEIGHTS = (3, 1, 4, 1, 5, 9)
+
+
+def drawn(count: int, seed: int = 0) -> list[Candidate]:
+    members = [sample(SPACE, random.Random(f"{seed}/{i}")) for i in range(count)]
+    return [Candidate(member.trace, member.value.key(), member.value) for member in members]
+
+
+def ordered(member: Candidate) -> float:
+    """Where a digit stands matters."""
+    return float(sum(w * (int(d) == 2) for w, d in zip(WEIGHTS, member.key, strict=True)))
+
+
+def counted(member: Candidate) -> float:
+    """Only how often a digit is there matters."""
+    return float(member.key.count("3") ** 2 + member.key.count("1"))
+
+
+def tau(rule: Callable[[Candidate], float], count: int, noise: float = 0.0) -> float:
+    learned, unseen = drawn(count), drawn(200, seed=1)
+    rng = np.random.default_rng(0)
+    process = TraceProcess()
+    process.fit(learned, [rule(member) + noise * rng.normal() for member in learned], seed=0)
+    return float(kendalltau(process.predict(unseen)[0], [rule(member) for member in unseen]).statistic)
+
+
+def test_predicts_what_a_gaussian_process_does() -> None:
+    """Rasmussen and Williams 2006, equations 2.25 and 2.26, with the kernels as their definitions say, pair by pair."""
+    learned, unseen = drawn(40), drawn(20, seed=1)
+    scores = [ordered(member) + counted(member) for member in learned]
+    process = TraceProcess()
+    process.fit(learned, scores, seed=0)
+    kernel = process._kernel
+    assert kernel.share > 0
+
+    def k(first: Candidate, second: Candidate) -> float:
+        differ = sum(a != b for a, b in zip(first.key, second.key, strict=True)) / 6
+        alike = sum((first.key.count(d) - second.key.count(d)) ** 2 for d in "0123") / 12
+        return float(
+            (1 - kernel.share) * np.exp(-differ / kernel.length) + kernel.share * np.exp(-alike / kernel.length)
+        )
+
+    clipped = np.maximum(scores, 2 * np.median(scores) - max(scores))
+    targets = (clipped - clipped.mean()) / clipped.std()
+    covariance = np.array([[k(a, b) for b in learned] for a in learned]) + kernel.noise * np.eye(40)
+    near = np.array([[k(a, b) for b in learned] for a in unseen])
+    means, deviations = process.predict(unseen)
+    assert means == pytest.approx(near @ np.linalg.solve(covariance, targets))
+    variances = 1 - (near * np.linalg.solve(covariance, near.T).T).sum(1)
+    assert deviations == pytest.approx((kernel.scale * variances) ** 0.5)
+
+
+def test_learns_planted_rules() -> None:
+    assert tau(ordered, 100) > tau(ordered, 25) > 0.3
+    assert tau(counted, 25) > 0.55
+    assert tau(ordered, 100, noise=3.0) > 0.4
+
+
+def test_is_sure_of_what_it_knows_and_unsure_of_what_it_does_not() -> None:
+    learned = drawn(30)
+    process = TraceProcess()
+    process.fit(learned, [ordered(member) for member in learned], seed=0)
+    assert process.predict(learned)[1].mean() < process.predict(drawn(30, seed=1))[1].mean()
+
+
+def test_what_it_learns_anew_replaces_what_it_knew() -> None:
+    learned, unseen = drawn(60), drawn(10, seed=1)
+    scores = [ordered(member) for member in learned]
+    fresh, used = TraceProcess(), TraceProcess()
+    fresh.fit(learned, scores, seed=0)
+    for count in (20, 45, 60):
+        used.fit(learned[:count], scores[:count][::-1], seed=0)
+        used.fit(learned[:count], scores[:count], seed=0)
+    assert np.array_equal(fresh.predict(unseen), used.predict(unseen))
+
+
+def test_knows_the_best_of_very_many() -> None:
+    """What is learned from is bounded, and the best is in it however long ago it was."""
+    learned = drawn(MOST + 100)
+    scores = [9.0 if number < 5 else random.Random(number).random() for number in range(len(learned))]
+    process = TraceProcess()
+    process.fit(learned, scores, seed=0)
+    assert process.predict(learned[:5])[0].min() > process.predict(learned[5:])[0].mean() + 0.2
+
+
+def test_serves_decisions_that_depend_on_others() -> None:
+    members = [sample(JointSpace(), random.Random(seed)) for seed in range(24)]
+    candidates = [Candidate(member.trace, member.value.key(), member.value) for member in members]
+    scores = [float(sum(value == "asff" for value in member.trace.values())) for member in members]
+    process = TraceProcess()
+    process.fit(candidates[:16], scores[:16], seed=0)
+    means, deviations = process.predict(candidates[16:])
+    assert kendalltau(means, scores[16:]).statistic > 0.2
+    assert (deviations > 0).all()
+
+
+def test_equal_scores_teach_nothing() -> None:
+    learned = drawn(12)
+    process = TraceProcess()
+    process.fit(learned, [0.5] * 12, seed=0)
+    assert process.predict(learned)[0] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("count", "scores"), [(1, [0.5]), (3, [0.5, 0.6]), (0, [])])
+def test_refuses_too_little(count: int, scores: list[float]) -> None:
+    message = f"{count} members with {len(scores)} scores: give at least two, and a score each"
+    with pytest.raises(ValueError, match=message):
+        TraceProcess().fit(drawn(count), scores, seed=0)
