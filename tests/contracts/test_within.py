@@ -2,23 +2,32 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
-from test_strategies import BagSpace, drive, every_strategy, make, remember
 
+from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace
 from nas.cost import cost
-from nas.search.store import Store
+from nas.search.strategies import STRATEGIES, StrategyConfig, Task, build_strategy
 from nas.search.types import Candidate, State, Strategy, Trial
 from proxies.budget import Budget, Limits
 from proxies.short_train import ShortTrainConfig
-from search_spaces.choose import crossover, follow, mutate, neighbours, replay, sample
+from search_spaces.choose import SearchSpace, crossover, follow, mutate, neighbours, replay, sample
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES
 from search_spaces.within import Within
 
 WIDE = ShortTrainConfig(scale=Scale(width=0.25, output_width=32, head_depth=1))
 """The head does not outweigh the rest, so that costs differ: from 54 to 80 million multiply-adds."""
+
+
+every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
+
+
+def make(name: str, space: SearchSpace[Any]) -> Strategy:
+    return build_strategy(StrategyConfig(name=name), space, OBJECTIVES, seed=0)
 
 
 def gmacs(genotype: Genotype) -> float:
@@ -61,20 +70,14 @@ def test_what_fits_is_left_as_it_is(name: str) -> None:
 
 
 @every_strategy
-@pytest.mark.parametrize("stop", [0, 7])
-def test_resumes_from_a_store(name: str, stop: int) -> None:
+def test_resumes_from_a_store(name: str) -> None:
     """What is proposed depends on nothing that a store does not know: another part of the same seed goes on."""
 
-    def build(asked: int = 0) -> Strategy:
-        return make(name, Within(BagSpace(), ten_at_most, seed=0), asked=asked)
+    def build(task: Task) -> Strategy:
+        part = Within(task.space, ten_at_most, seed=0)
+        return STRATEGIES[name](StrategyConfig(name=name), replace(task, space=part))
 
-    store, unbroken = Store("sqlite://"), build()
-    for _ in range(stop):
-        remember(store, unbroken)
-    resumed = build(store.asked)
-    for trial in store.history():
-        resumed.tell(trial)
-    assert drive(resumed, 10) == drive(unbroken, 10)
+    STRATEGY["resumes from a store as if it had never stopped"](build)
 
 
 def ten_at_most(bag: object) -> float:
