@@ -66,7 +66,7 @@ def test_a_ranking_runs_on_ray() -> None:
 
 def test_the_pool_has_the_workers_and_limits_that_are_asked_for() -> None:
     config = SearchConfig(by="cost", concurrent=3, time_limit=7.0)
-    assert build_runner(config, objective=("gmacs", "min"), steps=1) == PoolRunner(workers=3, time_limit=7.0)
+    assert build_runner(config, steps=1) == PoolRunner(workers=3, time_limit=7.0)
     assert gpus_per_trial(config) == 0
     assert gpus_per_trial(SearchConfig(by="cost", gpus_per_trial=0.5)) == 0.5
 
