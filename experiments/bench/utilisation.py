@@ -2,7 +2,7 @@
 
 Trials that sleep for a second go through the whole loop (strategy, key, store, runner, report, tell), at ever more
 workers. They share this machine's cores, which sleepers need not have: what is left is what one driver can keep up
-with. Counted from when each worker has had its first trial until the last trials are handed out.
+with. Counted once all workers have been there for a while.
 """
 
 import argparse
@@ -10,7 +10,8 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nas.search.ray_runner import RayRunner
@@ -21,13 +22,15 @@ from nas.search.types import Direction, Scores, Trial
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
 
+SETTLE_S = 3.0
+
 
 @dataclass(frozen=True)
 class Sleeper:
     """Scores every genotype alike, after a while."""
 
     seconds: float
-    steps: int = 1
+    steps: int
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
@@ -39,44 +42,61 @@ class Sleeper:
             yield {"ap": 0.0}
 
 
-@dataclass(frozen=True)
-class Use:
-    """What became of the workers' time.
-
-    Attributes:
-        share: of it that was slept.
-        driver: CPU seconds of the driver, a trial.
-        start: seconds until every worker had had a trial.
-    """
-
-    share: float
-    driver: float
-    start: float
+class _Enough(Exception):
+    """Ends a search that has been watched for long enough."""
 
 
-def use(workers: int, rounds: int, proxy: Sleeper, strategy: str) -> Use:
-    """Measure with `workers` trials at once, for so many rounds of all of them between the first and the last."""
-    ends: list[tuple[float, float]] = []
+@dataclass
+class Watch:
+    """Counts trials that end from when all workers are there until so many seconds later."""
 
-    def watch(trial: Trial) -> None:
-        if trial.state.ended:
-            ends.append((time.perf_counter(), time.process_time()))
+    workers: int
+    seconds: float
+    born: float = field(default_factory=time.perf_counter)
+    running: set[int] = field(default_factory=set)
+    full: float | None = None
+    """When all workers had a trial at once."""
+    ends: list[tuple[float, float]] = field(default_factory=list)
+    """Wall and CPU seconds at each end that counts."""
 
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    def __call__(self, trial: Trial) -> None:
+        now = time.perf_counter()
+        if not trial.state.ended:
+            self.running.add(trial.number)
+            if self.full is None and len(self.running) == self.workers:
+                self.full = now
+            return
+        self.running.discard(trial.number)
+        if self.full is not None and now > self.full + SETTLE_S:
+            self.ends.append((now, time.process_time()))
+            if now > self.ends[0][0] + self.seconds:
+                raise _Enough
+
+    def told(self, seconds: float) -> str:
+        """What became of the workers' time, where a trial takes so many seconds."""
+        assert self.full is not None
+        (began, cpu_began), (over, cpu_over) = self.ends[0], self.ends[-1]
+        count = len(self.ends) - 1
+        busy = count * seconds / self.workers / (over - began)
+        cpu = (cpu_over - cpu_began) / count
+        return f"{self.workers:7} {busy:7.1%} {cpu * 1e3:18.1f} ms {self.full - self.born:21.1f} s"
+
+
+def watched(workers: int, proxy: Sleeper, strategy: str, seconds: float) -> Watch:
+    """Search with so many workers, until that was watched for so many seconds."""
+    watch = Watch(workers, seconds)
+    with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
         run_search(
             strategy=build_strategy(StrategyConfig(name=strategy), JointSpace(), proxy.objectives, seed=0),
             proxy=proxy,
             runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
-            store=Store(f"sqlite:///{Path(folder, 'study.db')}"),
-            trials=(rounds + 2) * workers,
+            store=Store(f"sqlite:///{Path(folder, 'study.db')}", report_every=1.0),
+            trials=1_000_000,
             seed=0,
             device="cpu",
             watch=watch,
         )
-    (began, cpu_began), (over, cpu_over) = ends[workers - 1], ends[-workers - 1]
-    count = len(ends) - 2 * workers
-    return Use(count * proxy.seconds / workers / (over - began), (cpu_over - cpu_began) / count, began - start)
+    return watch
 
 
 def main() -> None:
@@ -84,15 +104,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], help="trials at once")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a trial")
     parser.add_argument("--steps", type=int, default=1, help="reports of a trial")
-    parser.add_argument("--rounds", type=int, default=8, help="trials of each worker that are counted")
+    parser.add_argument("--watch", type=float, default=15.0, help="seconds that are counted")
     parser.add_argument("--strategy", default="evolution")
     asked = parser.parse_args()
-    print("workers  busy  driver's CPU a trial  all workers there after", flush=True)
+    print("workers    busy  driver's CPU a trial  all workers there after", flush=True)
     for workers in asked.workers:
-        found = use(workers, asked.rounds, Sleeper(asked.seconds, asked.steps), asked.strategy)
-        load = os.getloadavg()[0]
-        told = f"{found.share:6.1%} {found.driver * 1e3:16.1f} ms {found.start:22.1f} s"
-        print(f"{workers:7} {told}   (load {load:.0f})", flush=True)
+        watch = watched(workers, Sleeper(asked.seconds, asked.steps), asked.strategy, asked.watch)
+        print(f"{watch.told(asked.seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
 
 
 if __name__ == "__main__":
