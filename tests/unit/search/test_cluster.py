@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import toys
+from nodes import Nodes
 from test_ray_runner import Journal
 from test_run_search import Search
 from toys import SumProxy, misbehave
@@ -20,49 +21,10 @@ from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Tria
 pytestmark = [pytest.mark.ray, pytest.mark.cluster]
 
 
-@dataclass
-class Nodes:
-    """A head that carries no trials, and the nodes of a test."""
+def runner(nodes: Nodes, **settings: Any) -> Runner:
+    from nas.search.ray_runner import RayRunner
 
-    cluster: Any
-    nodes: list[Any] = field(default_factory=list)
-
-    def join(self, **has: float) -> None:
-        self.nodes.append(self.cluster.add_node(**{"num_cpus": 1} | has))
-
-    def kill(self) -> None:
-        """The one that joined first."""
-        self.cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
-
-    def runner(self, **settings: Any) -> Runner:
-        from nas.search.ray_runner import RayRunner
-
-        return RayRunner(**{"steps": 2, "address": self.cluster.address} | settings)
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Any]:
-    """Its nodes can import nothing of ours but what they are sent."""
-    import nas.search.ray_runner  # noqa: F401 - before Ray itself, as in a search
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.delenv("PYTHONPATH", raising=False)
-        from ray.cluster_utils import Cluster
-
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-        yield cluster
-        cluster.shutdown()
-
-
-@pytest.fixture
-def nodes(head: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
-    monkeypatch.chdir(tmp_path)  # Ray lets workers import from where its driver stands
-    nodes = Nodes(head)
-    yield nodes
-    while nodes.nodes:
-        nodes.kill()
+    return RayRunner(**{"steps": 2, "address": nodes.address} | settings)
 
 
 @dataclass(frozen=True)
@@ -97,7 +59,7 @@ def test_code_and_data_reach_every_node(nodes: Nodes) -> None:
     nodes.join()
     nodes.join()
     journal = Journal([""] * 12)
-    ends = journal.run(nodes.runner(), Look(np.ones(1_000_000, np.uint8), toys.__file__))
+    ends = journal.run(runner(nodes), Look(np.ones(1_000_000, np.uint8), toys.__file__))
     assert {end.state for end in ends.values()} == {State.finished}
     assert len(seen(journal, "node")) == 2
     assert seen(journal, "ap") == {1e6}
@@ -118,7 +80,7 @@ def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) 
             nodes.kill()
 
     proxy = SumProxy(steps=2, pause=0.15)
-    Search(store, strategy="random", proxy=proxy, runner=nodes.runner(), watch=watch).run(16)
+    Search(store, strategy="random", proxy=proxy, runner=runner(nodes), watch=watch).run(16)
     trials = store.trials()
     assert [trial.number for trial in trials] == list(range(16))
     assert {trial.state for trial in trials} == {State.finished}
@@ -139,7 +101,7 @@ def test_a_node_that_joins_is_used(nodes: Nodes) -> None:
             nodes.join()
         return False
 
-    nodes.runner().run(journal.ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
+    runner(nodes).run(journal.ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
     assert len(journal.ends()) == 16
     assert len(seen(journal, "node")) == 2
 
@@ -152,7 +114,7 @@ def test_a_trial_too_big_for_every_node_is_refused(nodes: Nodes) -> None:
         with pytest.raises(
             CannotRun, match=r"a trial asks for .*, and no node has it \(the most is .*\): ask for less"
         ):
-            nodes.runner(**asked).run(Journal([""]).ask, misbehave, print)
+            runner(nodes, **asked).run(Journal([""]).ask, misbehave, print)
 
 
 @pytest.mark.parametrize(("share", "together"), [(0.5, 4), (0.6, 2)])
@@ -174,7 +136,7 @@ def test_trials_share_gpus(nodes: Nodes, share: float, together: int) -> None:
             running.discard(report.number)
         return journal.tell(report)
 
-    nodes.runner(gpus_per_trial=share).run(ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
+    runner(nodes, gpus_per_trial=share).run(ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
     assert len(journal.ends()) == 12
     assert seen(journal, "gpu") == {0.0, 1.0}
     assert max(most) == together
