@@ -8,10 +8,9 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from nodes import Nodes, running_head
+from nodes import Nodes, running_cluster
 from postgres import Server, running_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,17 +31,24 @@ def node_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def head(node_cache: Path) -> Iterator[Any]:
-    """The head of a Ray cluster for all tests of a session."""
-    with running_head(node_cache) as cluster:
-        yield cluster
+def cluster(node_cache: Path) -> Iterator[Nodes]:
+    """A Ray cluster for all tests of a session: a process that drove two of them would confuse Ray."""
+    with running_cluster(node_cache) as nodes:
+        yield nodes
 
 
 @pytest.fixture
-def nodes(head: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
-    """A cluster without nodes to carry trials: the test starts them."""
+def ray_address(cluster: Nodes) -> str:
+    """Address of the cluster, with two CPUs."""
+    if not cluster.nodes:
+        cluster.join(num_cpus=2)
+    return cluster.address
+
+
+@pytest.fixture
+def nodes(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    """The cluster without nodes to carry trials: the test starts them."""
+    cluster.kill_all()
     monkeypatch.chdir(tmp_path)  # Ray lets workers import from where its driver stands
-    nodes = Nodes(head)
-    yield nodes
-    while nodes.nodes:
-        nodes.kill()
+    yield cluster
+    cluster.kill_all()

@@ -11,7 +11,7 @@ import pytest
 
 @dataclass
 class Nodes:
-    """The nodes that a test starts and kills."""
+    """A cluster's nodes beside its head, which tests start and kill."""
 
     cluster: Any
     nodes: list[Any] = field(default_factory=list)
@@ -27,10 +27,14 @@ class Nodes:
         """The one that joined first."""
         self.cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
 
+    def kill_all(self) -> None:
+        while self.nodes:
+            self.kill()
+
 
 @contextmanager
-def running_head(cache: Path) -> Iterator[Any]:
-    """A node that carries no trials; those that join it import nothing of ours but what they are sent.
+def running_cluster(cache: Path) -> Iterator[Nodes]:
+    """A head that carries no trials; the nodes that join it import nothing of ours but what they are sent.
 
     Args:
         cache: where they keep what they fetch.
@@ -45,5 +49,5 @@ def running_head(cache: Path) -> Iterator[Any]:
         from ray.cluster_utils import Cluster
 
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-        yield cluster
+        yield Nodes(cluster)
         cluster.shutdown()

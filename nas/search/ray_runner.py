@@ -12,11 +12,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 # Ray reads these when it is imported
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment as it is
@@ -44,8 +44,12 @@ _ENVIRONMENT = {
 }
 
 
+T = TypeVar("T")
+_LONG_S = 120.0
+_MOST_WAITING = 64
 _MOST_STILLBORN = 50
 """So many workers in a row that die before they are ready, and no other will fare better."""
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,12 @@ class RayRunner:
                 raise carrier.error from None
 
     def _tune(self, desk: "_Desk", work: Work, folder: str) -> None:
-        # one worker more than there is room for waits for a node to join, or for an autoscaler to hear of it
-        workers = min(self._room() + 1, self.concurrent or sys.maxsize)
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
-        settings = _Settings(self.steps, self.time_limit)
+        # so many workers start at once; later they wait for nodes to join, and for an autoscaler to hear of them
+        waiting = min(self._room() + 1, self.concurrent or _MOST_WAITING, _MOST_WAITING)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
         tune.run(
             # through the object store: sent once, and workers on one machine share its arrays
-            tune.with_parameters(_Worker, work=work, settings=settings),
+            tune.with_parameters(_Worker, work=work, steps=self.steps, time_limit=self.time_limit),
             search_alg=_Hirer(desk, self.concurrent),
             scheduler=desk,
             stop=_Closing(desk),
@@ -121,34 +124,31 @@ _UNBORN = ("creation task", "RuntimeEnvSetupError")
 _NEWS = "news"
 
 
-@dataclass(frozen=True)
-class _Settings:
-    steps: int
-    time_limit: float | None
-
-
 class _Worker(tune.Trainable):
     """One process, which carries out one job after another: a call of `step` is a fidelity step of the job at hand."""
 
-    def setup(self, config: dict[str, Any], *, work: Work, settings: _Settings) -> None:  # type: ignore[override]
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], *, work: Work, steps: int, time_limit: float | None
+    ) -> None:
         self._work = work
-        self._settings = settings
+        self._steps = steps
+        self._limit = time_limit
         self._reports: Generator[Report, None, None] | None = None
         self._taken = 0
 
     def take(self, job: Job) -> None:
         """Leave the job at hand, and begin another at the next step."""
         self.cleanup()
-        self._reports = attempt(self._work, job, time_limit=self._settings.time_limit)
+        self._reports = attempt(self._work, job, time_limit=self._limit)
         self._taken = 0
 
     def step(self) -> dict[str, Any]:
         if self._reports is None:
             return {_NEWS: []}  # ready
-        with doomed(self._settings.time_limit):
+        with doomed(self._limit):
             first = next(self._reports)
         self._taken += 1
-        last = not first.state.ended and self._taken == self._settings.steps
+        last = not first.state.ended and self._taken == self._steps
         return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
 
     def cleanup(self) -> None:
@@ -175,6 +175,7 @@ class _Desk(FIFOScheduler):
         self._at: dict[str, tuple[int, float]] = {}
         """Worker -> number of the job it is at, and since when (monotonic, s)."""
         self._stillborn = 0
+        self._heard = time.monotonic()
         self.empty = False
         """There are no more jobs."""
 
@@ -184,15 +185,18 @@ class _Desk(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: object) -> None:
         """None: Tune starts those that wait in their order, and need not look through all there ever were."""
+        if self.idle and time.monotonic() - self._heard > _LONG_S:
+            _LOG.warning("no node has had room for a trial for %.0f s: waiting for one to join", _LONG_S)
+            self._heard = time.monotonic()
 
     def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
         news: list[Report] = result[_NEWS]
-        self._stillborn = 0
-        over = any(self._pass_on(report) for report in news) or not news or news[-1].state.ended
+        self._stillborn, self._heard = 0, time.monotonic()
+        over = any(_carried(self._tell, report) for report in news) or not news or news[-1].state.ended
         if not over:
             return self.CONTINUE
         self._at.pop(trial.trial_id, None)
-        job = None if self.empty else self._next()
+        job = None if self.empty else _carried(self._ask)
         if job is None:
             self.empty = True
             return self.STOP
@@ -207,23 +211,18 @@ class _Desk(FIFOScheduler):
         if trial.trial_id in self._at:
             number, since = self._at.pop(trial.trial_id)
             died = time.monotonic() - since < self._limit  # one that hung has ended itself, and would hang again
-            self._pass_on(Report(number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
+            _carried(self._tell, Report(number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
             return
         self._stillborn += 1
         if self._stillborn == _MOST_STILLBORN or any(sign in text for sign in _UNBORN):
             raise _Carrier(RuntimeError(f"a Ray worker could not start: {reason}"))
 
-    def _pass_on(self, report: Report) -> bool:
-        try:
-            return self._tell(report)
-        except Exception as error:
-            raise _Carrier(error) from error
 
-    def _next(self) -> Job | None:
-        try:
-            return self._ask()
-        except Exception as error:
-            raise _Carrier(error) from error
+def _carried(call: Callable[..., T], *arguments: object) -> T:
+    try:
+        return call(*arguments)
+    except Exception as error:
+        raise _Carrier(error) from error
 
 
 class _Hirer(Searcher):
@@ -274,6 +273,7 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
     """Be connected to Ray: to the cluster at `address`, or to one started here and stopped after."""
     os.environ.update(_ENVIRONMENT)
     # Ray does not ask who connects: one of our own shall listen to this machine alone
+    before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = bool(address)
     variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "OMP_NUM_THREADS": str(max(1, int(cpus_per_trial)))}
     environment: dict[str, Any] = {"env_vars": variables}
@@ -295,3 +295,4 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
