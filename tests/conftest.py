@@ -1,6 +1,7 @@
 """Puts this directory on the import path, so that every test can `from support import ...`, and evens out machines.
 
 Torch keeps to one thread: threads that wait for each other on shared cores make small tensors many times slower.
+Ray asks nobody for a token: a process stays with what it did first, be it with a cluster or on its own machine.
 Interrupts are heard: a shell has them ignored in what it starts in the background, and in all that this starts.
 """
 
@@ -14,6 +15,7 @@ from nodes import Nodes, running_cluster
 from postgres import Server, running_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["RAY_AUTH_MODE"] = "disabled"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -32,7 +34,7 @@ def node_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cluster(node_cache: Path) -> Iterator[Nodes]:
-    """A Ray cluster for all tests of a session: a process that drove two of them would confuse Ray."""
+    """A Ray cluster for all tests of a session."""
     with running_cluster(node_cache) as nodes:
         yield nodes
 

@@ -43,7 +43,6 @@ def running_cluster(cache: Path) -> Iterator[Nodes]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("FUSION_NAS_CACHE", str(cache))
         patch.delenv("PYTHONPATH", raising=False)
         from ray.cluster_utils import Cluster
