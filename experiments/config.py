@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.digits import DigitsConfig
+from nas.data.fetch import is_url
 from nas.search.database import parse_url
 from nas.search.scheduler import SchedulerConfig
 from nas.search.strategies import StrategyConfig
@@ -37,7 +38,7 @@ class RunConfig(BaseModel):
     """The command that goes on with an interrupted run."""
 
     data: str = "digits"
-    """A directory in COCO's format, or "digits"."""
+    """A directory in COCO's format, the URL of a zip or tar of one, or "digits"."""
     space: str = "joint"
     """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of SpineNet's partly permuted ones, or
     your own, my_module:MySpace."""
@@ -53,8 +54,8 @@ class RunConfig(BaseModel):
     cpus_per_trial: float = Field(1.0, gt=0)
     """CPU cores a trial reserves."""
     gpus_per_trial: float | None = Field(None, ge=0)
-    """GPUs a trial reserves, or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine has a GPU; the
-    pool reserves nothing, and stays on CPUs unless it is given more than 0."""
+    """GPUs a trial reserves, a whole number or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine
+    has a GPU; the pool reserves nothing, and stays on CPUs unless it is given more than 0."""
     concurrent: int | None = Field(None, ge=1)
     """Trials at once; as many as there is room for if not given."""
     time_limit: float | None = Field(1800.0, gt=0)
@@ -68,9 +69,16 @@ class RunConfig(BaseModel):
 
     def anywhere(self) -> Self:
         """The same with absolute paths: a run can be resumed from anywhere."""
-        if self.data == "digits":
+        if self.data == "digits" or is_url(self.data):
             return self
         return self.model_copy(update={"data": str(Path(self.data).expanduser().resolve())})
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _whole(cls, gpus: float | None) -> float | None:
+        if gpus and gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"a trial cannot reserve {gpus:g} GPUs: give a whole number, or a fraction of one")
+        return gpus
 
     @field_validator("space")
     @classmethod

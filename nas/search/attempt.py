@@ -1,5 +1,6 @@
 """One job carried out where it runs, with whatever goes wrong turned into the reason of a failed trial."""
 
+import faulthandler
 import math
 import signal
 import threading
@@ -57,6 +58,19 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         yield Report(job.number, State.finished, seconds=clock.spent)
     except (_TimeUp, Exception) as error:
         yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
+
+
+@contextmanager
+def doomed(time_limit: float | None) -> Iterator[None]:
+    """End this process if what runs inside outlives the limit within native code, where no signal handler can run."""
+    if time_limit is None:
+        yield
+        return
+    faulthandler.dump_traceback_later(time_limit + GRACE_S, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def out_of_time(limit: float) -> str:

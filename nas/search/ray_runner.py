@@ -1,21 +1,22 @@
 """Jobs carried out by Ray Tune: on this machine's cores and GPUs, or on a cluster's.
 
-Tune places trials and keeps their processes alive from one to the next. What it remembers of a run is thrown away:
-the store is the truth, and which trial is given up is for whoever is told of it to say.
+To Tune a trial is a worker, which it places where there is room and replaces when it dies; jobs pass through it, one
+after another, as it becomes free. So a job is never asked for before there is a process for it, a worker too many
+waits for a node to join, and a job costs two messages. What Tune remembers of a run is thrown away: the store is the
+truth, and which job is given up is for whoever is told of it to say.
 """
 
-import faulthandler
 import logging
 import math
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 # Ray reads these when it is imported
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment as it is
@@ -27,8 +28,10 @@ from ray._private import ray_constants
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
 
-from nas.search.attempt import GRACE_S, attempt, one_line
+from nas.search.attempt import attempt, doomed, one_line
+from nas.search.code import imported_code
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
 
 _ENVIRONMENT = {
@@ -41,16 +44,24 @@ _ENVIRONMENT = {
 }
 
 
+T = TypeVar("T")
+_LONG_S = 120.0
+_MOST_WAITING = 64
+_MOST_STILLBORN = 50
+"""So many workers in a row that die before they are ready, and no other will fare better."""
+_LOG = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True)
 class RayRunner:
-    """Runs as many jobs at once as the machine or cluster has room for.
+    """Runs as many jobs at once as the machine or cluster has room for, also on nodes that join later.
 
     Args:
         steps: fidelity steps of a full evaluation.
         address: of a running cluster (`auto`, or `host:port`); None starts Ray on this machine and stops it after.
         cpus_per_trial: CPUs a trial reserves; torch runs on as many threads, at least one.
-        gpus_per_trial: GPUs a trial reserves; may be a fraction.
-        concurrent: how many trials run at once; None for as many as there is room for now.
+        gpus_per_trial: GPUs a trial reserves; may be a fraction of one.
+        concurrent: how many trials run at once; None for as many as there is room for.
         time_limit: seconds a trial may take.
     """
 
@@ -65,91 +76,84 @@ class RayRunner:
         """Carry out jobs until `ask` returns None.
 
         Raises:
-            CannotRun: there is no cluster at the address, or a trial asks for more than it has.
-            RuntimeError: workers cannot load the work.
+            CannotRun: there is no cluster at the address, or a trial asks for more than any of its nodes has.
+            RuntimeError: workers cannot load the work, or die as they start.
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
-                self._tune(_Asker(ask), work, _Teller(tell, self.time_limit), folder)
+                self._tune(_Desk(ask, tell, self.time_limit), work, folder)
             except _Carrier as carrier:
                 raise carrier.error from None
 
-    def _tune(self, asker: "_Asker", work: Work, teller: "_Teller", folder: str) -> None:
-        settings = _Settings(self.steps, self.time_limit)
+    def _tune(self, desk: "_Desk", work: Work, folder: str) -> None:
+        # so many workers start at once; later they wait for nodes to join, and for an autoscaler to hear of them
+        waiting = min(self._room() + 1, self.concurrent or _MOST_WAITING, _MOST_WAITING)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
         tune.run(
             # through the object store: sent once, and workers on one machine share its arrays
-            tune.with_parameters(_Worker, work=work, settings=settings),
-            search_alg=asker,
-            scheduler=teller,
+            tune.with_parameters(_Worker, work=work, steps=self.steps, time_limit=self.time_limit),
+            search_alg=_Hirer(desk, self.concurrent),
+            scheduler=desk,
+            stop=_Closing(desk),
             num_samples=-1,
-            max_concurrent_trials=self.concurrent or self._room(),
             resources_per_trial={"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial},
-            reuse_actors=True,
             max_failures=0,
             raise_on_failed_trial=False,
             storage_path=folder,
-            trial_dirname_creator=lambda trial: str(_job(trial).number),
+            trial_dirname_creator=lambda trial: trial.trial_id,
             verbose=0,
         )
 
     def _room(self) -> int:
-        """How many trials fit into the cluster as it is now."""
+        """How many trials fit on the nodes that there are now."""
         needs = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
-        there = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        room = min(int(there.get(kind, 0) / need + 1e-6) for kind, need in needs.items() if need)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        room = sum(_fit(node, needs) for node in nodes)
         if not room:
-            raise CannotRun(f"a trial asks for {needs}, the cluster has {there}: ask for less")
+            biggest = {kind: max(node.get(kind, 0) for node in nodes) for kind in needs}
+            raise CannotRun(f"a trial asks for {needs}, and no node has it (the most is {biggest}): ask for less")
         return room
 
 
-_UNBORN = "creation task"
-"""What Ray says of a worker that could not load its work, as no other worker could."""
+def _fit(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    return min(int(node.get(kind, 0) / need + 1e-6) for kind, need in needs.items() if need)
+
+
+_UNBORN = ("creation task", "RuntimeEnvSetupError")
+"""What Ray says of a worker that could not load its code or its work, as no other worker could."""
 _NEWS = "news"
 
 
-@dataclass(frozen=True)
-class _Settings:
-    steps: int
-    time_limit: float | None
-
-
 class _Worker(tune.Trainable):
-    """One process, which carries out one job after another: a call of `step` is a fidelity step."""
+    """One process, which carries out one job after another: a call of `step` is a fidelity step of the job at hand."""
 
-    def setup(self, config: dict[str, Any], *, work: Work, settings: _Settings) -> None:  # type: ignore[override]
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], *, work: Work, steps: int, time_limit: float | None
+    ) -> None:
         self._work = work
-        self._settings = settings
-        self._reports: Generator[Report, None, None] = self._begin(config)
+        self._steps = steps
+        self._limit = time_limit
+        self._reports: Generator[Report, None, None] | None = None
+        self._taken = 0
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
+    def take(self, job: Job) -> None:
+        """Leave the job at hand, and begin another at the next step."""
         self.cleanup()
-        self._reports = self._begin(new_config)
-        return True
+        self._reports = attempt(self._work, job, time_limit=self._limit)
+        self._taken = 0
 
     def step(self) -> dict[str, Any]:
-        with _doomed(self._settings.time_limit):
+        if self._reports is None:
+            return {_NEWS: []}  # ready
+        with doomed(self._limit):
             first = next(self._reports)
-        last = not first.state.ended and self.iteration + 1 == self._settings.steps
+        self._taken += 1
+        last = not first.state.ended and self._taken == self._steps
         return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
 
     def cleanup(self) -> None:
-        self._reports.close()
-
-    def _begin(self, config: dict[str, Any]) -> Generator[Report, None, None]:
-        return attempt(self._work, config["job"], time_limit=self._settings.time_limit)
-
-
-@contextmanager
-def _doomed(time_limit: float | None) -> Iterator[None]:
-    """End this process if what runs inside outlives the limit within native code, where no signal handler can run."""
-    if time_limit is None:
-        yield
-        return
-    faulthandler.dump_traceback_later(time_limit + GRACE_S, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+        if self._reports:
+            self._reports.close()
 
 
 class _Carrier(BaseException):
@@ -160,22 +164,86 @@ class _Carrier(BaseException):
         self.error = error
 
 
-class _Asker(Searcher):
-    """Tune's way to ask for a job."""
+class _Desk(FIFOScheduler):
+    """Hands jobs to workers that are free, and passes on what they have to say: to Tune, a scheduler."""
 
-    def __init__(self, ask: Ask) -> None:
-        super().__init__()
+    def __init__(self, ask: Ask, tell: Tell, time_limit: float | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self._ask = ask
+        self._tell = tell
+        self._limit = math.inf if time_limit is None else time_limit
+        self._at: dict[str, tuple[int, float]] = {}
+        """Worker -> number of the job it is at, and since when (monotonic, s)."""
+        self._stillborn = 0
+        self._heard = time.monotonic()
+        self.empty = False
+        """There are no more jobs."""
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
-        try:
-            job = self._ask()
-        except Exception as error:
-            raise _Carrier(error) from error
-        return Searcher.FINISHED if job is None else {"job": job}
+    @property
+    def idle(self) -> bool:
+        return not self._at
+
+    def choose_trial_to_run(self, tune_controller: object) -> None:
+        """None: Tune starts those that wait in their order, and need not look through all there ever were."""
+        if self.idle and time.monotonic() - self._heard > _LONG_S:
+            _LOG.warning("no node has had room for a trial for %.0f s: waiting for one to join", _LONG_S)
+            self._heard = time.monotonic()
+
+    def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
+        news: list[Report] = result[_NEWS]
+        self._stillborn, self._heard = 0, time.monotonic()
+        over = any(_carried(self._tell, report) for report in news) or not news or news[-1].state.ended
+        if not over:
+            return self.CONTINUE
+        self._at.pop(trial.trial_id, None)
+        job = None if self.empty else _carried(self._ask)
+        if job is None:
+            self.empty = True
+            return self.STOP
+        self._at[trial.trial_id] = job.number, time.monotonic()
+        worker: Any = trial.temporary_state.ray_actor
+        worker.take.remote(job)  # Tune calls `step` after it, and Ray keeps the order
+        return self.CONTINUE
+
+    def on_trial_error(self, tune_controller: object, trial: TuneTrial) -> None:
+        text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
+        reason = one_line(text.strip().splitlines()[-1])
+        if trial.trial_id in self._at:
+            number, since = self._at.pop(trial.trial_id)
+            died = time.monotonic() - since < self._limit  # one that hung has ended itself, and would hang again
+            _carried(self._tell, Report(number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
+            return
+        self._stillborn += 1
+        if self._stillborn == _MOST_STILLBORN or any(sign in text for sign in _UNBORN):
+            raise _Carrier(RuntimeError(f"a Ray worker could not start: {reason}"))
+
+
+def _carried(call: Callable[..., T], *arguments: object) -> T:
+    try:
+        return call(*arguments)
+    except Exception as error:
+        raise _Carrier(error) from error
+
+
+class _Hirer(Searcher):
+    """Wants another worker whenever Tune asks, up to a number."""
+
+    def __init__(self, desk: _Desk, most: int | None) -> None:
+        super().__init__()
+        self._desk = desk
+        self._most = most or sys.maxsize
+        self._workers: set[str] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        if self._desk.empty:
+            return Searcher.FINISHED
+        if len(self._workers) == self._most:
+            return None
+        self._workers.add(trial_id)
+        return {}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Told of it by `_Teller`, which also learns why a worker died."""
+        self._workers.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store is the truth."""
@@ -184,38 +252,20 @@ class _Asker(Searcher):
         """Nothing: see `save`."""
 
 
-class _Teller(FIFOScheduler):
-    """Tune's way to tell of a job, and to hear whether it goes on: the only decision a scheduler has to take here."""
+class _Closing(Stopper):
+    """Sends home the workers that still wait for room, once there is nothing left to do."""
 
-    def __init__(self, tell: Tell, time_limit: float | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._tell = tell
-        self._limit = math.inf if time_limit is None else time_limit
+    def __init__(self, desk: _Desk) -> None:
+        self._desk = desk
 
-    def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
-        news: list[Report] = result[_NEWS]
-        over = any(self._pass_on(report) for report in news) or news[-1].state.ended
-        return self.STOP if over else self.CONTINUE
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
 
-    def on_trial_error(self, tune_controller: object, trial: TuneTrial) -> None:
-        text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
-        reason = text.strip().splitlines()[-1]
-        if _UNBORN in text:
-            raise _Carrier(RuntimeError(f"a Ray worker could not start: {one_line(reason)}"))
-        # one that hung has ended itself, and would hang again
-        died = time.time() - (trial.run_metadata.start_time or math.inf) < self._limit
-        self._pass_on(Report(_job(trial).number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
+    def stop_all(self) -> bool:
+        return self._desk.empty and self._desk.idle
 
-    def _pass_on(self, report: Report) -> bool:
-        try:
-            return self._tell(report)
-        except Exception as error:
-            raise _Carrier(error) from error
-
-
-def _job(trial: TuneTrial) -> Job:
-    job: Job = trial.config["job"]
-    return job
+    def __getstate__(self) -> dict[str, object]:
+        return {}  # Tune writes it down for a run that goes on, which none does
 
 
 @contextmanager
@@ -223,16 +273,20 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
     """Be connected to Ray: to the cluster at `address`, or to one started here and stopped after."""
     os.environ.update(_ENVIRONMENT)
     # Ray does not ask who connects: one of our own shall listen to this machine alone
+    before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = bool(address)
     variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "OMP_NUM_THREADS": str(max(1, int(cpus_per_trial)))}
-    if not address:
+    environment: dict[str, Any] = {"env_vars": variables}
+    if address:
+        environment["py_modules"] = imported_code()
+    else:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import what we can
     try:
         try:
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
-                runtime_env={"env_vars": variables},
+                runtime_env=environment,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
             )
@@ -241,3 +295,4 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before

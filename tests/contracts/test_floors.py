@@ -11,8 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("search_spaces", "nas", "proxies", "experiments")
 """Lowest first; a floor imports only those below it."""
-# the benchmark is of a loop written on ray
-RAY_ONLY_IN = {"nas/search/ray_runner.py", "nas/training/ray_launch.py", "experiments/bench/naive_loop.py"}
+RAY_ONLY_IN = {
+    "nas/search/ray_runner.py",
+    "nas/training/ray_launch.py",
+    # benchmarks against what one would write on ray
+    "experiments/bench/naive_loop.py",
+    "experiments/bench/plain_ray.py",
+}
 OPTUNA_ONLY_IN = {"nas/search/strategies/optuna_samplers.py"}
 HEAVY = ("ray", "optuna", "pycocotools")
 LIGHT_FLOOR = {*sys.stdlib_module_names, "networkx", "search_spaces"}

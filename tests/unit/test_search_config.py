@@ -29,3 +29,10 @@ def test_named_objectives_decide_what_is_given_up(
 def test_a_written_configuration_is_read_as_it_was() -> None:
     config = SearchConfig.model_validate({"objectives": ["loss"], "limits": {"gmacs": [0.04, 0.05]}})
     assert SearchConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_gpus_are_shared_or_whole() -> None:
+    assert SearchConfig(gpus_per_trial=0.25).gpus_per_trial == 0.25
+    assert SearchConfig(gpus_per_trial=2).gpus_per_trial == 2
+    with pytest.raises(ValueError, match=r"cannot reserve 1\.5 GPUs: give a whole number, or a fraction of one"):
+        SearchConfig(gpus_per_trial=1.5)

@@ -160,6 +160,21 @@ def test_says_why_workers_cannot_start(make: MakeRunner) -> None:
         make().run(Journal([""] * 3).ask, Unloadable(), print)
 
 
+class Deadly:
+    """Work that takes whoever loads it along."""
+
+    def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_says_that_workers_die_as_they_start(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.search import ray_runner
+
+    monkeypatch.setattr(ray_runner, "_MOST_STILLBORN", 2)
+    with pytest.raises(RuntimeError, match="a Ray worker could not start: "):
+        make().run(Journal([""] * 3).ask, Deadly(), print)
+
+
 def test_a_job_that_is_given_up_goes_no_further(make: MakeRunner) -> None:
     given_up_jobs_go_no_further(make(concurrent=1))
 

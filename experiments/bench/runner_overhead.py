@@ -1,0 +1,77 @@
+"""What a trial costs that does nothing, by who carries it out: `python -m experiments.bench.runner_overhead`.
+
+One worker each, so that it is the time between two trials; begun when the first has ended, so that no process's start
+counts. The runners are timed in turns with what else one might write on Ray.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+from experiments.bench import plain_ray
+from nas.search.local_runner import LocalRunner
+from nas.search.pool_runner import PoolRunner
+from nas.search.ray_runner import RayRunner
+from nas.search.types import Job, Report, Runner, Scores
+
+Way = Callable[[int, plain_ray.Tick], None]
+"""Carries out so many trials, and tells of the end of each."""
+
+
+def nothing(job: Job) -> Iterator[Scores]:
+    yield {"ap": 0.0}
+
+
+def through(runner: Runner) -> Way:
+    def way(count: int, tick: plain_ray.Tick) -> None:
+        jobs = iter([Job(number, "", 0) for number in range(count)])
+
+        def tell(report: Report) -> bool:
+            if report.state.ended:
+                tick()
+            return False
+
+        runner.run(lambda: next(jobs, None), nothing, tell)
+
+    return way
+
+
+WAYS: dict[str, tuple[Way, int]] = {
+    "RayRunner": (through(RayRunner(steps=1, concurrent=1)), 200),
+    "PoolRunner": (through(PoolRunner(workers=1)), 400),
+    "LocalRunner": (through(LocalRunner()), 400),
+    "Ray tasks": (plain_ray.tasks, 200),
+    "a Ray actor": (plain_ray.actor, 200),
+    "Tune, a class, reused": (plain_ray.tune_class, 30),
+    "Tune, a function": (plain_ray.tune_function, 3),
+}
+"""Name -> how, and how many trials at a time."""
+
+
+def between(way: Way, count: int) -> float:
+    """Seconds from the end of a trial to the end of the next."""
+    ends: list[float] = []
+    way(count, lambda: ends.append(time.perf_counter()))
+    return (ends[-1] - ends[0]) / (len(ends) - 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="times that each is measured, in turns")
+    asked = parser.parse_args()
+    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    for _ in range(asked.rounds):
+        for name, (way, count) in WAYS.items():
+            times[name].append(between(way, count))
+    ours = statistics.median(times["RayRunner"])
+    print(f"load {os.getloadavg()[0]:.0f}, {asked.rounds} rounds")
+    for name, taken in times.items():
+        median = statistics.median(taken)
+        spread = f"{min(taken) * 1e3:.2f} .. {max(taken) * 1e3:.2f}"
+        print(f"{name:22} {median * 1e3:9.2f} ms a trial ({spread}); {median / ours:8.2f} of RayRunner's")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""How busy a search keeps its workers: `python -m experiments.bench.utilisation [--workers 1 4 16 64]`.
+
+Trials that sleep for a second go through the whole loop (strategy, key, store, runner, report, tell), at ever more
+workers. They share this machine's cores, which sleepers need not have: what is left is what one driver can keep up
+with. Counted once all workers have been there for a while.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nas.search.ray_runner import RayRunner
+from nas.search.run_search import run_search
+from nas.search.store import Store
+from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.types import Direction, Scores, Trial
+from search_spaces.genotype import Genotype
+from search_spaces.joint import JointSpace
+
+SETTLE_S = 3.0
+
+
+@dataclass(frozen=True)
+class Sleeper:
+    """Scores every genotype alike, after a while."""
+
+    seconds: float
+    steps: int
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        return {"ap": "max"}
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        for _ in range(self.steps):
+            time.sleep(self.seconds / self.steps)
+            yield {"ap": 0.0}
+
+
+class _Enough(Exception):
+    """Ends a search that has been watched for long enough."""
+
+
+@dataclass
+class Watch:
+    """Counts trials that end from when all workers are there until so many seconds later."""
+
+    workers: int
+    seconds: float
+    born: float = field(default_factory=time.perf_counter)
+    running: set[int] = field(default_factory=set)
+    full: float | None = None
+    """When all workers had a trial at once."""
+    ends: list[tuple[float, float]] = field(default_factory=list)
+    """Wall and CPU seconds at each end that counts."""
+
+    def __call__(self, trial: Trial) -> None:
+        now = time.perf_counter()
+        if not trial.state.ended:
+            self.running.add(trial.number)
+            if self.full is None and len(self.running) == self.workers:
+                self.full = now
+            return
+        self.running.discard(trial.number)
+        if self.full is not None and now > self.full + SETTLE_S:
+            self.ends.append((now, time.process_time()))
+            if now > self.ends[0][0] + self.seconds:
+                raise _Enough
+
+    def told(self, seconds: float) -> str:
+        """What became of the workers' time, where a trial takes so many seconds."""
+        assert self.full is not None
+        (began, cpu_began), (over, cpu_over) = self.ends[0], self.ends[-1]
+        count = len(self.ends) - 1
+        busy = count * seconds / self.workers / (over - began)
+        cpu = (cpu_over - cpu_began) / count
+        return f"{self.workers:7} {busy:7.1%} {cpu * 1e3:18.1f} ms {self.full - self.born:21.1f} s"
+
+
+def watched(workers: int, proxy: Sleeper, strategy: str, seconds: float) -> Watch:
+    """Search with so many workers, until that was watched for so many seconds."""
+    watch = Watch(workers, seconds)
+    with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
+        run_search(
+            strategy=build_strategy(StrategyConfig(name=strategy), JointSpace(), proxy.objectives, seed=0),
+            proxy=proxy,
+            runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
+            store=Store(f"sqlite:///{Path(folder, 'study.db')}", report_every=1.0),
+            trials=1_000_000,
+            seed=0,
+            device="cpu",
+            watch=watch,
+        )
+    return watch
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], help="trials at once")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a trial")
+    parser.add_argument("--steps", type=int, default=1, help="reports of a trial")
+    parser.add_argument("--watch", type=float, default=15.0, help="seconds that are counted")
+    parser.add_argument("--strategy", default="evolution")
+    asked = parser.parse_args()
+    print("workers    busy  driver's CPU a trial  all workers there after", flush=True)
+    for workers in asked.workers:
+        watch = watched(workers, Sleeper(asked.seconds, asked.steps), asked.strategy, asked.watch)
+        print(f"{watch.told(asked.seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Data named by a URL: fetched once to each node, and kept there."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from functools import cache
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
+
+from nas.data.detection_set import DataError, DetectionSet, UInt8Array
+from nas.data.images import ImageFolder
+
+SCHEMES = ("http", "https", "file")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_TIMEOUT_S = 60.0
+
+
+def is_url(source: str) -> bool:
+    """Whether data are named by a URL, and so no path."""
+    return "://" in source
+
+
+def archive_name(url: str) -> str:
+    """What the set at a URL is called: the archive's name without its ending.
+
+    Raises:
+        DataError: the URL does not name an archive that can be fetched.
+    """
+    parts = urlsplit(url)
+    name = PurePosixPath(unquote(parts.path)).name
+    ending = max((ending for ending in _ARCHIVES if name.lower().endswith(ending)), key=len, default="")
+    if parts.scheme not in SCHEMES or not ending or name == ending:
+        raise DataError(
+            f"data {url!r} cannot be fetched: name a {', '.join(_ARCHIVES)} file by {'://, '.join(SCHEMES)}://"
+        )
+    return name.removesuffix(name[-len(ending) :])
+
+
+def cache_folder() -> Path:
+    """Where this node keeps what it fetched: $FUSION_NAS_CACHE, or ~/.cache/fusion-nas."""
+    return Path(os.environ.get("FUSION_NAS_CACHE") or "~/.cache/fusion-nas").expanduser()
+
+
+@cache
+def fetch(url: str) -> Path:
+    """The folder that holds the archive's content on this node; its processes wait while one of them fetches it.
+
+    What is kept is used for as long as the folder exists: a set that changes needs another URL.
+
+    Raises:
+        DataError: the archive cannot be reached, is not whole, or holds what does not belong into a folder.
+    """
+    name = archive_name(url)
+    home = cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder = home / name
+    if folder.is_dir():
+        return folder
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            with tempfile.TemporaryDirectory(dir=home) as work:
+                archive, content = Path(work, "archive"), Path(work, "content")
+                _download(url, archive)
+                _unpack(url, archive, content)
+                _inner(content).rename(folder)  # all at once: a folder that exists is whole
+    return folder
+
+
+def _download(url: str, archive: Path) -> None:
+    try:
+        with urlopen(url, timeout=_TIMEOUT_S) as answer, archive.open("wb") as file:
+            shutil.copyfileobj(answer, file, 2**20)
+            stated = answer.headers.get("Content-Length")
+    except (OSError, HTTPException) as error:
+        raise DataError(f"{url} cannot be fetched ({error}): see that it can be reached") from error
+    if stated is not None and archive.stat().st_size != int(stated):
+        raise DataError(f"{url} broke off after {archive.stat().st_size} of {stated} bytes: try again")
+
+
+def _unpack(url: str, archive: Path, content: Path) -> None:
+    """Unpack what lies inside the folder alone: no absolute paths, links out of it, or devices."""
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(content)  # drops what leads out
+        else:
+            with tarfile.open(archive) as tarred:
+                tarred.extractall(content, filter="data")
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise DataError(f"{url} does not unpack ({error}): give a whole zip or tar file") from error
+
+
+def _inner(content: Path) -> Path:
+    """The set's folder: the archive's content, or the one folder in it."""
+    entries = list(content.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else content
+
+
+@dataclass(frozen=True)
+class FetchedImages:
+    """Loads images by position from a fetched set, wherever this node keeps it: (H, W, 3) uint8 RGB."""
+
+    url: str
+    folder: PurePosixPath
+    """Of the images, within the set."""
+    names: tuple[str, ...]
+
+    def __call__(self, position: int) -> UInt8Array:
+        return ImageFolder(fetch(self.url) / self.folder, self.names)(position)
+
+
+def anywhere(data: DetectionSet, url: str) -> DetectionSet:
+    """The set, read from `fetch(url)`, for processes on any node."""
+    load = data.load
+    assert isinstance(load, ImageFolder)
+    folder = PurePosixPath(load.folder.relative_to(fetch(url).absolute()))
+    return replace(data, load=FetchedImages(url, folder, load.names))

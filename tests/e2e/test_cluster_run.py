@@ -1,0 +1,81 @@
+"""The same command on a cluster, whose nodes have none of its code and none of its data."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from nodes import Nodes
+from PIL import Image
+from support import nas
+
+from nas.data.fetch import fetch
+
+pytestmark = [pytest.mark.ray, pytest.mark.cluster]
+
+PROXY = '''
+"""What a user writes: judges by a look at an image."""
+
+import ray
+
+import own_helper
+
+
+class Look:
+    objectives = {"ap": "max", "node": "max"}
+    steps = 1
+
+    def __init__(self, train, val):
+        self.train = train
+
+    def evaluate(self, genotype, *, seed, device):
+        assert "py_modules" in own_helper.__file__, "as it was sent, not as it lies here"
+        node = ray.get_runtime_context().get_node_id()
+        yield {"ap": own_helper.redness(self.train.load(0)), "node": float(int(node[:8], 16))}
+'''
+HELPER = """
+import time
+
+
+def redness(image):
+    time.sleep(0.2)
+    return float(image[0, 0, 0])
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A set of one image, red by 200."""
+    Image.new("RGB", (40, 30), (200, 0, 0)).save(tmp_path / "0.png")
+    document = {
+        "images": [{"id": 0, "file_name": "0.png", "width": 40, "height": 30}],
+        "annotations": [{"id": 1, "image_id": 0, "category_id": 7, "bbox": [10, 5, 20, 10]}],
+        "categories": [{"id": 7, "name": "fish"}],
+    }
+    with zipfile.ZipFile(tmp_path / "fish.zip", "w") as zipped:
+        zipped.write(tmp_path / "0.png", "images/0.png")
+        for split in ("train", "val"):
+            zipped.writestr(f"{split}.json", json.dumps(document))
+    return (tmp_path / "fish.zip").as_uri()
+
+
+def test_code_and_data_travel(
+    nodes: Nodes, node_cache: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes.join()
+    nodes.join()
+    code = tmp_path / "code"  # where the command is called Ray lets workers of the same machine look first
+    code.mkdir()
+    (code / "own_proxy.py").write_text(PROXY)
+    (code / "own_helper.py").write_text(HELPER)
+    monkeypatch.syspath_prepend(code)
+    monkeypatch.setenv("FUSION_NAS_CACHE", str(tmp_path / "cache"))
+    fetch.cache_clear()
+    command = ["search", "--ray-address", nodes.address, "--data", url, "--by", "own_proxy:Look", "--trials", "8"]
+    nas(*command, "--gpus-per-trial", "0", "--out", "run", cwd=tmp_path)
+    trials = json.loads(nas("inspect", "run", "--json", cwd=tmp_path).stdout)["trials"]
+    assert [trial["state"] for trial in trials] == ["finished"] * 8
+    assert {trial["scores"]["ap"] for trial in trials} == {200.0}
+    assert len({trial["scores"]["node"] for trial in trials}) == 2
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["data"] == url
+    assert [path.name for path in node_cache.glob("*/fish")] == ["fish"]

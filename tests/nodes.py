@@ -1,0 +1,52 @@
+"""A Ray cluster of several nodes on one machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Nodes:
+    """A cluster's nodes beside its head, which tests start and kill."""
+
+    cluster: Any
+    nodes: list[Any] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def join(self, **has: float) -> None:
+        self.nodes.append(self.cluster.add_node(**{"num_cpus": 1} | has))
+
+    def kill(self) -> None:
+        """The one that joined first."""
+        self.cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
+
+    def kill_all(self) -> None:
+        while self.nodes:
+            self.kill()
+
+
+@contextmanager
+def running_cluster(cache: Path) -> Iterator[Nodes]:
+    """A head that carries no trials; the nodes that join it import nothing of ours but what they are sent.
+
+    Args:
+        cache: where they keep what they fetch.
+    """
+    import nas.search.ray_runner  # noqa: F401 - before Ray itself, as in a search
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("FUSION_NAS_CACHE", str(cache))
+        patch.delenv("PYTHONPATH", raising=False)
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        yield Nodes(cluster)
+        cluster.shutdown()

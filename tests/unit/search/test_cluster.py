@@ -1,0 +1,142 @@
+"""Searches on a cluster of several nodes: raylets of one machine, which come and die."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import toys
+from nodes import Nodes
+from test_ray_runner import Journal
+from test_run_search import Search
+from toys import SumProxy, misbehave
+
+from nas.search.store import Store
+from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Trial
+
+pytestmark = [pytest.mark.ray, pytest.mark.cluster]
+
+
+def runner(nodes: Nodes, **settings: Any) -> Runner:
+    from nas.search.ray_runner import RayRunner
+
+    return RayRunner(**{"steps": 2, "address": nodes.address} | settings)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Tells of the node it runs on, and of what reached it."""
+
+    pixels: np.ndarray
+    sent_from: str
+
+    def __call__(self, job: Job) -> Iterator[Scores]:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        foreign = toys.__file__ != self.sent_from
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        for _ in range(2):
+            yield {
+                "ap": float(self.pixels.sum()),
+                "node": float(int(node[:8], 16)),
+                "copied": float(self.pixels.flags.owndata),
+                "foreign": float(foreign),
+                "gpu": float(gpus or -1),
+            }
+            time.sleep(0.1)
+
+
+def seen(journal: Journal, score: str) -> set[float]:
+    return {report.scores[score] for report in journal.reports if report.scores}
+
+
+def test_code_and_data_reach_every_node(nodes: Nodes) -> None:
+    nodes.join()
+    nodes.join()
+    journal = Journal([""] * 12)
+    ends = journal.run(runner(nodes), Look(np.ones(1_000_000, np.uint8), toys.__file__))
+    assert {end.state for end in ends.values()} == {State.finished}
+    assert len(seen(journal, "node")) == 2
+    assert seen(journal, "ap") == {1e6}
+    assert seen(journal, "copied") == {0.0}, "views of each node's shared memory"
+    assert seen(journal, "foreign") == {1.0}, "code as it was sent, not as it lies here"
+
+
+def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) -> None:
+    nodes.join(num_cpus=2)
+    nodes.join(num_cpus=2)
+    store = Store(str(tmp_path / "study.db"))
+    before: list[Trial] = []
+
+    def watch(trial: Trial) -> None:
+        ended = [one for one in store.trials() if one.state.ended]
+        if not before and len(ended) >= 4:
+            before.extend(ended)
+            nodes.kill()
+
+    proxy = SumProxy(steps=2, pause=0.15)
+    Search(store, strategy="random", proxy=proxy, runner=runner(nodes), watch=watch).run(16)
+    trials = store.trials()
+    assert [trial.number for trial in trials] == list(range(16))
+    assert {trial.state for trial in trials} == {State.finished}
+    assert all(len(trial.reports) == 2 for trial in trials)
+    assert [trials[one.number] for one in before] == before, "no ended trial is lost"
+    assert 1 <= sum(trial.attempts - 1 for trial in trials) <= 2, "what ran there starts anew, and nothing else"
+    assert sorted(trial.told or 0 for trial in trials) == list(range(16)), "none is counted twice"
+
+
+def test_a_node_that_joins_is_used(nodes: Nodes) -> None:
+    """Also where there is no other left."""
+    nodes.join()
+    journal = Journal([""] * 16)
+
+    def tell(report: Report) -> bool:
+        journal.tell(report)
+        if report.number == 1 and report.state.ended:
+            nodes.join()
+        return False
+
+    runner(nodes).run(journal.ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
+    assert len(journal.ends()) == 16
+    assert len(seen(journal, "node")) == 2
+
+
+def test_a_trial_too_big_for_every_node_is_refused(nodes: Nodes) -> None:
+    nodes.join(num_cpus=2)
+    nodes.join(num_gpus=1)
+    too_much: list[dict[str, float]] = [{"cpus_per_trial": 3}, {"cpus_per_trial": 2, "gpus_per_trial": 1}]
+    for asked in too_much:
+        with pytest.raises(
+            CannotRun, match=r"a trial asks for .*, and no node has it \(the most is .*\): ask for less"
+        ):
+            runner(nodes, **asked).run(Journal([""]).ask, misbehave, print)
+
+
+@pytest.mark.parametrize(("share", "together"), [(0.5, 4), (0.6, 2)])
+def test_trials_share_gpus(nodes: Nodes, share: float, together: int) -> None:
+    """Each sees one GPU, and none waits for a place where two halves of two GPUs are free."""
+    nodes.join(num_cpus=8, num_gpus=2)
+    journal = Journal([""] * 12)
+    running: set[int] = set()
+    most: list[int] = []
+
+    def ask() -> Job | None:
+        if job := journal.ask():
+            running.add(job.number)
+            most.append(len(running))
+        return job
+
+    def tell(report: Report) -> bool:
+        if report.state.ended:
+            running.discard(report.number)
+        return journal.tell(report)
+
+    runner(nodes, gpus_per_trial=share).run(ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
+    assert len(journal.ends()) == 12
+    assert seen(journal, "gpu") == {0.0, 1.0}
+    assert max(most) == together
