@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nas.data.digits import DigitsConfig
 from nas.data.fetch import is_url
-from nas.search.database import parse_url
 from nas.search.scheduler import SchedulerConfig
+from nas.search.store.database import parse_url
 from nas.search.strategies import StrategyConfig
 from nas.search.types import Direction
 from proxies.budget import Limits

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.errors import UsageError
 from nas.search.ranking import merit
-from nas.search.schema import versions
+from nas.search.store.schema import versions
 from nas.search.types import Direction, State, Trial
 from search_spaces.choose import Choice, SearchSpace, Trace, TraceError
 

@@ -19,9 +19,8 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, update
 
 from experiments.bench.interleaved import interleaved
-from nas.search import schema
-from nas.search.rows import reports_text, trace_text
-from nas.search.store import Store
+from nas.search.store import Store, schema
+from nas.search.store.rows import reports_text, trace_text
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.types import State
 from search_spaces.choose import Sampled, sample

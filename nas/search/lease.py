@@ -8,7 +8,7 @@ from types import TracebackType
 from sqlalchemy.exc import DBAPIError
 
 from nas.search.store import Store
-from nas.search.study import Pulse
+from nas.search.store.study import Pulse
 
 BEAT_S = 3.0
 """Seconds between two signs of life."""

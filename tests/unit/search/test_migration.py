@@ -8,9 +8,8 @@ import pytest
 from postgres import Server
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from nas.search import schema
-from nas.search.database import parse_url
-from nas.search.store import Store, StoreError
+from nas.search.store import Store, StoreError, schema
+from nas.search.store.database import parse_url
 from nas.search.types import State
 
 VERSION_1 = """

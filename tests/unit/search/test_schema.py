@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.search.database import open_database
 from nas.search.store import Store, StoreError
+from nas.search.store.database import open_database
 from nas.search.types import State
 
 

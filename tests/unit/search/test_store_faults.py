@@ -17,7 +17,7 @@ from postgres import Server
 from sqlalchemy import Connection
 
 from nas.search.store import Store, StoreError
-from nas.search.study import Study
+from nas.search.store.study import Study
 from nas.search.types import State, Trial
 
 TRIALS = 24
@@ -66,7 +66,7 @@ def test_a_search_waits_for_a_database_that_is_away(postgres: Server, tmp_path: 
 
 def test_patience_has_an_end(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(postgres.database())
-    monkeypatch.setattr("nas.search.database.PATIENCE_S", 0.5)
+    monkeypatch.setattr("nas.search.store.database.PATIENCE_S", 0.5)
     postgres.stop()
     try:
         with pytest.raises(StoreError, match=r"was waited for \d s .*see that it can be reached"):
@@ -207,7 +207,7 @@ def test_who_stops_within_a_write_does_not_stop_the_others_for_ever(
 ) -> None:
     """The server ends a transaction that nobody goes on with; who began it begins again."""
     settings = {"options": "-c lock_timeout=300 -c idle_in_transaction_session_timeout=1500"}
-    monkeypatch.setattr("nas.search.database._POSTGRES", settings)
+    monkeypatch.setattr("nas.search.store.database._POSTGRES", settings)
     url = postgres.database()
     suspended, other = Store(url), Store(url)
     calls, ask = itertools.count(), Study.ask

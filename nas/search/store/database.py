@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
 
-from nas.search import schema
-from nas.search.errors import DamagedRow, StoreError, damaged
+from nas.search.store import schema
+from nas.search.store.errors import DamagedRow, StoreError, damaged
 
 PATIENCE_S = 600.0
 """Seconds that a database may be away, or locked by another process, before whoever needs it gives up."""

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nas.search.database import open_database
-from nas.search.errors import KeyClaimed, NotRunning, StoreError, StudyFull, TakenOver
-from nas.search.rows import attempt_of, change_running, get, read_history, reports_text, rows_of, trace_text, trial_of
-from nas.search.schema import repeats, trials
-from nas.search.study import Pulse, Study
+from nas.search.store import rows
+from nas.search.store.database import open_database
+from nas.search.store.errors import KeyClaimed, NotRunning, StoreError, StudyFull, TakenOver
+from nas.search.store.schema import repeats, trials
+from nas.search.store.study import Pulse, Study
 from nas.search.types import Report, Scores, State, Trial
 from search_spaces.choose import Trace
 
@@ -55,7 +55,7 @@ class Store:
         self._report_every = report_every
         self._running: dict[int, Trial] = {}
         self._written: dict[int, float] = {}
-        self._rows = rows_of(study)
+        self._rows = rows.rows_of(study)
         self._database = open_database(url)
         self.place = self._database.place
         self._study = Study(self._database, study)
@@ -115,7 +115,7 @@ class Store:
                 raise StudyFull(f"study {self.study!r} has its {most} trials")
             trial = Trial(number, State.running, key, trace, genotype, seed, slot=self.slot)
             row = {"number": number, "state": State.running, "key": key, "genotype": genotype, "seed": seed}
-            text = {"study": self.study, "trace": trace_text(trace), "reports": "[]", "slot": self.slot}
+            text = {"study": self.study, "trace": rows.trace_text(trace), "reports": "[]", "slot": self.slot}
             connection.execute(trials.insert().values(row | text))
             self._study.ask(connection, self.slot)
             return trial
@@ -123,7 +123,7 @@ class Store:
         def done(connection: Connection) -> Trial | None:
             mine = trials.c.key == key, trials.c.slot == self.slot
             row = connection.execute(self._rows.where(*mine)).first()
-            return trial_of(row) if row else None
+            return rows.trial_of(row) if row else None
 
         try:
             return self._keep(self._database.write(change, done))
@@ -143,9 +143,9 @@ class Store:
             return self._running[number]
 
         def change(connection: Connection) -> Trial:
-            trial = known or get(connection, self.study, number)
-            reports = {"reports": reports_text((*trial.reports, scores))}
-            return change_running(connection, self.study, number, reports, known)
+            trial = known or rows.get(connection, self.study, number)
+            reports = {"reports": rows.reports_text((*trial.reports, scores))}
+            return rows.change_running(connection, self.study, number, reports, known)
 
         return self._keep(self._database.write(change, lambda connection: None))
 
@@ -164,12 +164,12 @@ class Store:
         def change(connection: Connection) -> Trial:
             told = self._study.next(connection, "told")
             end = {"state": state.value, "seconds": seconds, "error": error, "told": told}
-            unwritten = {"reports": reports_text(known.reports)} if known else {}
-            return change_running(connection, self.study, number, end | unwritten, known)
+            unwritten = {"reports": rows.reports_text(known.reports)} if known else {}
+            return rows.change_running(connection, self.study, number, end | unwritten, known)
 
         def done(connection: Connection) -> Trial | None:
-            trial = get(connection, self.study, number)
-            mine = known is None or attempt_of(trial) == attempt_of(known)
+            trial = rows.get(connection, self.study, number)
+            mine = known is None or rows.attempt_of(trial) == rows.attempt_of(known)
             return trial if trial.state is state and mine else None
 
         known = self._running.get(number)
@@ -202,11 +202,11 @@ class Store:
         values = {"slot": attempt[0], "attempts": attempt[1], "reports": "[]"}
 
         def change(connection: Connection) -> Trial:
-            return change_running(connection, self.study, trial.number, values, trial)
+            return rows.change_running(connection, self.study, trial.number, values, trial)
 
         def done(connection: Connection) -> Trial | None:
-            known = get(connection, self.study, trial.number)
-            return known if attempt_of(known) == attempt and not known.state.ended else None
+            known = rows.get(connection, self.study, trial.number)
+            return known if rows.attempt_of(known) == attempt and not known.state.ended else None
 
         begun = self._keep(self._database.write(change, done))
         if again:
@@ -236,11 +236,11 @@ class Store:
         Raises:
             StoreError: there is no such trial.
         """
-        text = trace_text(trace)
+        text = rows.trace_text(trace)
 
         def change(connection: Connection) -> Trial:
             place = {"study": self.study, "repeat": self._study.next(connection, "repeats"), "number": number}
-            trial = get(connection, self.study, number)
+            trial = rows.get(connection, self.study, number)
             told = self._study.next(connection, "told") if trial.state.ended else None
             connection.execute(repeats.insert().values(place | {"trace": text, "told": told}))
             self._study.ask(connection, self.slot)
@@ -251,7 +251,7 @@ class Store:
                 return None
             same = repeats.c.study == self.study, repeats.c.number == number, repeats.c.trace == text
             told = connection.execute(select(repeats.c.told).where(*same).order_by(repeats.c.repeat.desc())).scalar()
-            return replace(get(connection, self.study, number), trace=trace, told=told)
+            return replace(rows.get(connection, self.study, number), trace=trace, told=told)
 
         before = self.asked
         return self._database.write(change, done)
@@ -284,14 +284,14 @@ class Store:
         Args:
             since: the place in that order to begin at.
         """
-        return self._database.read(lambda connection: read_history(connection, self.study, since))
+        return self._database.read(lambda connection: rows.read_history(connection, self.study, since))
 
     def close(self) -> None:
         """Let go of the database; the next call opens it again."""
         self._database.reading.dispose()
 
     def _read(self, query: Select[Any]) -> list[Trial]:
-        return self._database.read(lambda connection: [trial_of(row) for row in connection.execute(query)])
+        return self._database.read(lambda connection: [rows.trial_of(row) for row in connection.execute(query)])
 
     def _keep(self, trial: Trial) -> Trial:
         """Remember a running trial as it has just been written."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Text, cast, null, select, union_all, update
 
-from nas.search.errors import DamagedRow, NotRunning, StoreError, TakenOver
-from nas.search.schema import repeats, trials
+from nas.search.store.errors import DamagedRow, NotRunning, StoreError, TakenOver
+from nas.search.store.schema import repeats, trials
 from nas.search.types import Scores, State, Trial
 from search_spaces.choose import Trace, trace_from_json
 

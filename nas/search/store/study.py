@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nas.search.database import Database
-from nas.search.errors import StoreError, damaged
-from nas.search.schema import drivers, repeats, studies, trials
+from nas.search.store.database import Database
+from nas.search.store.errors import StoreError, damaged
+from nas.search.store.schema import drivers, repeats, studies, trials
 
 Pulse = tuple[int, int]
 """A driver's beats, and the proposals it has taken: while it lives, they change."""
