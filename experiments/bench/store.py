@@ -104,7 +104,7 @@ def main() -> None:
             ratio = interleaved(ours(store, member), optunas(storage, member), asked.rounds)
             print(f"ours against Optuna's {name}: {ratio}")
         study = many(url, member, asked.stored)
-        for strategy in ("random", "evolution"):
+        for strategy in ("random", "evolution", "guided"):
             seconds = reopening(url, study, strategy)
             print(f"{asked.stored} trials opened again, {strategy} told of all: {seconds:.2f} s")
 

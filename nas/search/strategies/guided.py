@@ -1,7 +1,7 @@
 """Guided search: of the neighbours of the best trials and some strangers, a predictor picks the next trial."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
 from itertools import islice
 
@@ -12,10 +12,13 @@ from scipy.special import ndtr
 from nas.search.ranking import merit
 from nas.search.strategies.turns import Turns, candidate
 from nas.search.types import Candidate, Direction, Predictor, Storable, Trial
-from search_spaces.choose import SearchSpace, neighbours, replay, sample
+from search_spaces.choose import SearchSpace, Trace, neighbours, replay, sample
 
 Array = NDArray[np.float64]
 
+MOST = 400
+"""Trials that the predictor learns from, half of them the best and half the latest others: its time grows with their
+cube, and a search of thousands is soon resumed."""
 RIVALS = 100
 """Of so many trials with the highest scores, the predictor says which are the best."""
 
@@ -33,7 +36,8 @@ class Guided:
     nothing. A key that is running or has had its trial, however that ended, is not proposed while there are others.
 
     Args:
-        predictor: learns anew from the scored trials, each key once, whenever they have grown by a fiftieth.
+        predictor: learns anew from the scored trials, each key once, whenever they have grown by a fiftieth;
+            from `MOST` at most.
         warm_up: candidates are random until so many trials have scores.
         pool: how many candidates there are to pick from: three quarters are new neighbours of the best trials, as
             far as there are some, the others random.
@@ -57,9 +61,8 @@ class Guided:
         self._turns = Turns(seed, asked)
         self._warm_up = warm_up
         self._pool = pool
-        self._members: list[Candidate] = []
+        self._scored: dict[str, Trace] = {}
         self._scores: list[float] = []
-        self._scored: set[str] = set()
         self._lesson = 0
         """How many of the scored trials to learn from: it grows with tells alone, so that replaying them resumes."""
         self._learned = 0
@@ -82,8 +85,7 @@ class Guided:
     def tell(self, trial: Trial) -> None:
         score = merit(trial, self._objectives)
         if score is not None and trial.key not in self._scored:
-            self._scored.add(trial.key)
-            self._members.append(Candidate(trial.trace, trial.key, replay(self._space, trial.trace)))
+            self._scored[trial.key] = trial.trace
             self._scores.append(score[0])
             if len(self._scores) >= max(self._warm_up, self._lesson + max(1, self._lesson // 50)):
                 self._lesson = len(self._scores)
@@ -102,9 +104,11 @@ class Guided:
 
     def _learn(self) -> None:
         self._learned = self._lesson
-        members, scores = self._members[: self._lesson], self._scores[: self._lesson]
+        told, places = list(self._scored.items()), _telling(self._scores[: self._lesson])
+        members = [Candidate(trace, key, replay(self._space, trace)) for key, trace in (told[p] for p in places)]
+        scores = [self._scores[place] for place in places]
         self._predictor.fit(members, scores, seed=self._seed)
-        rivals = [members[place] for place in nlargest(RIVALS, range(self._lesson), key=scores.__getitem__)]
+        rivals = [members[place] for place in nlargest(RIVALS, range(len(scores)), key=scores.__getitem__)]
         means, _ = self._predictor.predict(rivals)
         self._bar = float(means.max())
         self._parents = [rivals[place] for place in (-means).argsort(kind="stable")]
@@ -123,6 +127,15 @@ class Guided:
 
     def _fresh(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         return (c for c in candidates if c.key not in self._taken)
+
+
+def _telling(scores: Sequence[float]) -> list[int]:
+    """Places of the trials to learn from."""
+    if len(scores) <= MOST:
+        return list(range(len(scores)))
+    best = nlargest(MOST // 2, range(len(scores)), key=scores.__getitem__)
+    others = sorted(set(range(len(scores))).difference(best))
+    return sorted([*best, *others[-(MOST - len(best)) :]])
 
 
 def _most_promising(means: Array, deviations: Array, bar: float) -> int:

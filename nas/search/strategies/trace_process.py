@@ -15,8 +15,6 @@ from search_spaces.choose import Choice, Trace
 
 Array = NDArray[np.float64]
 
-MOST = 400
-"""Members that are learned from, half of them the best and half the latest others: the time grows with their cube."""
 LENGTHS = (0.2, 0.5, 1.25, 3.0)
 """Length scales to choose among, in shares of all decisions."""
 SHARES = (0.0, 0.5)
@@ -73,14 +71,13 @@ class TraceProcess:
         return near @ self._weights, np.sqrt(self._kernel.scale * np.maximum(1 - explained, 0))
 
     def _learn(self, members: Sequence[Candidate], scores: Sequence[float]) -> Array:
-        """Choose the members to learn from; their (N,) targets."""
-        places = _telling(scores)
-        self._learned = [members[place].trace for place in places]
+        """Hold members to compare others with; their (N,) targets."""
+        self._learned = [member.trace for member in members]
         decisions, alike = self._views
         decisions.hold([Counter(trace.items()) for trace in self._learned])
         alike.hold([_alike(trace) for trace in self._learned])
         self._count = np.mean([len(trace) for trace in self._learned])
-        return _targets(np.array([scores[place] for place in places]))
+        return _targets(np.array(scores))
 
     def _distances(self, traces: Sequence[Trace]) -> tuple[Array, Array]:
         """The (N, M) shares of decisions in which N traces differ from the M learned, and of options in alike ones."""
@@ -143,15 +140,6 @@ def _lesson(count: int) -> int:
     while (larger := size + max(1, size // 10)) <= count:
         size = larger
     return size
-
-
-def _telling(scores: Sequence[float]) -> list[int]:
-    """Places of the members to learn from."""
-    if len(scores) <= MOST:
-        return list(range(len(scores)))
-    best = sorted(range(len(scores)), key=lambda place: -scores[place])[: MOST // 2]
-    others = sorted(set(range(len(scores))).difference(best))
-    return sorted([*best, *others[-(MOST - len(best)) :]])
 
 
 def _targets(scores: Array) -> Array:

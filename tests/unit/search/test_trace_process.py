@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau
 from toys import DigitSpace
 
-from nas.search.strategies.trace_process import MOST, TraceProcess
+from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Candidate
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
@@ -88,15 +88,6 @@ def test_what_it_learns_anew_replaces_what_it_knew() -> None:
         used.fit(learned[:count], scores[:count][::-1], seed=0)
         used.fit(learned[:count], scores[:count], seed=0)
     assert np.array_equal(fresh.predict(unseen), used.predict(unseen))
-
-
-def test_knows_the_best_of_very_many() -> None:
-    """What is learned from is bounded, and the best is in it however long ago it was."""
-    learned = drawn(MOST + 100)
-    scores = [9.0 if number < 5 else random.Random(number).random() for number in range(len(learned))]
-    process = TraceProcess()
-    process.fit(learned, scores, seed=0)
-    assert process.predict(learned[:5])[0].min() > process.predict(learned[5:])[0].mean() + 0.2
 
 
 def test_serves_decisions_that_depend_on_others() -> None:
