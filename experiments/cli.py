@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nas: {unknown('verb', verb, VERBS)}", USAGE, sep="\n", file=sys.stderr)
         return 2
     # a shell that starts a command in the background has interrupts ignored: a search must hear them all the same
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # the same goes for what a cluster sends before it takes a machine away: nothing has died of its trials
+    for interrupt in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupt, signal.default_int_handler)
     try:
         return int(importlib.import_module(f"experiments.commands.{verb.replace('-', '_')}").main(rest))
     except KeyboardInterrupt:

@@ -191,15 +191,18 @@ def test_a_hostile_genotype_is_an_error_not_a_crash(folder: Path, document: str)
     assert "bad.json" in nas("cost", "bad.json", cwd=folder, code=2).stderr
 
 
-def test_an_interrupt_ends_cleanly_and_the_run_goes_on(folder: Path) -> None:
-    """SIGINT exits with 130; `nas resume` then ends with exactly the trials asked for."""
-    command = [sys.executable, "-m", "experiments.cli", "search", "--runner", "local", "--trials", "5", "--out", "cut"]
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["user", "machine"])
+def test_an_interrupt_ends_cleanly_and_the_run_goes_on(folder: Path, interrupt: signal.Signals) -> None:
+    """It exits with 130, and counts as no attempt; `nas resume` then ends with exactly the trials asked for."""
+    run = f"cut by {interrupt.name}"
+    command = [sys.executable, "-m", "experiments.cli", "search", "--runner", "local", "--trials", "5", "--out", run]
     process = subprocess.Popen([*command, *TINY], cwd=folder, stdout=subprocess.PIPE, text=True)
-    _wait_for_trials(folder / "cut", 2)
-    process.send_signal(signal.SIGINT)
+    _wait_for_trials(folder / run, 2)
+    process.send_signal(interrupt)
     assert process.wait(60) == 130
-    nas("resume", "cut", cwd=folder)
-    document = json.loads(nas("inspect", "cut", "--json", cwd=folder).stdout)
+    nas("resume", run, cwd=folder)
+    document = json.loads(nas("inspect", run, "--json", cwd=folder).stdout)
+    assert {t["attempts"] for t in document["trials"]} == {1}
     assert [t["number"] for t in document["trials"]] == list(range(5))
     assert {t["state"] for t in document["trials"]} <= {"finished", "stopped"}
     assert len({t["key"] for t in document["trials"]}) == 5
