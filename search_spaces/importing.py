@@ -48,14 +48,17 @@ def build_own(path: str, *arguments: Any, call: str, needs: Sequence[str]) -> An
         needs: attributes that the product must have.
 
     Raises:
-        ImportPathError: it cannot be called so, or what it makes lacks something.
+        ImportPathError: it cannot be called so, fails, or what it makes lacks something.
     """
     factory = imported(path)
     try:
         inspect.signature(factory).bind(*arguments)
     except TypeError as error:
         raise ImportPathError(f"{path}: it is called as {call}, which it does not allow: {error}") from None
-    made = factory(*arguments)
+    try:
+        made = factory(*arguments)
+    except Exception as error:
+        raise ImportPathError(f"{path} fails as it is called: {type(error).__name__}: {error}") from error
     require(path, made, needs)
     return made
 
@@ -78,7 +81,7 @@ def _module(path: str, module: str) -> Any:
     importlib.invalidate_caches()  # the file may be younger than this process
     try:
         return importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
             reason = f"no module {error.name!r} in {here} or on the Python path: start where it lies, or set PYTHONPATH"
         else:

@@ -139,7 +139,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         target = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
     if target.drivername == "postgresql":  # which driver that names depends on SQLAlchemy's release
         return target.set(drivername="postgresql+psycopg")

@@ -57,7 +57,7 @@ def test_refuses_another_version(tmp_path: Path) -> None:
         Store(str(file))
 
 
-@pytest.mark.parametrize("url", ["nonsense://x/y", "http//:://"])
+@pytest.mark.parametrize("url", ["nonsense://x/y", "http//:://", "postgresql://host:port/db"])
 def test_refuses_an_unusable_url(url: str) -> None:
     with pytest.raises(StoreError):
         Store(url)

@@ -55,6 +55,15 @@ def test_a_space_that_cannot_build_is_refused(here: Path) -> None:
         find_space("sad_space:Sad")
 
 
+def test_what_fails_is_told_of_with_its_path(here: Path) -> None:
+    (here / "leaving.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(ImportPathError, match="leaving:X: module leaving fails as it is imported: SystemExit: 3"):
+        imported("leaving:X")
+    (here / "failing.py").write_text("class X:\n    def __init__(self):\n        raise KeyError('weights')\n")
+    with pytest.raises(ImportPathError, match="failing:X fails as it is called: KeyError: 'weights'"):
+        build_own("failing:X", call="X()", needs=())
+
+
 @pytest.mark.parametrize("path", ["", ":", "a:", ":b", "a b:c", "a:b()", "../a:b", "a.py:B c"])
 def test_what_is_no_import_path_is_refused(path: str) -> None:
     with pytest.raises(ImportPathError, match="write my_module:MySpace"):
