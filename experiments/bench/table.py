@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Self
@@ -41,7 +42,7 @@ class Table:
 
     Attributes:
         kinds: key of the table -> the kind it is of.
-        accuracy: kind -> its accuracy, the mean of its keys'.
+        accuracy: kind -> its accuracy in per cent, the mean of its keys'.
     """
 
     name: str
@@ -66,10 +67,14 @@ class Table:
         """A table of these accuracies, by key; without classes, every key is of its own.
 
         Raises:
-            UsageError: the keys are not all combinations of some digits, or a key has no class.
+            UsageError: the keys are not all combinations of some digits, a key lacks a class, or an accuracy is NaN.
         """
         if not accuracy:
             raise UsageError(f"table {name!r} has no keys: give accuracies by key")
+        if bad := [key for key, value in accuracy.items() if not isfinite(value)]:
+            raise UsageError(f"table {name!r}: the accuracy of {bad[0]!r} is {accuracy[bad[0]]}: give a number")
+        if max(accuracy.values()) <= 1:  # fractions of 1
+            accuracy = {key: 100 * value for key, value in accuracy.items()}
         if missing := sorted(set(accuracy).difference(accuracy if classes is None else classes))[:3]:
             raise UsageError(f"table {name!r}: equivalence_class lacks {missing}: give every key a class")
         kinds = {key: key if classes is None else str(classes[key]) for key in accuracy}

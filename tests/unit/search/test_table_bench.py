@@ -47,6 +47,10 @@ def test_reads_a_file_with_or_without_classes(tmp_path: Path) -> None:
     assert Table.read(path).options == ["0", "abc"]
 
 
+def test_fractions_are_read_as_per_cent() -> None:
+    assert Table.of("fractions", {"0": 0.25, "1": 0.5}).accuracy == {"0": 25.0, "1": 50.0}
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -54,6 +58,7 @@ def test_reads_a_file_with_or_without_classes(tmp_path: Path) -> None:
         ({"accuracy": {"00": 1.0, "11": 2.0}}, "2 keys are not all 4 combinations of their digits"),
         ({"accuracy": {"0": 1.0, "11": 2.0}}, "under keys of equal length"),
         ({"accuracy": {}}, "has no keys"),
+        ({"accuracy": {"0": 1.0, "1": float("nan")}}, "the accuracy of '1' is nan: give a number"),
         ({"accuracy": {"0": 1.0, "1": 2.0}, "equivalence_class": {"0": 1}}, r"equivalence_class lacks \['1'\]"),
     ],
 )
