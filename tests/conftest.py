@@ -26,6 +26,15 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database of its own, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'study.db'}"
+    server: Server = request.getfixturevalue("postgres")
+    return server.database()
+
+
 @pytest.fixture(scope="session")
 def node_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the nodes of a cluster keep the data that they fetch."""

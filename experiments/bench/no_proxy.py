@@ -1,5 +1,6 @@
-"""A proxy that does nothing: what is left is the cost of all around it."""
+"""A proxy that does nothing, or sleeps: what is left is the cost of all around it."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from search_spaces.genotype import Genotype
 
 @dataclass(frozen=True)
 class NoProxy:
-    """Scores every genotype alike, at once."""
+    """Scores every genotype alike, after `seconds` in all."""
 
     steps: int
+    seconds: float = 0.0
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
@@ -19,4 +21,5 @@ class NoProxy:
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         for _ in range(self.steps):
+            time.sleep(self.seconds / self.steps)
             yield {"ap": 0.0}

@@ -9,37 +9,19 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.bench.no_proxy import NoProxy
 from nas.search.ray_runner import RayRunner
 from nas.search.run_search import run_search
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.types import Direction, Scores, Trial
-from search_spaces.genotype import Genotype
+from nas.search.types import Trial
 from search_spaces.joint import JointSpace
 
 SETTLE_S = 3.0
-
-
-@dataclass(frozen=True)
-class Sleeper:
-    """Scores every genotype alike, after a while."""
-
-    seconds: float
-    steps: int
-
-    @property
-    def objectives(self) -> Mapping[str, Direction]:
-        return {"ap": "max"}
-
-    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        for _ in range(self.steps):
-            time.sleep(self.seconds / self.steps)
-            yield {"ap": 0.0}
 
 
 class _Enough(Exception):
@@ -82,7 +64,7 @@ class Watch:
         return f"{self.workers:7} {busy:7.1%} {cpu * 1e3:18.1f} ms {self.full - self.born:21.1f} s"
 
 
-def watched(workers: int, proxy: Sleeper, strategy: str, seconds: float) -> Watch:
+def watched(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watch:
     """Search with so many workers, until that was watched for so many seconds."""
     watch = Watch(workers, seconds)
     with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
@@ -109,7 +91,7 @@ def main() -> None:
     asked = parser.parse_args()
     print("workers    busy  driver's CPU a trial  all workers there after", flush=True)
     for workers in asked.workers:
-        watch = watched(workers, Sleeper(asked.seconds, asked.steps), asked.strategy, asked.watch)
+        watch = watched(workers, NoProxy(asked.steps, asked.seconds), asked.strategy, asked.watch)
         print(f"{watch.told(asked.seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres import Server
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from nas.search.store import Store, StoreError, schema
@@ -35,14 +34,6 @@ INSERT INTO trials VALUES
     ('default', 2, 'running', 'c', '{"depth": 3}', '{}', 7, '[{"ap": 0.1}]', NULL, NULL, NULL);
 INSERT INTO repeats VALUES ('default', 0, 0, '{"depth": 4}', 2), ('default', 1, 2, '{"depth": 5}', NULL)
 """
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'study.db'}"
-    server: Server = request.getfixturevalue("postgres")
-    return server.database()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from driver import STEPS, start
-from postgres import Server
 
 from nas.search.store import Store
 from nas.search.types import State, Trial
@@ -19,14 +18,6 @@ from nas.search.types import State, Trial
 TRIALS = 24
 
 Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'study.db'}"
-    server: Server = request.getfixturevalue("postgres")
-    return server.database()
 
 
 @pytest.fixture
