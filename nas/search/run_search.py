@@ -91,7 +91,7 @@ def run_search(
                 runner.run(loop.ask, work, loop.tell)
         except BaseException:
             with suppress(DBAPIError):
-                store.release(list(loop.active))
+                store.release(but=[trial.number for trial in loop.orphans])  # whose attempts were others' or a worker's
             raise
     return Result(best(store.trials(), wanted), loop.exhausted)
 

@@ -232,7 +232,7 @@ def test_a_trial_left_in_peace_is_no_attempt(reopen: Open) -> None:
     add(store, "b")
     for _ in range(5):
         store.restart(store.running()[0])
-        store.release([0])
+        store.release(but=[1])
     assert [trial.attempts for trial in store.running()] == [1, 1]
 
 

@@ -214,13 +214,13 @@ class Store:
         error = f"its driver died {trial.attempts} times while it ran"
         return self.end(trial.number, State.failed, seconds=0.0, error=error)
 
-    def release(self, numbers: Collection[int]) -> None:
-        """Leave running trials to whoever begins them anew, and do not count this as an attempt: nothing died.
+    def release(self, *, but: Collection[int]) -> None:
+        """Leave this driver's running trials, `but` these, to whoever begins them anew: no attempt, as nothing died.
 
         Does not wait for the database: where it is away, they count.
         """
         theirs = trials.c.study == self.study, trials.c.slot == self.slot, trials.c.state == State.running.value
-        uncounted = update(trials).where(*theirs, trials.c.number.in_(numbers))
+        uncounted = update(trials).where(*theirs, trials.c.number.not_in(but))
         with self._database.writing.begin() as connection:
             connection.execute(uncounted.values(attempts=trials.c.attempts - 1))
 
