@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 from math import fsum, log2
 from typing import cast
@@ -22,6 +23,7 @@ _PLACED = (Kind.fuse, Kind.block, Kind.part)
 """Kinds of operators that are counted level by level."""
 
 
+@lru_cache(maxsize=1024)
 def features(genotype: Genotype) -> Vector:
     """Counts, means and extremes over the live graph, none of which minds names or the order of nodes.
 
@@ -30,7 +32,7 @@ def features(genotype: Genotype) -> Vector:
     class.
 
     Returns:
-        (F,), named by `FEATURES`; equal for genotypes that differ in names and order alone.
+        (F,), read-only, named by `FEATURES`; equal for genotypes that differ in names and order alone.
     """
     found = defaultdict[str, list[float]](list)
     for name, value in chain(_nodes(genotype), _paths(genotype), _operators(genotype)):
@@ -38,6 +40,7 @@ def features(genotype: Genotype) -> Vector:
     vector = np.zeros(len(FEATURES))
     for name, values in found.items():
         vector[_PLACE[name]] = fsum(values)  # exact, so that the order of nodes leaves no trace
+    vector.flags.writeable = False
     return vector
 
 

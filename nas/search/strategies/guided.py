@@ -66,6 +66,8 @@ class Guided:
         self._lesson = 0
         """How many of the scored trials to learn from: it grows with tells alone, so that replaying them resumes."""
         self._learned = 0
+        self._members: dict[str, Candidate] = {}
+        """What was learned from, by key."""
         self._parents: list[Candidate] = []
         """The best trials, best first."""
         self._bar = 0.0
@@ -105,7 +107,10 @@ class Guided:
     def _learn(self) -> None:
         self._learned = self._lesson
         told, places = list(self._scored.items()), _telling(self._scores[: self._lesson])
-        members = [Candidate(trace, key, replay(self._space, trace)) for key, trace in (told[p] for p in places)]
+        known, self._members = self._members, {}
+        for key, trace in (told[place] for place in places):
+            self._members[key] = known.get(key) or Candidate(trace, key, replay(self._space, trace))
+        members = list(self._members.values())
         scores = [self._scores[place] for place in places]
         self._predictor.fit(members, scores, seed=self._seed)
         rivals = [members[place] for place in nlargest(RIVALS, range(len(scores)), key=scores.__getitem__)]
