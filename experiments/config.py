@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from nas.data.digits import DigitsConfig
 from nas.data.fetch import is_url
 from nas.search.scheduler import SchedulerConfig
-from nas.search.store.database import parse_url
+from nas.search.store.database import in_memory, parse_url
 from nas.search.strategies import StrategyConfig
 from nas.search.types import Direction
 from proxies.budget import Limits
@@ -172,6 +172,8 @@ class SearchConfig(RunConfig):
     def _shared(self) -> Self:
         if self.study != "default" and not self.store:
             raise ValueError(f"study {self.study!r} has to lie in a store: give --store as well")
+        if self.store and in_memory(parse_url(self.store)):
+            raise ValueError(f"store {self.store!r} ends with its process: write sqlite:///FILE or postgresql://...")
         return self
 
     def chosen(self, offered: Mapping[str, Direction]) -> Mapping[str, Direction]:

@@ -105,7 +105,11 @@ def compare(table: Table, strategies: Sequence[str], seeds: int, *, noise: float
 
 
 def _speed(strategy: str, runs: Sequence[tuple[int, bool]]) -> Speed:
-    return Speed(strategy, tuple(quantiles([count for count, _ in runs], n=4)), sum(not close for _, close in runs))
+    return Speed(
+        strategy,
+        tuple(quantiles([count for count, _ in runs], n=4, method="inclusive")),
+        sum(not close for _, close in runs),
+    )
 
 
 def _regret(strategy: str, runs: Sequence[tuple[float, ...]]) -> Regret:

@@ -33,7 +33,7 @@ class SchedulerConfig(BaseModel):
     in case early scores mislead; none: every trial is evaluated in full."""
     grace: PositiveInt = 1
     """Fidelity steps that no trial is given up before."""
-    reduction: float = Field(3.0, ge=1.5)
+    reduction: float = Field(3.0, ge=1.5, allow_inf_nan=False)
     """One in so many trials goes on from a rung."""
 
     def rungs(self, steps: int) -> tuple[int, ...]:

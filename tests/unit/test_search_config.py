@@ -36,3 +36,9 @@ def test_gpus_are_shared_or_whole() -> None:
     assert SearchConfig(gpus_per_trial=2).gpus_per_trial == 2
     with pytest.raises(ValueError, match=r"cannot reserve 1\.5 GPUs: give a whole number, or a fraction of one"):
         SearchConfig(gpus_per_trial=1.5)
+
+
+@pytest.mark.parametrize("store", ["sqlite://", "sqlite:///:memory:", ":memory:"])
+def test_a_store_is_a_database_that_stays(store: str) -> None:
+    with pytest.raises(ValueError, match=f"store '{store}' ends with its process"):
+        SearchConfig(store=store)

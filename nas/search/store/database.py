@@ -118,10 +118,10 @@ def open_database(url: str) -> Database:
     try:
         engine = create_engine(target, connect_args=_settings(target))
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError(
-            f"store {place}: no driver for {target.drivername!r} is installed; "
-            "PostgreSQL's comes with `pip install 'fusion-nas[postgres]'`"
-        ) from error
+        how = ": `pip install 'fusion-nas[postgres]'`" if target.get_backend_name() == "postgresql" else ""
+        raise StoreError(f"store {place}: no driver for {target.drivername!r} is installed{how}") from error
+    if not engine.dialect.update_returning:
+        raise StoreError(f"store {place}: {engine.dialect.name} cannot UPDATE ... RETURNING; PostgreSQL and SQLite can")
     database = Database(place, engine, engine.execution_options(), engine.execution_options())
     if _is_sqlite(target):
         event.listen(engine, "connect", _prepare_sqlite)
@@ -141,11 +141,16 @@ def parse_url(url: str) -> URL:
         target = make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
-    if target.drivername == "postgresql":  # which driver that names depends on SQLAlchemy's release
+    # which driver the first names depends on SQLAlchemy's release; the second is what many hosts write
+    if target.drivername in ("postgresql", "postgres"):
         return target.set(drivername="postgresql+psycopg")
     if _is_sqlite(target) and target.database and not target.database.startswith((":", "file:")):
         return target.set(database=str(Path(target.database).expanduser().resolve()))
     return target
+
+
+def in_memory(url: URL) -> bool:
+    return _is_sqlite(url) and url.database in (None, "", ":memory:")
 
 
 def _settings(url: URL) -> dict[str, str | int]:

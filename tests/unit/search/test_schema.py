@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from nas.search.store import Store, StoreError
 from nas.search.store.database import open_database
@@ -72,3 +73,30 @@ def test_reports_may_wait_but_are_all_there_when_their_trial_ends(tmp_path: Path
     assert onlooker.trials()[0].reports == ()
     store.end(number, State.finished, seconds=1.0)
     assert [scores["ap"] for scores in onlooker.trials()[0].reports] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (
+            "mysql+nobodys://host/study",
+            r"store mysql\+nobodys://host/study: no driver for 'mysql\+nobodys' is installed$",
+        ),
+        ("postgresql+nobodys://host/study", r"is installed: `pip install 'fusion-nas\[postgres\]'`$"),
+        (
+            "postgres://127.0.0.1:1/study",
+            r"postgresql\+psycopg://127\.0\.0\.1:1/study cannot be opened as a store .*connection",
+        ),
+    ],
+)
+def test_a_database_out_of_reach_is_told_of(url: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says):
+        Store(url)
+
+
+def test_a_database_that_cannot_return_what_it_changed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SQLiteDialect, "update_returning", False)
+    with pytest.raises(StoreError, match=r"sqlite cannot UPDATE \.\.\. RETURNING; PostgreSQL and SQLite can"):
+        Store(str(tmp_path / "study.db"))
