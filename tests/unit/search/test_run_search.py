@@ -156,9 +156,10 @@ def test_an_interrupt_as_a_trial_begins_is_no_attempt(
         begun(*args, **kwargs)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(store, written, interrupted)
-        Search(store).run(5)
+        with pytest.raises(KeyboardInterrupt):
+            Search(store).run(5)
     Search(store).run(5)
     assert [trial.attempts for trial in store.trials()] == [2 if written == "restart" else 1, 1, 1, 1, 1]
 
