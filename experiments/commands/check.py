@@ -13,7 +13,7 @@ from tyro.conf import Positional
 from experiments.arguments import parse
 from experiments.contracts.contract import Outcome, outcomes
 from experiments.contracts.proxies import PROXY
-from experiments.contracts.spaces import GENOTYPES, KEYED
+from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED
 from experiments.contracts.strategies import STRATEGY, task
 from experiments.errors import UsageError
 from nas.data.digits import DigitsConfig, digits
@@ -82,6 +82,7 @@ def _returned(function: Callable[..., object]) -> object:
 def _space(path: str) -> Iterator[Outcome]:
     space = own_space(path)
     yield from outcomes(KEYED, space)
+    yield from outcomes(NAMED, path)
     if _makes_genotypes(space):
         yield from outcomes(GENOTYPES, space)
 

@@ -1,7 +1,10 @@
 """What every space promises through `choose` alone: of any frozen values, and, beyond that, of genotypes."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -220,6 +223,38 @@ KEYED: Contract[Space] = {
     "a trace that does not fit is refused, with the decision's name": _misfits_are_refused,
 }
 """Of any space."""
+
+
+_PRINT_KEYS = """
+import random, sys
+from search_spaces.choose import sample
+from search_spaces.registry import SPACES, own_space
+space = SPACES.get(sys.argv[1]) or own_space(sys.argv[1])
+print([sample(space, random.Random(seed)).value.key() for seed in range(5)])
+"""
+
+
+def _same_anywhere(name: str) -> None:
+    """A store's keys are other processes' too, of today and of after the next restart."""
+    found = []
+    for seed in "12":
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", _PRINT_KEYS, name]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Broken(
+                f"in a process of its own, {done.stderr.strip().splitlines()[-1]}: let it be imported anywhere"
+            )
+        found.append(done.stdout.splitlines()[-1])
+    if found[0] != found[1]:
+        raise Broken(
+            f"two processes gave one seed's members the keys {found[0]} and {found[1]}: "
+            "build keys of neither hash(), id() nor the order of a set"
+        )
+
+
+NAMED: Contract[str] = {"keys are the same in every process": _same_anywhere}
+"""Of any space, by the name or import path under which processes find it."""
 
 
 def _decodes(space: SearchSpace[Genotype]) -> None:

@@ -121,6 +121,15 @@ def _two_pyramids(choose: Chooser) -> Genotype:
     return zoo(choose("system", ("fpn", "faster-rcnn-r50-fpn"))).genotype
 
 
+@dataclass(frozen=True)
+class Hashed(Pair):
+    def key(self) -> str:
+        return str(hash(str(self)))
+
+
+HASHED = Made(lambda choose: Hashed(choose("first", (1, 2, 3)), choose("second", (1, 2, 3))))
+NAMED_SPACES: Mapping[str, str] = {"keys are the same in every process": f"{__name__}:HASHED"}
+
 GENOTYPE_SPACES: Mapping[str, Made] = {
     "members decode to finite maps of the sizes they say": Made(_undecodable),
     "all members have outputs at the same levels": Made(_two_pyramids),

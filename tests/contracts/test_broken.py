@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from breakers import (
     GENOTYPE_SPACES,
+    NAMED_SPACES,
     PROXIES,
     SPACES,
     STRATEGIES,
@@ -22,11 +23,12 @@ from breakers import (
 
 from experiments.contracts.contract import Contract, Outcome, outcomes
 from experiments.contracts.proxies import PROXY
-from experiments.contracts.spaces import GENOTYPES, KEYED
+from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED
 from experiments.contracts.strategies import STRATEGY
 
 CONTRACTS: Mapping[str, tuple[Contract[Any], Mapping[str, Any]]] = {
     "space": (KEYED, SPACES),
+    "space by its name": (NAMED, NAMED_SPACES),
     "space of genotypes": (GENOTYPES, GENOTYPE_SPACES),
     "strategy": (STRATEGY, STRATEGIES),
     "proxy": (PROXY, PROXIES),
@@ -48,9 +50,11 @@ def test_every_promise_can_be_broken(kind: str, promise: str) -> None:
     assert ": " in said, "the fault, then its mend"
 
 
-@pytest.mark.parametrize("kind", ["space", "strategy", "proxy"])
+@pytest.mark.parametrize("kind", ["space", "space by its name", "strategy", "proxy"])
 def test_what_keeps_every_promise_is_told_so(kind: str) -> None:
-    subject = {"space": Made(pair), "strategy": Random, "proxy": Judge({"ap": "max"})}[kind]
+    subject = {"space": Made(pair), "space by its name": "joint", "strategy": Random, "proxy": Judge({"ap": "max"})}[
+        kind
+    ]
     contract, _ = CONTRACTS[kind]
     assert list(outcomes(contract, subject)) == [Outcome(promise) for promise in contract]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.contracts.spaces import GENOTYPES, KEYED, SMALL
+from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED, SMALL
 from nas.decode import decode
 from search_spaces.choose import (
     Chooser,
@@ -65,6 +65,12 @@ ALL: dict[str, SearchSpace[Any]] = {**SPACES, "recipe": RecipeSpace()}
 @pytest.mark.parametrize("name", ALL)
 def test_it_keeps_its_promises(name: str, promise: str) -> None:
     KEYED[promise](ALL[name])
+
+
+@pytest.mark.parametrize("promise", NAMED)
+@pytest.mark.parametrize("name", SPACES)
+def test_it_keeps_what_is_promised_of_its_name(name: str, promise: str) -> None:
+    NAMED[promise](name)
 
 
 @pytest.mark.parametrize("promise", GENOTYPES)
