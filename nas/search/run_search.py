@@ -62,7 +62,8 @@ def run_search(
 ) -> Result:
     """Search until the store's study has `trials` ended trials, be they finished, stopped or failed.
 
-    To resume is to call it again with the same store: trials left running by a driver that died start anew. Where
+    To resume is to call it again with the same store: trials left running by a driver that died start anew, and with
+    one worker the strategy proposes what it would have, unless it remembers proposals that were rejected. Where
     the store has joined its study, other drivers may run the same search at the same time; the strategy hears of
     their trials, those whose driver dies start anew here, and the search ends when all have ended.
 
