@@ -106,9 +106,9 @@ class SearchConfig(RunConfig):
     study: str = Field("default", min_length=1, max_length=200)
     """Which study of that store: the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()
-    """What to optimise of what the proxy scores (a short training: ap, ap50, loss, gmacs, mparams), the first before
-    all, as it names the winner. Trials that are given up early are compared by all that are named; if none is, by the
-    proxy's first, and gmacs is an objective beside it."""
+    """What to optimise of what the proxy scores (a short training: ap, ap50, loss, gmacs, mparams, and latency_ms with
+    --proxy.latency), the first before all, as it names the winner. Trials that are given up early are compared by all
+    that are named; if none is, by the proxy's first, and gmacs is an objective beside it."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()

@@ -47,8 +47,19 @@ def latency(
         GenotypeError: the scale does not suit the genotype.
         LatencyError: this machine cannot compile, or the network cannot be exported.
     """
-    network = _Network(build_detector(genotype, scale, num_classes).eval().to(device))
-    images = torch.rand(batch, 3, image_size, image_size, device=device)
+    detector = build_detector(genotype, scale, num_classes).to(device)
+    return pass_time(detector, image_size=image_size, device=device, batch=batch, mode=mode)
+
+
+def pass_time(detector: nn.Module, *, image_size: int, device: str, batch: int = 1, mode: Mode = "eager") -> float:
+    """`latency` of a detector that is built, and on the device; it is left in evaluation mode.
+
+    Raises:
+        LatencyError: this machine cannot compile, or the network cannot be exported.
+    """
+    network = _Network(detector).eval()
+    rng = torch.Generator().manual_seed(0)
+    images = torch.rand(batch, 3, image_size, image_size, generator=rng).to(device)
     with torch.no_grad():
         run = _prepared(network, images, mode)
         for _ in range(WARM_UP):

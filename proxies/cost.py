@@ -9,7 +9,7 @@ from nas.search.types import Direction, Scores
 from proxies.config import ProxyConfig
 from search_spaces.genotype import Genotype
 
-_OBJECTIVES: Mapping[str, Direction] = {"gmacs": "min"}
+_SCORES: Mapping[str, Direction] = {"gmacs": "min", "mparams": "min", "mactivations": "min"}
 
 
 class CostConfig(ProxyConfig):
@@ -17,8 +17,13 @@ class CostConfig(ProxyConfig):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises."""
-        return _OBJECTIVES
+        """The score a search optimises where it names none."""
+        return {"gmacs": "min"}
+
+    @property
+    def offered(self) -> Mapping[str, Direction]:
+        """All scores that a search may optimise."""
+        return _SCORES
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from nas.data.cache import Images, open_images
 from nas.data.detection_set import DetectionSet
+from nas.latency import pass_time
 from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
 from nas.training.evaluation import Evaluator, evaluate
@@ -33,6 +34,8 @@ class ShortTrainConfig(DetectorProxyConfig):
         steps: optimiser steps of a full evaluation.
         rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
         val_images: how many validation images score it.
+        latency: whether it is timed as well, on one image, on the device it trains on. Trials that share the device
+            lengthen each other's times, and no two runs take the same.
         cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
         recipe: how it is trained.
     """
@@ -40,6 +43,7 @@ class ShortTrainConfig(DetectorProxyConfig):
     steps: int = Field(320, ge=1)
     rungs: int = Field(4, ge=1)
     val_images: int = Field(128, ge=1)
+    latency: bool = False
     cache_gib: float = Field(4.0, ge=0)
     recipe: Recipe = Recipe()
 
@@ -59,7 +63,7 @@ class ShortTrainConfig(DetectorProxyConfig):
     @property
     def offered(self) -> Mapping[str, Direction]:
         """All scores that a search may optimise."""
-        return _SCORES
+        return {**_SCORES, "latency_ms": "min"} if self.latency else _SCORES
 
     @property
     def signals(self) -> Mapping[str, Direction]:
@@ -100,6 +104,8 @@ class ShortTrain:
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         """Train, and score `rungs` times on the way: ap, ap50, gmacs, the mean loss since the last time, and mparams.
 
+        `latency_ms` is among the scores where it is asked for: the median of a pass, as `nas.latency` measures it.
+
         Every candidate sees the same images in the same order at a seed.
 
         Raises:
@@ -108,6 +114,7 @@ class ShortTrain:
         """
         config = self.config
         model, price = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
+        timed = {"latency_ms": pass_time(model, image_size=config.image_size, device=device)} if config.latency else {}
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
@@ -123,4 +130,5 @@ class ShortTrain:
                 "gmacs": price.macs / 1e9,
                 "loss": float(loss),
                 "mparams": price.parameters / 1e6,
+                **timed,
             }

@@ -47,3 +47,25 @@ def test_short_training_refuses_a_scale_its_head_cannot_have() -> None:
     proxy = ShortTrain.prepare(config, digits(DigitsConfig(train_images=8, val_images=4)))
     with pytest.raises(GenotypeError, match="output_width"):
         next(iter(proxy.evaluate(zoo("fpn").genotype, seed=0, device="cpu")))
+
+
+def test_what_is_timed_trains_the_same() -> None:
+    data, config = digits(DigitsConfig(train_images=8, val_images=4)), SETTINGS["short_train"]
+    plain, timed = (
+        list(prepare(c, data).evaluate(zoo("fpn").genotype, seed=1, device="cpu"))
+        for c in (config, config.model_copy(update={"latency": True}))
+    )
+    assert len({scores["latency_ms"] for scores in timed}) == 1
+    assert all(0.1 < scores["latency_ms"] < 10_000 for scores in timed)
+    assert [{name: scores[name] for name in plain[0]} for scores in timed] == plain
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_what_a_search_may_optimise_is_scored(name: str) -> None:
+    settings = SETTINGS[name]
+    if isinstance(settings, ShortTrainConfig):
+        settings = settings.model_copy(update={"latency": True})
+    proxy = prepare(settings, digits(DigitsConfig(train_images=8, val_images=4)))
+    scores = next(iter(proxy.evaluate(zoo("fpn").genotype, seed=0, device="cpu")))
+    assert set(settings.offered) <= set(scores)
+    assert settings.objectives.items() <= settings.offered.items()
