@@ -188,7 +188,7 @@ class SearchConfig(RunConfig):
         return {name: offered[name] for name in self.objectives}
 
     def compared(self, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
-        """Of the run's objectives those that decide which trials are given up early."""
+        """Of the run's objectives those that are searched by, and that decide which trials are given up early."""
         return dict(list(objectives.items())[: len(self.objectives) or 1])
 
     @model_validator(mode="after")

@@ -47,7 +47,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     strategy = build_strategy(
         config.strategy,
         Within(find_space(config.space), judge.budget, seed=config.seed),
-        objectives,
+        config.compared(objectives),
         seed=seed,
         asked=store.asked,
         predictor=Ensemble(proposal_features),

@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
+from scipy.stats import rankdata
 
 from nas.search.ranking import merit
 from nas.search.strategies.turns import Turns, candidate
@@ -21,6 +22,8 @@ MOST = 400
 cube, and a search of thousands is soon resumed."""
 RIVALS = 100
 """Of so many trials with the highest scores, the predictor says which are the best."""
+SLOPE = 0.05
+"""What all objectives together count beside the worst: ParEGO's, so that of two as bad there the better one wins."""
 
 
 class Guided:
@@ -32,7 +35,8 @@ class Guided:
     prediction for a trial (Jones et al. 1998, equation 15, with it for the best score), so that luck does not raise the
     bar.
 
-    What is predicted is the first objective. Trials stopped early count with their last scores; failed ones teach
+    By several objectives, every lesson is about another mixture of them, so that lessons together are about the whole
+    front (ParEGO, Knowles 2006, section 3). Trials stopped early count with their last scores; failed ones teach
     nothing. A key that is running or has had its trial, however that ended, is not proposed while there are others.
 
     Args:
@@ -62,7 +66,7 @@ class Guided:
         self._warm_up = warm_up
         self._pool = pool
         self._scored: dict[str, Trace] = {}
-        self._scores: list[float] = []
+        self._merits: list[tuple[float, ...]] = []
         self._lesson = 0
         """How many of the scored trials to learn from: it grows with tells alone, so that replaying them resumes."""
         self._learned = 0
@@ -85,12 +89,12 @@ class Guided:
         return proposal
 
     def tell(self, trial: Trial) -> None:
-        score = merit(trial, self._objectives)
-        if score is not None and trial.key not in self._scored:
+        found = merit(trial, self._objectives)
+        if found is not None and trial.key not in self._scored:
             self._scored[trial.key] = trial.trace
-            self._scores.append(score[0])
-            if len(self._scores) >= max(self._warm_up, self._lesson + max(1, self._lesson // 50)):
-                self._lesson = len(self._scores)
+            self._merits.append(found)
+            if len(self._merits) >= max(self._warm_up, self._lesson + max(1, self._lesson // 50)):
+                self._lesson = len(self._merits)
         self._taken.add(trial.key)
 
     def _pick(self, rng: random.Random) -> Candidate | None:
@@ -106,12 +110,14 @@ class Guided:
 
     def _learn(self) -> None:
         self._learned = self._lesson
-        told, places = list(self._scored.items()), _telling(self._scores[: self._lesson])
+        rng = random.Random(f"{self._seed}/lesson/{self._lesson}")
+        values = _mixture(self._merits[: self._lesson], rng)
+        told, places = list(self._scored.items()), _telling(values)
         known, self._members = self._members, {}
         for key, trace in (told[place] for place in places):
             self._members[key] = known.get(key) or Candidate(trace, key, replay(self._space, trace))
         members = list(self._members.values())
-        scores = [self._scores[place] for place in places]
+        scores = [values[place] for place in places]
         self._predictor.fit(members, scores, seed=self._seed)
         rivals = [members[place] for place in nlargest(RIVALS, range(len(scores)), key=scores.__getitem__)]
         means, _ = self._predictor.predict(rivals)
@@ -132,6 +138,16 @@ class Guided:
 
     def _fresh(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         return (c for c in candidates if c.key not in self._taken)
+
+
+def _mixture(merits: Sequence[tuple[float, ...]], rng: random.Random) -> list[float]:
+    """One objective as it is; of several, how far behind one is where it is the worst, by ranks and random weights."""
+    if len(merits[0]) == 1:
+        return [value for (value,) in merits]
+    weights = np.array([rng.expovariate(1) for _ in merits[0]])
+    behind = (1 - rankdata(np.array(merits), axis=0) / len(merits)) * weights / weights.sum()
+    mixed: list[float] = (-behind.max(1) - SLOPE * behind.sum(1)).tolist()
+    return mixed
 
 
 def _telling(scores: Sequence[float]) -> list[int]:

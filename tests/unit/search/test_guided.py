@@ -1,5 +1,6 @@
 """Proposals that a predictor picked."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from toys import OBJECTIVES, DigitSpace
 
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.strategies.guided import MOST
-from nas.search.types import Candidate, State, Strategy, Trial
+from nas.search.types import Candidate, Direction, State, Strategy, Trial
 
 SPACE = DigitSpace(length=4, base=6)
 POOL, WARM_UP = 8, 4
@@ -178,3 +179,32 @@ def test_noise_does_not_keep_it_from_the_best() -> None:
             strategy.tell(trial(candidate, score=truth + noise.gauss(0, 0.6)))
     assert max(found) == pytest.approx(3 * weights.sum())
     assert np.mean(found[60:80]) > 8
+
+
+def test_by_several_objectives_each_lesson_is_about_another_mixture() -> None:
+    """None of which prefers what another trial beats in everything; and a search resumed learns the same ones."""
+    goals: dict[str, Direction] = {"ap": "max", "gmacs": "min"}
+    costs = {"ap": lambda key: total(key) / 20, "gmacs": lambda key: int(key[0]) + int(key[1])}
+    predictor, again = Sums(), Sums()
+    strategy = build_strategy(StrategyConfig(pool=POOL), SPACE, goals, seed=0, predictor=predictor)
+    told = []
+    for number in range(30):
+        candidate = strategy.ask()
+        scores = {name: float(score(candidate.key)) for name, score in costs.items()}
+        told.append(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
+        strategy.tell(told[-1])
+    upside_down = 0
+    for keys, mixed in predictor.lessons:
+        value = dict(zip(keys, mixed, strict=True))
+        for a, b in itertools.permutations(keys, 2):
+            more, less = costs["ap"](a) - costs["ap"](b), costs["gmacs"](b) - costs["gmacs"](a)
+            assert not (more > 0 and less > 0) or value[a] > value[b]
+            upside_down += more > 0 > less and value[a] < value[b]
+    assert upside_down, "AP is not all that counts"
+    first, last = (dict(zip(keys, mixed, strict=True)) for keys, mixed in predictor.lessons[-2:])
+    assert sorted(first, key=first.__getitem__) != [key for key in sorted(last, key=last.__getitem__) if key in first]
+    resumed = build_strategy(StrategyConfig(pool=POOL), SPACE, goals, seed=0, asked=30, predictor=again)
+    for trial in told:
+        resumed.tell(trial)
+    assert resumed.ask() == strategy.ask()
+    assert again.lessons[-1] == predictor.lessons[-1]
