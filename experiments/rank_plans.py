@@ -13,15 +13,27 @@ from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost import ZERO_COST
 
 DEFAULT: dict[str, Any] = {
-    # four times as long as a search's proxy, scored at each quarter
-    "reference": {"short_train": {"steps": 1280, "rungs": 4}},
+    # ten times the images of a search's proxy, in steps that are surer
+    "reference": {
+        "short_train": {
+            "steps": 1280,
+            "rungs": 4,
+            "scale": {"head_depth": 4},
+            "recipe": {"batch_size": 16, "learning_rate": 0.004},
+        }
+    },
     "settings": {
-        **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (32, 40, 64, 80, 128, 160, 320)},
+        **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (32, 64, 128, 192, 256)},
+        **{
+            f"steps-{n}-batch-4": {"short_train": {"steps": n, "rungs": 2, "recipe": {"batch_size": 4}}}
+            for n in (64, 128, 256)
+        },
+        "slow": {"short_train": {"steps": 128, "rungs": 1, "recipe": {"learning_rate": 0.004}}},
         "size-64": {"short_train": {"steps": 128, "rungs": 1, "image_size": 64}},
         "width-1:16": {"short_train": {"steps": 128, "rungs": 1, "scale": {"width": 0.0625}}},
+        "val-32": {"short_train": {"steps": 128, "rungs": 1, "val_images": 32}},
         **{name: {"zero_cost": {"scores": [name]}} for name in ZERO_COST},
         "fewest-gmacs": {"cost": {}, "seeds": 1},
-        "val-32": {"short_train": {"steps": 128, "rungs": 1, "val_images": 32}},
     },
 }
 

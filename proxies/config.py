@@ -19,7 +19,7 @@ class ProxyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scale: Scale = Scale(width=0.125, alpha=1.0, output_width=32)
+    scale: Scale = Scale(width=0.125, alpha=1.0, output_width=32, head_depth=1)
     image_size: int = Field(96, ge=32)
 
     @property

@@ -44,7 +44,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genotypes", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, nargs="+", default=[320, 64], help="of the trials that scoring is part of")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     device = best_device(asked.device)
@@ -73,8 +72,9 @@ def main() -> None:
     print(f"step over network, median of {asked.genotypes} genotypes: {statistics.median(ratios):.3f}")
     for evaluator, taken in scoring_s.items():
         once = statistics.median(taken)
-        shares = ", ".join(f"{once / (once + n * step_s):.1%} of {n} steps" for n in asked.steps)
-        print(f"scoring {len(proxy.val)} images once by {evaluator}: {once * 1e3:.0f} ms, {shares}")
+        scoring, training = config.rungs * once, config.steps * step_s
+        share = f"{config.rungs} times {scoring / (scoring + training):.1%} of a search's trial"
+        print(f"scoring {len(proxy.val)} images once by {evaluator}: {once * 1e3:.0f} ms, {share}")
 
 
 if __name__ == "__main__":

@@ -126,9 +126,15 @@ def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path
     assert (reference.scale.width, reference.scale.output_width, reference.scale.head_depth) == (0.0625, 32, 0)
 
 
+def _images(config: ShortTrainConfig) -> int:
+    return config.steps * config.recipe.batch_size
+
+
 def test_what_is_compared_by_default_can_be_built() -> None:
-    plan = build_plan(DEFAULT, preset("digits").proxy)
-    assert plan.reference.proxy.steps == 4 * preset("digits").proxy.steps
+    proxy = preset("digits").proxy
+    plan = build_plan(DEFAULT, proxy)
+    assert isinstance(plan.reference.proxy, ShortTrainConfig)
+    assert _images(plan.reference.proxy) >= 10 * _images(proxy)
     for scale in {setting.proxy.scale for setting in plan.all.values()}:
         require_memory(cost(SPACES["joint"].build(first_choice), scale, image_size=96, num_classes=10))
 
