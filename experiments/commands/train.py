@@ -24,6 +24,7 @@ from nas.training.checkpoint import Blueprint
 from nas.training.device import best_device
 from nas.training.fit import LAST, METRICS, FitConfig, fit
 from nas.training.fit import Progress as FitProgress
+from nas.training.recipe import Recipe
 from search_spaces.genotype import Scale
 
 
@@ -31,7 +32,7 @@ class TrainConfig(FitConfig):
     """Train a genotype in earnest, with checkpoints; the same command goes on where it was interrupted.
 
     Without other flags a run's winner is trained on the run's data at twice the width and image size of its proxy,
-    a zoo entry at its published scale.
+    with a whole head and in steps no faster than usual; a zoo entry at its published scale.
     """
 
     data: str | None = None
@@ -98,16 +99,29 @@ def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
         return TrainConfig(network=Network(scale or named.scale or Scale()), image_size=named.image_size or 640)
     searched = named.run.config()
     proxy, size, small = searched.proxy, searched.size, searched.size.scale
-    twice = replace(small, width=small.width * 2, output_width=small.output_width * 2, stem=min(1.0, small.stem * 2))
+    twice = replace(
+        small,
+        width=small.width * 2,
+        output_width=small.output_width * 2,
+        stem=min(1.0, small.stem * 2),
+        head_depth=max(small.head_depth, Scale().head_depth),
+    )
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,
         image_size=size.image_size * 2,
         network=Network(scale or twice),
         detector=proxy.detector,
-        recipe=proxy.recipe,
+        recipe=_patient(proxy.recipe),
         seed=searched.seed,
     )
+
+
+def _patient(recipe: Recipe) -> Recipe:
+    """The recipe of a moment's training, for one of many epochs."""
+    usual = Recipe()
+    rate, size = min(recipe.learning_rate, usual.learning_rate), max(recipe.batch_size, usual.batch_size)
+    return recipe.model_copy(update={"learning_rate": rate, "batch_size": size})
 
 
 def _progress(console: Console) -> Progress:

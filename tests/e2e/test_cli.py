@@ -18,7 +18,7 @@ from nas.training.evaluation import METRICS
 from search_spaces.zoo import zoo
 
 TINY = [
-    *("--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),
+    *("--proxy.steps", "4", "--proxy.rungs", "2"),
     *("--digits.train-images", "16", "--digits.val-images", "8"),
 ]
 TINY_DIGITS = ("--digits.train-images", "16", "--digits.val-images", "8")
@@ -126,6 +126,8 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         cwd=run.parent,
     )
     assert json.loads(scored.stdout) == pytest.approx(numbers)
+    scale = Checkpoint.load(run.parent / "trained" / "last.pt").blueprint.scale
+    assert (scale.width, scale.output_width, scale.head_depth) == (0.25, 64, 4), "twice the proxy's, and a whole head"
     nas(*common, "--epochs", "3", cwd=run.parent, code=2)
 
 
