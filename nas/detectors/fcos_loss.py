@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.models.detection._utils import BoxLinearCoder
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
@@ -14,7 +14,7 @@ def fcos_losses(
 ) -> dict[str, Tensor]:
     """classification, bbox_regression and bbox_ctrness, normalised by the positive points of the batch.
 
-    The host waits for the device once, to learn which points are positive.
+    The host never waits for the device: shapes do not depend on which points are positive.
 
     Args:
         outputs: cls_logits (N, P, K), bbox_regression (N, P, 4), bbox_ctrness (N, P, 1).
@@ -23,25 +23,24 @@ def fcos_losses(
         matched: (N, P) index into the image's objects, -1 for none.
         coder: turns the outputs into boxes.
     """
-    image, point = (matched >= 0).nonzero(as_tuple=True)
-    positives = max(1, len(image))
-    chosen = matched[image, point]
-    boxes, at = targets.boxes[image, chosen], anchors[point]
-
+    positive, chosen = matched >= 0, matched.clamp(min=0)
+    count = positive.sum().clamp(min=1)
+    somewhere = positive[..., None]
     logits = outputs["cls_logits"]
-    wanted = torch.zeros_like(logits)
-    wanted[image, point] = one_hot(targets.labels[image, chosen], logits.shape[-1]).to(wanted.dtype)
-    left, top, right, bottom = coder.encode(at, boxes).unbind(-1)
+    classes = torch.arange(logits.shape[-1], device=logits.device)
+    wanted = (targets.labels.gather(1, chosen)[..., None] == classes) & somewhere
+    # elsewhere the anchor itself is predicted and wanted, and counts nothing
+    boxes = torch.where(somewhere, targets.boxes.gather(1, chosen[..., None].expand(-1, -1, 4)), anchors)
+    regression = torch.where(somewhere, outputs["bbox_regression"], 0.5)
+    left, top, right, bottom = coder.encode(anchors, boxes).unbind(-1)
     across = torch.minimum(left, right) / torch.maximum(left, right)
     along = torch.minimum(top, bottom) / torch.maximum(top, bottom)
     centred = (across * along).sqrt()
+    apart = generalized_box_iou_loss(coder.decode(regression, anchors), boxes)
+    off = binary_cross_entropy_with_logits(outputs["bbox_ctrness"][..., 0], centred, reduction="none")
     losses = {
-        "classification": sigmoid_focal_loss(logits, wanted, reduction="sum"),
-        "bbox_regression": generalized_box_iou_loss(
-            coder.decode(outputs["bbox_regression"][image, point], at), boxes, reduction="sum"
-        ),
-        "bbox_ctrness": binary_cross_entropy_with_logits(
-            outputs["bbox_ctrness"][image, point, 0], centred, reduction="sum"
-        ),
+        "classification": sigmoid_focal_loss(logits, wanted.to(logits.dtype), reduction="sum"),
+        "bbox_regression": (apart * positive).sum(),
+        "bbox_ctrness": (off * positive).sum(),
     }
-    return {name: loss / positives for name, loss in losses.items()}
+    return {name: loss / count for name, loss in losses.items()}

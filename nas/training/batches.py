@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ class Batches:
     def _batch(self, chosen: IntArray, mirrored: NDArray[np.bool_], device: str) -> Batch:
         pixels = self.images.take(chosen)
         pixels[mirrored] = pixels[mirrored, ..., ::-1]
-        images = torch.from_numpy(pixels).to(device).float().div_(255)
+        images = _sent(pixels, device).float().div_(255)
         masks = self._masks(chosen, mirrored, images.shape[-1], device) if self.masks else None
         return images, self._targets(chosen, mirrored, images.shape[-1], device, masks)
 
@@ -81,8 +82,8 @@ class Batches:
         turned[..., [0, 2]] = np.where(there[mirrored, :, None], size - turned[..., [2, 0]], 0)
         boxes[mirrored] = turned
         return Targets(
-            torch.from_numpy(boxes).to(device),
-            torch.from_numpy(all_labels[rows]).to(device),
+            _sent(boxes, device),
+            _sent(all_labels[rows], device),
             tuple(counts.tolist()),
             masks,
         )
@@ -104,3 +105,9 @@ class Batches:
         segments = self.data.segments[position] if self.data.segments else ()
         masks = [draw(segment, shape, scale, size) for segment in segments]
         return torch.from_numpy(np.stack(masks) if masks else np.zeros((0, size, size), np.uint8))
+
+
+def _sent(array: NDArray[Any], device: str) -> Tensor:
+    """The array on the device; while a GPU fetches it, this process goes on."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else tensor.to(device)

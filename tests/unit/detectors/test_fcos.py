@@ -1,8 +1,12 @@
 """Our FCOS is torchvision's: same assignment, same normalisation, same contract."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS
 from torchvision.models.detection.image_list import ImageList
@@ -53,6 +57,34 @@ def test_assignment_equals_torchvision(seed: int) -> None:
     ours = match_points(anchors, [s * s for s in sides], padded, 1.5)
     assert torch.equal(ours, _official_match(anchors, [s * s for s in sides], boxes))
     assert (ours >= 0).any()
+
+
+class _Calls(TorchDispatchMode):
+    """Remembers which of torch's functions are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: OpOverload, types: object, args: Any = (), kwargs: Any = None) -> object:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **kwargs or {})
+
+
+def test_a_training_pass_never_waits_for_the_device() -> None:
+    """What has to know a value, or how many values there are, would; and what does is seen."""
+    model = build_detector(zoo("fpn").genotype, SMALL, 5)
+    objects = {"boxes": torch.tensor([[10.0, 10.0, 60.0, 70.0]]), "labels": torch.tensor([2])}
+    waiting = {"nonzero", "_local_scalar_dense", "masked_select", "_unique2", "equal", "is_nonzero"}
+    with _Calls() as calls:
+        losses = model(torch.rand(2, 3, 64, 64), Targets.of([objects, objects]))
+        sum(losses.values()).backward()
+    assert {"sigmoid", "maximum"} <= calls.names
+    assert not waiting & calls.names
+    with _Calls() as calls:
+        (losses["classification"] > 0).nonzero()
+        losses["classification"].item()
+    assert waiting & calls.names == {"nonzero", "_local_scalar_dense"}
 
 
 @pytest.mark.parametrize("counts", [(5, 0, 12), (0, 0, 0), (1, 1, 1)])
