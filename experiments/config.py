@@ -15,7 +15,7 @@ from nas.search.strategies import StrategyConfig
 from nas.search.types import Direction
 from proxies.budget import Limits
 from proxies.cost import CostConfig
-from proxies.ranking import Measurement, Plan, draw_candidates, measurements
+from proxies.ranking import PROXY_SEEDS, Measurement, Plan, draw_candidates, measurements
 from proxies.registry import PROXIES, QUICK, BuiltIn
 from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCostConfig
@@ -205,7 +205,7 @@ class RankOptions(RunConfig):
 
     candidates: int = Field(30, ge=2)
     """How many random candidates are scored."""
-    seeds: int = Field(3, ge=1)
+    seeds: int = Field(3, ge=1, le=PROXY_SEEDS)
     """How often each setting scores a candidate, where the plan does not say it."""
     vary: tuple[str, ...] = ()
     """Words such as fuse,msfm,dsa: candidates differ only in decisions with one of them in their names."""

@@ -1,6 +1,8 @@
 """Plans of rankings: what they compare, written as changes to the proxy that a search would use."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +14,38 @@ from proxies.ranking import Plan
 from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost import ZERO_COST
 
-DEFAULT: dict[str, Any] = {
-    # ten times the images of a search's proxy, in steps that are surer
-    "reference": {
-        "short_train": {
-            "steps": 1280,
-            "rungs": 4,
-            "scale": {"head_depth": 4},
-            "recipe": {"batch_size": 16, "learning_rate": 0.004},
-        }
-    },
-    "settings": {
-        **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (32, 64, 128, 192, 256)},
-        **{
-            f"steps-{n}-batch-4": {"short_train": {"steps": n, "rungs": 2, "recipe": {"batch_size": 4}}}
-            for n in (64, 128, 256)
+_PATIENT: Mapping[str, Any] = {"batch_size": 16, "learning_rate": 0.004}
+"""A recipe that is slow and sure."""
+
+
+def default_plan(base: ShortTrainConfig) -> Plan:
+    """The proxy of a search, cheaper ones like it, and all zero-cost scores.
+
+    The reference sees ten times the images, in surer steps, through a whole head.
+    """
+    steps, recipe = base.steps, base.recipe
+    long = math.ceil(10 * steps * recipe.batch_size / _PATIENT["batch_size"])
+    short = {"steps": steps // 2, "rungs": 1}
+    document = {
+        "reference": {"short_train": {"steps": long, "rungs": 4, "scale": {"head_depth": 4}, "recipe": _PATIENT}},
+        "settings": {
+            "search": {"short_train": {}},
+            **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (steps // 8, steps // 4, steps // 2)},
+            "batch-double": {"short_train": {**short, "recipe": {"batch_size": 2 * recipe.batch_size}}},
+            "slow": {"short_train": {**short, "recipe": {"learning_rate": recipe.learning_rate / 2}}},
+            "average-8": {"short_train": {**short, "recipe": {"average": 8}}},
+            "small": {"short_train": {**short, "image_size": 2 * base.image_size // 3}},
+            "narrow": {"short_train": {**short, "scale": {"width": base.scale.width / 2}}},
+            "val-32": {"short_train": {**short, "val_images": 32}},
+            **{name: {"zero_cost": {"scores": [name]}} for name in ZERO_COST},
+            "fewest-gmacs": {"cost": {}, "seeds": 1},
         },
-        "slow": {"short_train": {"steps": 128, "rungs": 1, "recipe": {"learning_rate": 0.004}}},
-        "size-64": {"short_train": {"steps": 128, "rungs": 1, "image_size": 64}},
-        "width-1:16": {"short_train": {"steps": 128, "rungs": 1, "scale": {"width": 0.0625}}},
-        "val-32": {"short_train": {"steps": 128, "rungs": 1, "val_images": 32}},
-        **{name: {"zero_cost": {"scores": [name]}} for name in ZERO_COST},
-        "fewest-gmacs": {"cost": {}, "seeds": 1},
-    },
-}
+    }
+    return build_plan(document, base)
 
 
 def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
-    """A plan from a JSON file of the shape of `DEFAULT`; its `base`, if it has one, changes all settings' base.
+    """A plan from a JSON file of the shape in `default_plan`; its `base`, if it has one, changes all settings' base.
 
     Raises:
         UsageError: the file cannot be read or makes no plan; the message names the fields.

@@ -14,7 +14,7 @@ from experiments.rank_plot import plot
 from experiments.run_directory import RunDirectory
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES, Estimate, FloatArray
-from proxies.verdict import Offer, Verdict, best_within, cheapest, collect, judge
+from proxies.verdict import Offer, Verdict, best_within, cheapest, collect, judge, unfinished
 
 DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
 WIDTH = 100
@@ -192,6 +192,8 @@ def _findings(standing: Standing) -> Iterator[str]:
     compared = max(verdict.one_seed.candidates for verdict in verdicts)
     if compared < FEWEST_CANDIDATES:
         yield f"{compared} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
+    if few := [verdict.measured.name for verdict in unfinished(verdicts) if not verdict.measured.own]:
+        yield f"scored too few candidates to be offered: {', '.join(few)}"
     if len(verdicts[0].measured.seeds) == 1:
         yield "the reference has one seed: what its own rows and its ICC tell needs two"
     for measured in (verdict.measured for verdict in verdicts if verdict.measured.name in standing.config.plan.all):

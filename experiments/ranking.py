@@ -1,22 +1,31 @@
 """Carrying a ranking on: from its directory to its report."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.config import RankConfig
+from experiments.errors import UsageError
 from experiments.opening import open_for
 from experiments.rank_report import report
 from experiments.run_directory import RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.words import duration, figure, one_line
+from nas.search.store import Store
 from nas.search.types import Proxy, Trial
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES
 from proxies.ranking import Measurement, measured, run_ranking
+from search_spaces.naming import dotted
+
+MEASURED = "measured.json"
+"""What settings were when they were measured, by name."""
 
 
 def carry_on(
@@ -29,13 +38,14 @@ def carry_on(
         require_tau: other than the ranking was started with.
 
     Raises:
-        UsageError: another process carries the ranking on.
+        UsageError: another process carries the ranking on, or a setting is no longer what was measured by its name.
         CannotRun: the runner has nowhere to run what is asked for.
     """
     config = run.config()
     with run.lock():
         _announce(run, console)
         store, queue, candidates = run.store(), config.queue(), config.drawn()
+        _refuse_changes(run, store)
         ended = sum(trial.state.ended for trial in measured(store, candidates, queue).values())
         try:
             with _view(config, ended, len(queue), console) as watch:
@@ -66,6 +76,24 @@ def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
     config.drawn()
     proxies = [setting.proxy for setting in config.plan.all.values()]
     return open_for(config, proxies, partial(ranking.prepare, config.plan), console)
+
+
+def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
+    """One name is one setting, on one set of data: else old scores would pass for the new setting's."""
+    config, kept = run.config(), run.path / MEASURED
+    data = {"data": Path(config.data).name, "digits": config.digits.model_dump(mode="json")}
+    now = {name: data | setting.proxy.model_dump(mode="json") for name, setting in config.plan.all.items()}
+    known: dict[str, dict[str, Any]] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    there = {trial.key.split("/")[1] for trial in store.trials()}
+    for name in there.intersection(known, now):
+        before, after = dict(dotted(known[name])), dict(dotted(now[name]))
+        for field in sorted(before | after):
+            if before.get(field) != after.get(field):
+                raise UsageError(
+                    f"{run.path / config.file}: setting {name!r} was measured with {field} {before.get(field)!r}, not "
+                    f"{after.get(field)!r}: give the changed setting another name, or rank anew"
+                )
+    run.write(MEASURED, json.dumps(known | now, indent=1))
 
 
 def _announce(run: RunDirectory[RankConfig], console: Console) -> None:

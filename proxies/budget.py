@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from nas.cost import Cost
 from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
+from proxies.cost import figures
 from search_spaces.choose import Sampled, SearchSpace, sample
 from search_spaces.genotype import Genotype
 from search_spaces.ops import GenotypeError
 from search_spaces.within import approach
 
-_MIB = 2**20
 _LOOKED_AT = 200
 
 
@@ -43,7 +43,7 @@ class Limits(BaseModel):
 
     def excess(self, price: Cost) -> float:
         """How far a cost is from the limits, in parts of them, all added up; 0 within."""
-        return sum(_excess(value, getattr(self, name)) for name, value in _measured(price).items())
+        return sum(_excess(value, getattr(self, name)) for name, value in figures(price).items())
 
 
 @dataclass(frozen=True)
@@ -77,23 +77,13 @@ def require_within(space: SearchSpace[Genotype], budget: Budget) -> None:
     if not approach(space, budget, closest, rng, tries=_LOOKED_AT)[1]:
         return
     built = [member for member in drawn if budget(member.value) < math.inf] or drawn
-    costs = [_measured(price_candidate(member.value, budget.config, budget.num_classes)) for member in built]
+    costs = [figures(price_candidate(member.value, budget.config, budget.num_classes)) for member in built]
     told = ", ".join(
         f"{name} from {min(cost[name] for cost in costs):.4g} to {max(cost[name] for cost in costs):.4g}"
         for name in costs[0]
         if getattr(budget.limits, name)
     )
     raise GenotypeError(f"limits: nothing in space {space.name!r} was found to keep them: it has {told}; give others")
-
-
-def _measured(price: Cost) -> dict[str, float]:
-    """A cost in the limits' names and units."""
-    return {
-        "gmacs": price.macs / 1e9,
-        "mparams": price.parameters / 1e6,
-        "activation_mib": price.activation_bytes / _MIB,
-        "peak_memory_mib": price.peak_memory / _MIB,
-    }
 
 
 def _excess(value: float, bounds: tuple[float, ...]) -> float:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nas.cost import cost
+from nas.cost import Cost, cost
 from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Scores
 from proxies.config import ProxyConfig
 from search_spaces.genotype import Genotype
 
-_SCORES: Mapping[str, Direction] = {"gmacs": "min", "mparams": "min", "mactivations": "min"}
+_MIB = 2**20
+_SCORES: Mapping[str, Direction] = {"gmacs": "min", "mparams": "min", "activation_mib": "min", "peak_memory_mib": "min"}
 
 
 class CostConfig(ProxyConfig):
@@ -51,15 +52,21 @@ class CostProxy:
         return 1
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Yield the counts of `nas.cost.Cost`, in thousands of millions (gmacs) and in millions.
+        """Yield the `figures` of the genotype.
 
         Raises:
             GenotypeError: the scale does not suit the genotype.
         """
         config = self.config
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.num_classes)
-        yield {
-            "gmacs": price.macs / 1e9,
-            "mparams": price.parameters / 1e6,
-            "mactivations": price.activations / 1e6,
-        }
+        yield figures(price)
+
+
+def figures(price: Cost) -> dict[str, float]:
+    """A cost in the names and units of scores and limits."""
+    return {
+        "gmacs": price.macs / 1e9,
+        "mparams": price.parameters / 1e6,
+        "activation_mib": price.activation_bytes / _MIB,
+        "peak_memory_mib": price.peak_memory / _MIB,
+    }

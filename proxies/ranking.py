@@ -2,15 +2,18 @@
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from sqlalchemy.exc import DBAPIError
 
 from nas.data.detection_set import DetectionSet
 from nas.search.run_search import MOST_REPEATS, Evaluate
-from nas.search.store import Store
+from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
 from proxies import registry
 from proxies.cost import CostConfig
@@ -82,9 +85,9 @@ class Plan(BaseModel):
     @classmethod
     def _names(cls, settings: Mapping[str, Setting]) -> Mapping[str, Setting]:
         for name in settings:
-            if name == REFERENCE or not 1 <= len(name) <= 60 or set("/@|").intersection(name):
+            if name == REFERENCE or not 1 <= len(name) <= 60 or set("/@|:").intersection(name):
                 raise ValueError(
-                    f"{name!r} cannot name a setting: give 1 to 60 characters, no / @ |, not {REFERENCE!r}"
+                    f"{name!r} cannot name a setting: give 1 to 60 characters, no / @ | :, not {REFERENCE!r}"
                 )
         return settings
 
@@ -207,15 +210,23 @@ def run_ranking(
     device: str,
     watch: Callable[[Measurement, Trial], None],
 ) -> None:
-    """Measure what the store lacks; to resume is to call it again.
+    """Measure what the store lacks; to resume is to call it again. What takes its worker with it starts anew, as often
+    as a search's trials do.
 
     Args:
         queue: what is to be measured, in this order.
         watch: called with a measurement and its trial whenever that changes.
     """
     loop = _Loop(iter(queue), candidates, store, watch)
-    works = {name: Evaluate(proxy, device, Genotype.from_json) for name, proxy in proxies.items()}
-    runner.run(loop.ask, _Measure(works, device), loop.tell)
+    work = _Measure({name: Evaluate(proxy, device, Genotype.from_json) for name, proxy in proxies.items()}, device)
+    try:
+        runner.run(loop.ask, work, loop.tell)
+        while loop.again:
+            runner.run(loop.ask, work, loop.tell)
+    except BaseException:
+        with suppress(DBAPIError):
+            store.release(but=loop.left)
+        raise
 
 
 @dataclass
@@ -225,30 +236,46 @@ class _Loop:
     store: Store
     watch: Callable[[Measurement, Trial], None]
     known: dict[str, Trial] = field(init=False)
-    running: dict[int, Measurement] = field(default_factory=dict)
+    left: set[int] = field(init=False)
+    """Trials that a driver which died left running, and that have not begun anew."""
+    running: dict[int, tuple[Measurement, Trial]] = field(default_factory=dict)
+    again: deque[tuple[Measurement, Trial]] = field(default_factory=deque)
+    """What its worker died of, to be tried again."""
 
     def __post_init__(self) -> None:
         self.known = {trial.key: trial for trial in self.store.trials()}
+        self.left = {trial.number for trial in self.known.values() if not trial.state.ended}
 
     def ask(self) -> Job | None:
+        while self.again:
+            if job := self._job(*self.again.popleft()):
+                return job
         for measurement in self.queue:
-            if trial := self._begin(measurement):
-                self.running[trial.number] = measurement
-                self.watch(measurement, trial)
-                return _Job(trial.number, trial.genotype, trial.seed, measurement.setting)
+            known = self.known.get(row_key(self.candidates, measurement))
+            if (known is None or not known.state.ended) and (job := self._job(measurement, known)):
+                return job
         return None
 
     def tell(self, report: Report) -> bool:
+        measurement, begun = self.running[report.number]
+        if report.died and begun.attempts < MOST_ATTEMPTS:
+            self.again.append(self.running.pop(report.number))
+            return True
         trial = self.store.record(report)
-        self.watch(self.running[trial.number], trial)
+        self.watch(measurement, trial)
         return trial.state.ended
 
-    def _begin(self, measurement: Measurement) -> Trial | None:
-        """A new trial, or that which a dead driver left running; None where it has ended."""
-        candidate = self.candidates[measurement.candidate]
-        key = row_key(self.candidates, measurement)
-        if known := self.known.get(key):
-            begun = known if known.state.ended else self.store.restart(known)
-            return None if begun.state.ended else begun
+    def _job(self, measurement: Measurement, known: Trial | None) -> Job | None:
+        """Of a new trial, or of one begun anew; None where that was tried too often."""
+        trial = self.store.restart(known) if known else self._create(measurement)
+        self.left.discard(trial.number)
+        self.watch(measurement, trial)
+        if trial.state.ended:
+            return None
+        self.running[trial.number] = measurement, trial
+        return _Job(trial.number, trial.genotype, trial.seed, measurement.setting)
+
+    def _create(self, measurement: Measurement) -> Trial:
+        candidate, key = self.candidates[measurement.candidate], row_key(self.candidates, measurement)
         genotype = candidate.value.to_json()
         return self.store.create(key=key, trace=candidate.trace, genotype=genotype, seed=measurement.seed)

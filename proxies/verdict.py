@@ -1,12 +1,12 @@
 """What a ranking's measurements say of each proxy, and which is the cheapest that can be trusted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nas.search.types import State, Trial
-from proxies.agreement import Agreement, FloatArray, agreement, intraclass, intraclass_of_mean
+from proxies.agreement import COMPLETE, Agreement, FloatArray, agreement, intraclass, intraclass_of_mean
 from proxies.ranking import REFERENCE, SECONDS, Candidates, Measurement, Plan, row_key
 
 
@@ -152,20 +152,29 @@ def best_within(verdicts: Sequence[Verdict], cost: float) -> Offer | None:
     return max(fit, key=lambda offer: offer.agreement.tau.value or 0.0, default=None)
 
 
-def unbeaten(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def unbeaten(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The settings whose tau at one seed no cheaper one reaches, the cheapest first; never the reference itself."""
-    known = ((v.cost, v.one_seed.tau.value, v) for v in verdicts if v.measured.name != REFERENCE)
+    proxies = [v for v in verdicts if v.measured.name != REFERENCE and v not in unfinished(verdicts)]
+    known = ((v.cost, v.one_seed.tau.value, v) for v in proxies)
     tried = sorted(((c, -tau, v) for c, tau, v in known if c is not None and tau is not None), key=lambda t: t[:2])
     return [v for i, (_, tau, v) in enumerate(tried) if all(tau < other for _, other, _ in tried[:i])]
 
 
-def _offers(verdicts: Iterable[Verdict]) -> Iterator[Offer]:
+def unfinished(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The settings with scores of too few candidates to be held against the others."""
+    most = max((v.one_seed.candidates for v in verdicts), default=0)
+    return [v for v in verdicts if v.one_seed.candidates < COMPLETE * most]
+
+
+def _offers(verdicts: Sequence[Verdict]) -> Iterator[Offer]:
+    most = max((v.one_seed.candidates for v in verdicts), default=0)
     for verdict in verdicts:
         name, seeds = verdict.measured.name, len(verdict.measured.seeds)
-        if verdict.cost is not None and name != REFERENCE:
-            yield Offer(name, 1, verdict.one_seed, verdict.cost)
-            if verdict.all_seeds:
-                yield Offer(name, seeds, verdict.all_seeds, verdict.cost * seeds)
+        if verdict.cost is None or name == REFERENCE:
+            continue
+        for count, found in ((1, verdict.one_seed), (seeds, verdict.all_seeds)):
+            if found and found.candidates >= COMPLETE * most:
+                yield Offer(name, count, found, verdict.cost * count)
 
 
 def _tau(offer: Offer, sure: bool) -> float | None:

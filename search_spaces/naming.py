@@ -1,7 +1,8 @@
-"""What to say to someone who misspelt a name."""
+"""Names: what to say to someone who misspelt one, and those of a document's values."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from search_spaces.ops import short
 
@@ -12,3 +13,12 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
     return f"no {what} {short(name)}; {hint}"
+
+
+def dotted(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a document of documents, by names such as `proxy.scale.width`."""
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -9,8 +9,9 @@ from tyro.conf import Positional
 
 from experiments.arguments import parse, split_positional
 from experiments.config import RankConfig, RankOptions
+from experiments.errors import UsageError
 from experiments.presets import preset
-from experiments.rank_plans import DEFAULT, build_plan, read_plan
+from experiments.rank_plans import default_plan, read_plan
 from experiments.rank_report import report
 from experiments.ranking import carry_on, prepare
 from experiments.run_directory import RunDirectory
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         _start(parse(New, "rank", flags), console)
         return 0
     asked = parse(Old, "rank", arguments)
+    if asked.require_tau is not None and not -1 <= asked.require_tau <= 1:
+        raise UsageError(f"--require-tau {asked.require_tau}: Kendall's tau is between -1 and 1")
     run = RunDirectory.open(asked.ranking, RankConfig)
     if asked.report:
         report(run, asked.require_tau, console)
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _start(asked: New, console: Console) -> None:
     base = preset("digits" if asked.data == "digits" else "boxes").proxy
-    plan = read_plan(asked.plan, base) if asked.plan else build_plan(DEFAULT, base)
+    plan = read_plan(asked.plan, base) if asked.plan else default_plan(base)
     options = {name: getattr(asked, name) for name in RankOptions.model_fields}
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
     try:

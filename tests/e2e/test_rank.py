@@ -12,7 +12,7 @@ import pytest
 from experiments.cli import main
 from experiments.config import RankConfig
 from experiments.presets import preset
-from experiments.rank_plans import DEFAULT, build_plan
+from experiments.rank_plans import default_plan
 from experiments.run_directory import RunDirectory
 from nas.cost import cost, require_memory
 from proxies.short_train import ShortTrain, ShortTrainConfig
@@ -113,6 +113,23 @@ def test_a_ranking_grows(plan: str, tmp_path: Path) -> None:
     assert all(len(setting["scores"]) == 3 for setting in after)
 
 
+def test_a_setting_that_has_become_another_is_refused(
+    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its old scores would pass for new ones; under a new name it is measured."""
+    out = tmp_path / "ranking"
+    rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
+    config = json.loads((out / "ranking.json").read_text())
+    settings = config["plan"]["settings"]
+    changed = {**settings["once"], "short_train": {**settings["once"]["short_train"], "val_images": 3}}
+    capsys.readouterr()
+    for now in ({**settings, "once": changed}, {**settings, "one": changed}):
+        (out / "ranking.json").write_text(json.dumps({**config, "plan": {**config["plan"], "settings": now}}))
+        rank(str(out), code=0 if "one" in now else 2)
+    assert "setting 'once' was measured with val_images 4, not 3: give the" in capsys.readouterr().err
+    assert [s["scores"] for s in report(out)["settings"] if s["name"] == "one"] != [[[None], [None]]]
+
+
 def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path: Path) -> None:
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
@@ -130,13 +147,16 @@ def _images(config: ShortTrainConfig) -> int:
     return config.steps * config.recipe.batch_size
 
 
-def test_what_is_compared_by_default_can_be_built() -> None:
-    proxy = preset("digits").proxy
-    plan = build_plan(DEFAULT, proxy)
+@pytest.mark.parametrize("name", ["digits", "boxes"])
+def test_what_is_compared_by_default_can_be_built(name: str) -> None:
+    proxy = preset(name).proxy
+    plan = default_plan(proxy)
+    assert plan.settings["search"].proxy == proxy
     assert isinstance(plan.reference.proxy, ShortTrainConfig)
     assert _images(plan.reference.proxy) >= 10 * _images(proxy)
-    for scale in {setting.proxy.scale for setting in plan.all.values()}:
-        require_memory(cost(SPACES["joint"].build(first_choice), scale, image_size=96, num_classes=10))
+    for setting in plan.all.values():
+        size, scale = setting.proxy.image_size, setting.proxy.scale
+        require_memory(cost(SPACES["joint"].build(first_choice), scale, image_size=size, num_classes=10))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +167,7 @@ def test_what_is_compared_by_default_can_be_built() -> None:
         (["--vary", "fuse"], "no decision 'fuse'"),
         (["--space", "joint", "--vary", "fues,msfm"], "did you mean 'fuse'"),
         (["--require-tau", "2"], "less than or equal to 1"),
+        (["--seeds", "1001"], "less than or equal to 1000"),
         (["--plan", "none.json"], "none.json: No such file"),
         (["--plan", "[]"], "plan.json: file: Input should be a valid dictionary"),
         (["--plan", "{"], "plan.json: "),

@@ -1,7 +1,7 @@
 """A study's own row, its counters, and the slots of the drivers that share it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from nas.search.store.database import Database
 from nas.search.store.errors import StoreError, damaged
 from nas.search.store.schema import drivers, repeats, studies, trials
+from search_spaces.naming import dotted
 
 Pulse = tuple[int, int]
 """A driver's beats, and the proposals it has taken: while it lives, they change."""
@@ -113,17 +114,8 @@ class Study:
 
 
 def _refuse_others(study: str, kept: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    theirs, ours = dict(_flat(kept)), dict(_flat(config))
+    theirs, ours = dict(dotted(kept)), dict(dotted(config))
     differing = [name for name in sorted(theirs | ours) if theirs.get(name) != ours.get(name)]
     if kept and differing:
         told = "; ".join(f"{name} is {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
         raise StoreError(f"study {study!r} is another search: {told}. Give the same, or another --study")
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting under its dotted name."""
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from nas.data.digits import DigitsConfig, digits
 from nas.search.local_runner import LocalRunner
 from nas.search.store import Store
-from nas.search.types import Direction, Proxy, Scores, State, Trial
+from nas.search.types import Ask, Direction, Proxy, Report, Runner, Scores, State, Tell, Trial, Work
 from proxies.agreement import agreement
 from proxies.ranking import (
     REFERENCE,
@@ -26,7 +26,7 @@ from proxies.ranking import (
     run_ranking,
 )
 from proxies.short_train import ShortTrain
-from proxies.verdict import Measured, best_within, cheapest, collect, judge, unbeaten
+from proxies.verdict import Measured, cheapest, collect, judge
 from search_spaces.choose import SpaceExhausted
 from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES
@@ -81,7 +81,12 @@ def proxies(**broken: frozenset[str]) -> dict[str, Proxy]:
     }
 
 
-def run(store: Store, known: Mapping[str, Proxy], stop_at: int | None = None) -> None:
+def run(
+    store: Store,
+    known: Mapping[str, Proxy],
+    stop_at: int | None = None,
+    runner: Runner = LocalRunner(),  # noqa: B008
+) -> None:
     calls = itertools.count(1)
 
     def watch(measurement: Measurement, trial: Trial) -> None:
@@ -92,7 +97,7 @@ def run(store: Store, known: Mapping[str, Proxy], stop_at: int | None = None) ->
         queue=QUEUE,
         candidates=CANDIDATES,
         proxies=known,
-        runner=LocalRunner(),
+        runner=runner,
         store=store,
         device="cpu",
         watch=watch,
@@ -131,6 +136,37 @@ def test_interrupted_anywhere_it_goes_on_with_what_is_missing(tmp_path: Path) ->
         assert [trial for trial in after if trial in before] == before
         assert {trial.state for trial in after} == {State.finished}
         run(store, proxies(), stop_at=1)
+
+
+def test_interrupts_count_no_attempt_and_dead_workers_do(store: Store) -> None:
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            run(store, proxies(), stop_at=1)
+    assert [trial.attempts for trial in store.trials()] == [0], "none but the next"
+    run(store, proxies(), runner=Deadly(deaths=2))
+    assert [trial.attempts for trial in store.trials()[:3]] == [3, 1, 1]
+    assert {trial.state for trial in store.trials()} == {State.finished}
+
+
+def test_what_kills_every_worker_fails_in_the_end(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "study.db"))
+    run(store, proxies(), runner=Deadly(deaths=10))
+    first, *others = store.trials()
+    assert (first.state, first.error, first.attempts) == (State.failed, "died", 3)
+    assert {trial.state for trial in others[3:]} == {State.finished}
+
+
+@dataclass
+class Deadly:
+    """The first of its workers die."""
+
+    deaths: int
+
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
+        while self.deaths and (job := ask()):
+            self.deaths -= 1
+            tell(Report(job.number, State.failed, error="died", died=True))
+        LocalRunner().run(ask, work, tell)
 
 
 def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
@@ -187,53 +223,6 @@ def test_a_ranking_of_which_nothing_is_measured_concludes_nothing(store: Store) 
     verdicts = judge(found_in(store), seed=0)
     assert all(v.one_seed.candidates == 0 and v.one_seed.tau.value is None and v.cost is None for v in verdicts)
     assert cheapest(verdicts, -1) is None
-
-
-def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> list[Measured]:
-    """Settings by name: spread of the noise, and seconds."""
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=30)
-    return [
-        Measured(
-            name,
-            "ap",
-            tuple(range(seeds)),
-            truth[:, None] + rng.normal(0, noise, (30, seeds)),
-            np.full((30, seeds), seconds),
-            {},
-            own=name.startswith(REFERENCE),
-        )
-        for name, (noise, seconds) in spreads.items()
-    ]
-
-
-def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
-    spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0)}
-    verdicts = judge(settings_of(spreads), seed=0)
-    offer = cheapest(verdicts, 0.8)
-    assert offer is not None
-    assert (offer.setting, offer.seeds, offer.cost) == ("a", 1, pytest.approx(0.2))
-    surest = cheapest(verdicts, 0.9, sure=True)
-    assert surest is not None
-    assert surest.agreement.tau.interval is not None
-    assert surest.agreement.tau.interval[0] >= 0.9
-    assert surest.cost > 0.2
-    assert cheapest(verdicts, 0.99) is None
-
-
-def test_the_best_within_a_budget_and_the_unbeaten() -> None:
-    spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0), "beaten": (1.0, 30.0)}
-    verdicts = judge(settings_of(spreads), seed=0)
-    assert [v.measured.name for v in unbeaten(verdicts)] == ["c", "a", "b"]
-    within = [best_within(verdicts, cost) for cost in (0.005, 0.015, 0.25, 9.0)]
-    assert [offer and (offer.setting, offer.seeds) for offer in within] == [None, ("c", 1), ("a", 1), ("b", 3)]
-
-
-def test_several_seeds_of_a_cheap_proxy_may_be_cheaper_than_one_of_another() -> None:
-    spreads = {"reference": (0.01, 100.0), "cheap": (0.3, 1.0), "dear": (0.01, 50.0)}
-    offer = cheapest(judge(settings_of(spreads, seeds=8), seed=0), 0.85)
-    assert offer is not None
-    assert (offer.setting, offer.seeds, offer.cost) == ("cheap", 8, pytest.approx(0.08))
 
 
 def test_the_same_candidates_are_drawn_again_and_more_of_them_begin_alike() -> None:
