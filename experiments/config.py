@@ -16,7 +16,7 @@ from nas.search.types import Direction
 from proxies.budget import Limits
 from proxies.cost import CostConfig
 from proxies.ranking import PROXY_SEEDS, Measurement, Plan, draw_candidates, measurements
-from proxies.registry import PROXIES, QUICK, BuiltIn
+from proxies.registry import QUICK, BuiltIn
 from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.choose import Sampled, sample
@@ -92,6 +92,10 @@ class RunConfig(BaseModel):
         return self.runner or "ray"
 
 
+SETTINGS = {"short_train": "proxy", "zero_cost": "zero_cost", "cost": "cost"}
+"""Which field of a search's configuration sets up which proxy of ours."""
+
+
 class SearchConfig(RunConfig):
     """What is searched, on what data, how, and where."""
 
@@ -124,15 +128,15 @@ class SearchConfig(RunConfig):
     def _judges(cls, by: str) -> str:
         if is_import_path(by):
             imported(by)
-        elif by not in PROXIES:
-            raise ValueError(unknown("proxy", by, PROXIES))
+        elif by not in SETTINGS:
+            raise ValueError(unknown("proxy", by, SETTINGS))
         return by
 
     @property
     def built_in(self) -> BuiltIn | None:
         """The settings of what judges candidates; None for a proxy of the user's own."""
-        known: Mapping[str, BuiltIn] = {"short_train": self.proxy, "zero_cost": self.zero_cost, "cost": self.cost}
-        return known.get(self.by)
+        settings: BuiltIn | None = getattr(self, SETTINGS[self.by]) if self.by in SETTINGS else None
+        return settings
 
     @property
     def size(self) -> BuiltIn:

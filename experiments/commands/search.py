@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from experiments.arguments import parse, split_positional
-from experiments.config import SearchConfig
+from experiments.config import SETTINGS, SearchConfig
 from experiments.errors import UsageError
 from experiments.judging import prepare
 from experiments.presets import preset
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
         own_data = any(flag.split("=")[0] == "--data" for flag in flags)
         name = "boxes" if own_data else "digits"
     config = parse(SearchConfig, "search [PRESET]", flags, preset(name))
+    _refuse_idle(config, preset(name))
     console = Console()
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
@@ -32,3 +33,11 @@ def main(arguments: Sequence[str]) -> int:
         run.discard()
         raise
     return carry_on(run, store, judge, console)
+
+
+def _refuse_idle(config: SearchConfig, start: SearchConfig) -> None:
+    """Refuse flags of a proxy of ours that judges nothing; an own one may read how big candidates are."""
+    for name, field in SETTINGS.items():
+        if config.built_in and name != config.by and getattr(config, field) != getattr(start, field):
+            fields = [f"--{SETTINGS[by].replace('_', '-')}.*" for by in (name, config.by)]
+            raise UsageError(f"{fields[0]} sets up {name}, not what judges here: with --by {config.by} say {fields[1]}")
