@@ -44,11 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genotypes", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--data", default="digits")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     device = best_device(asked.device)
-    search = preset("digits")
-    proxy = ShortTrain.prepare(search.proxy, open_data("digits", search.digits))
+    search = preset("digits" if asked.data == "digits" else "boxes")
+    proxy = ShortTrain.prepare(search.proxy, open_data(asked.data, search.digits))
     config = proxy.config
     ratios: list[float] = []
     steps_s: list[float] = []
