@@ -193,7 +193,7 @@ def _findings(standing: Standing) -> Iterator[str]:
     if compared < FEWEST_CANDIDATES:
         yield f"{compared} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
     ways = sum(not verdict.measured.own for verdict in verdicts)
-    yield f"{ways} ways compared on the same candidates flatter the best of them: another --seed draws others to try it on"
+    yield f"{ways} ways compared on the same candidates flatter the best of them: another --seed draws others"
     if few := [verdict.measured.name for verdict in unfinished(verdicts) if not verdict.measured.own]:
         yield f"scored too few candidates to be offered: {', '.join(few)}"
     if len(verdicts[0].measured.seeds) == 1:
