@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, select
 from sqlalchemy.exc import IntegrityError
 
 from nas.search.store import rows
@@ -214,15 +214,14 @@ class Store:
         error = f"its driver died {trial.attempts} times while it ran"
         return self.end(trial.number, State.failed, seconds=0.0, error=error)
 
-    def release(self, *, but: Collection[int]) -> None:
-        """Leave this driver's running trials, `but` these, to whoever begins them anew: no attempt, as nothing died.
+    def release(self, *, but: Collection[Trial]) -> None:
+        """Leave this driver's running trials to whoever begins them anew: no attempt, as nothing died.
 
-        Does not wait for the database: where it is away, they count.
+        Does not wait for the database: where it is away, they count. So do attempts that did die: `but` these, as they
+        were read last.
         """
-        theirs = trials.c.study == self.study, trials.c.slot == self.slot, trials.c.state == State.running.value
-        uncounted = update(trials).where(*theirs, trials.c.number.not_in(but))
         with self._database.writing.begin() as connection:
-            connection.execute(uncounted.values(attempts=trials.c.attempts - 1))
+            rows.uncount(connection, self.study, self.slot, but)
 
     def repeat(self, number: int, trace: Trace) -> Trial:
         """Record that a strategy proposed the key of trial `number` again, by way of `trace`.
