@@ -186,7 +186,8 @@ def _survives_failures(build: Build) -> None:
 
 def _resumes(build: Build) -> None:
     """Stopped anywhere and rebuilt from the store, it asks for what it would have asked for."""
-    for space, stop in itertools.product((BagSpace(), RouteSpace()), (0, 1, 5, 13, 30, 60, 180)):
+    spaces: tuple[SearchSpace[Keyed], ...] = BagSpace(), RouteSpace()
+    for space, stop in itertools.product(spaces, (0, 1, 5, 13, 30, 60, 180)):
         store = Store("sqlite://")
         unbroken = build(task(space))
         for _ in range(stop):
