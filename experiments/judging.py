@@ -47,7 +47,7 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
         return proxy, budget
 
     proxy, budget = open_for(config, [settings] if settings else [], decode, console)
-    require_within(find_space(config.space), budget)
+    require_within(find_space(config.space), budget, seed=config.seed)
     if not settings:
         run.write(OBJECTIVES, json.dumps(dict(proxy.objectives)))
     return Judge(proxy, objectives(run), budget)

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from nas.cost import Cost
 from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
-from search_spaces.choose import Sampled, SearchSpace, sample
+from search_spaces.choose import SearchSpace, sample
 from search_spaces.genotype import Genotype
 from search_spaces.ops import GenotypeError
-from search_spaces.within import approach
+from search_spaces.within import Within
 
 _MIB = 2**20
 _LOOKED_AT = 200
@@ -61,23 +61,18 @@ class Budget:
             return math.inf
 
 
-def require_within(space: SearchSpace[Genotype], budget: Budget) -> None:
-    """Refuse limits that nothing in a space seems to keep, before any search begins.
+def require_within(space: SearchSpace[Genotype], budget: Budget, *, seed: int) -> None:
+    """Refuse limits that nothing in a space seems to keep, before a search of the part `Within` them begins.
 
     Raises:
         GenotypeError: with what random members cost, or why they cannot be built.
     """
-    rng = random.Random(0)
-    drawn: list[Sampled[Genotype]] = []
-    for _ in range(_LOOKED_AT):
-        drawn.append(sample(space, rng))
-        if not budget(drawn[-1].value):
-            return
-    closest = min(drawn, key=lambda member: budget(member.value))
-    if not approach(space, budget, closest, rng, tries=_LOOKED_AT)[1]:
+    if Within(space, budget, seed=seed).fits_any():
         return
-    built = [member for member in drawn if budget(member.value) < math.inf] or drawn
-    costs = [_measured(price_candidate(member.value, budget.config, budget.num_classes)) for member in built]
+    rng = random.Random(seed)
+    drawn = [sample(space, rng).value for _ in range(_LOOKED_AT)]
+    built = [genotype for genotype in drawn if budget(genotype) < math.inf] or drawn
+    costs = [_measured(price_candidate(genotype, budget.config, budget.num_classes)) for genotype in built]
     told = ", ".join(
         f"{name} from {min(cost[name] for cost in costs):.4g} to {max(cost[name] for cost in costs):.4g}"
         for name in costs[0]
