@@ -48,7 +48,8 @@ class RunConfig(BaseModel):
     """The run's directory; a new one under runs/ if not given."""
     runner: RunnerName | None = None
     """ray: several trials at once; pool: processes of one thread each, for proxies of which many pass in a second;
-    local: one after the other, in this process. If not given, ray, or pool for a search by zero_cost or cost."""
+    local: one after the other, in this process. If not given, ray, or pool for a search by zero_cost or cost that
+    has no ray_address."""
     ray_address: str | None = None
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
@@ -85,6 +86,19 @@ class RunConfig(BaseModel):
     def _known(cls, space: str) -> str:
         find_space(space)
         return space
+
+    @model_validator(mode="after")
+    def _reached(self) -> Self:
+        if self.ray_address and self.runs_on != "ray":
+            raise ValueError(
+                f"ray_address: the runner {self.runs_on} reaches no cluster: leave {self.ray_address!r} out, or give "
+                "runner ray"
+            )
+        if self.concurrent and self.concurrent > 1 and self.runs_on == "local":
+            raise ValueError(
+                f"concurrent: the runner local has one trial at a time, not {self.concurrent}; give another"
+            )
+        return self
 
     @property
     def runs_on(self) -> RunnerName:
@@ -141,7 +155,7 @@ class SearchConfig(RunConfig):
 
     @property
     def runs_on(self) -> RunnerName:
-        return self.runner or ("pool" if self.by in QUICK else "ray")
+        return self.runner or ("pool" if self.by in QUICK and not self.ray_address else "ray")
 
     @property
     def team(self) -> tuple[str, str] | None:
