@@ -148,6 +148,12 @@ def test_a_search_of_ones_own_goes_on_and_is_looked_at(place: Path) -> None:
     nas("export-optuna", "local", "--storage", "optuna.log", cwd=place)
 
 
+def test_a_score_that_ones_own_proxy_does_not_tell_leaves_no_run_behind(place: Path) -> None:
+    how = ("--by", "my_things:fewest_nodes", "--objectives", "noodes", "--out", "mistaken")
+    assert "did you mean 'nodes'" in nas("search", *how, *SMALL, cwd=place, code=2).stderr
+    assert not (place / "mistaken").exists()
+
+
 @pytest.mark.parametrize("strategy", ["guided", "tpe"])
 def test_a_space_that_has_changed_since_is_told_of(place: Path, strategy: str) -> None:
     how = ("--space", "my_things:MySpace", "--by", "my_things:fewest_nodes", "--strategy.name", strategy)
