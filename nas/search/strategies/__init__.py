@@ -20,7 +20,7 @@ from nas.search.types import Direction, Predictor, Strategy
 from search_spaces.choose import SearchSpace
 from search_spaces.importing import build_own, imported, is_import_path
 
-__all__ = ["STRATEGIES", "StrategyConfig", "Task", "build_own_strategy", "build_strategy"]
+__all__ = ["BY_FIRST", "STRATEGIES", "StrategyConfig", "Task", "build_own_strategy", "build_strategy"]
 
 
 class StrategyConfig(BaseModel):
@@ -30,7 +30,7 @@ class StrategyConfig(BaseModel):
 
     name: str = "guided"
     """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy, which is called
-    with this and with a Task."""
+    with this and with a Task. By several objectives search guided and nsga2, and by the first one the others."""
     population: PositiveInt = 16
     """evolution: how many of the latest trials may become parents."""
     tournament: PositiveInt = 8
@@ -129,6 +129,8 @@ STRATEGIES: Mapping[str, Factory] = MappingProxyType(
         "controller": _controller,
     }
 )
+BY_FIRST = frozenset({"evolution", "local", "tpe", "controller"})
+"""Those that search by the first objective alone, however many there are."""
 
 
 def build_strategy(
