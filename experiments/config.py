@@ -122,7 +122,8 @@ class SearchConfig(RunConfig):
     objectives: tuple[str, ...] = ()
     """What to optimise of what the proxy scores (a short training: ap, ap50, loss, gmacs, mparams, and latency_ms with
     --proxy.latency), the first before all, as it names the winner. Trials that are given up early are compared by all
-    that are named; if none is, by the proxy's first, and gmacs is an objective beside it."""
+    that are named; if none is, by the proxy's first, and gmacs is an objective beside it. Of the strategies, guided and
+    nsga2 search by all that are named, the others by the first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
@@ -207,6 +208,10 @@ class SearchConfig(RunConfig):
 
     @model_validator(mode="after")
     def _scored(self) -> Self:
+        if self.by == "short_train" and "latency_ms" in self.objectives and not self.proxy.latency:
+            raise ValueError(
+                "objectives: latency_ms is not measured unless it is asked for: give --proxy.latency as well"
+            )
         if self.built_in:
             self.chosen(self.built_in.offered)
         if len(set(self.objectives)) < len(self.objectives):

@@ -38,6 +38,14 @@ def test_gpus_are_shared_or_whole() -> None:
         SearchConfig(gpus_per_trial=1.5)
 
 
+def test_a_latency_has_to_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="latency_ms is not measured unless it is asked for: give --proxy"):
+        SearchConfig(objectives=("ap", "latency_ms"))
+    assert SearchConfig.model_validate({"objectives": ["ap", "latency_ms"], "proxy": {"latency": True}}).objectives
+    with pytest.raises(ValueError, match="no score 'latency_ms'"):
+        SearchConfig(by="cost", objectives=("gmacs", "latency_ms"))
+
+
 @pytest.mark.parametrize("by", ["short_train", "zero_cost", "cost"])
 def test_an_address_is_rays(by: str) -> None:
     assert SearchConfig(by=by, ray_address="auto").runs_on == "ray"
