@@ -70,6 +70,35 @@ def test_local_search_gives_every_worker_another_neighbour() -> None:
     assert apart(strategy.ask(), around[7]) == 1
 
 
+@pytest.mark.parametrize("lost", [1, 4])
+def test_local_search_leaves_a_summit_with_proposals_that_were_never_told_of(lost: int) -> None:
+    """They were turned away, or run for ever."""
+    strategy = build("local")
+    centre = strategy.ask()
+    tell(strategy, centre, 0.0)
+    for number in range(12):
+        worse = strategy.ask()
+        assert apart(worse, centre) == 1
+        if number >= lost:
+            tell(strategy, worse, -1.0)
+    restart = strategy.ask()
+    tell(strategy, restart, -5.0)
+    assert apart(strategy.ask(), restart) == 1
+
+
+def test_a_late_neighbour_is_no_place_to_begin_at() -> None:
+    strategy = build("local")
+    centre = strategy.ask()
+    tell(strategy, centre, 0.0)
+    *around, late = [strategy.ask() for _ in range(12)]
+    for worse in around:
+        tell(strategy, worse, -1.0)
+    restart = strategy.ask()
+    tell(strategy, late, -1.0)
+    tell(strategy, restart, -5.0)
+    assert apart(strategy.ask(), restart) == 1
+
+
 def test_tpe_proposes_what_optuna_does() -> None:
     """Optuna's own study of the same trials, with a sampler of the same seed."""
     strategy = Tpe(SPACE, OBJECTIVES, seed=3)
