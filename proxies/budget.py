@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from nas.cost import Cost
+from nas.cost import Cost, cost
 from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
 from search_spaces.choose import SearchSpace, sample
@@ -45,6 +45,14 @@ class Limits(BaseModel):
         """How far a cost is from the limits, in parts of them, all added up; 0 within."""
         return sum(_excess(value, getattr(self, name)) for name, value in _measured(price).items())
 
+    def beyond(self, price: Cost) -> list[float]:
+        """How far a cost lies beyond each bound that is given, in its unit; at most 0 where it is kept."""
+        found: list[float] = []
+        for name, value in _measured(price).items():
+            bounds: tuple[float, ...] = getattr(self, name)
+            found += [value - bound for bound in bounds[-1:]] + [bound - value for bound in bounds[:-1]]
+        return found
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -59,6 +67,12 @@ class Budget:
             return self.limits.excess(price_candidate(genotype, self.config, self.num_classes))
         except GenotypeError:
             return math.inf
+
+    def beyond(self, genotype: Genotype) -> list[float]:
+        """`Limits.beyond` of what a genotype costs, whether or not this machine could build it."""
+        size = self.config
+        price = cost(genotype, size.scale, image_size=size.image_size, num_classes=self.num_classes)
+        return self.limits.beyond(price)
 
 
 def require_within(space: SearchSpace[Genotype], budget: Budget, *, seed: int) -> None:
