@@ -115,8 +115,8 @@ class SearchConfig(RunConfig):
     trials: int = Field(24, ge=1)
     """How many candidates to evaluate, by all machines together."""
     store: str | None = None
-    """SQLAlchemy URL of a store that a team shares, as postgresql://host/database (a password is better left to
-    ~/.pgpass); the run's own study.db if not given."""
+    """URL of a store that a team shares, in PostgreSQL or SQLite, as postgresql://host/database (a password is better
+    left to ~/.pgpass); the run's own study.db if not given."""
     study: str = Field("default", min_length=1, max_length=200)
     """Which study of that store: the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()

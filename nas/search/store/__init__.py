@@ -1,4 +1,4 @@
-"""Where trials live: one row each, in an SQLite file by default, in any database SQLAlchemy reaches by URL.
+"""Where trials live: one row each, in an SQLite file by default, in PostgreSQL by URL.
 
 The store is the truth of a search. Whatever else a search remembers (a strategy's population, a scheduler's
 rungs) is rebuilt from it, so a driver may die at any moment and lose nothing but the trials that were running.
@@ -34,7 +34,7 @@ class Store:
     what was written then is there exactly once.
 
     Args:
-        url: any SQLAlchemy URL; without `://`, the path of an SQLite file, made if there is none.
+        url: of SQLite or PostgreSQL; without `://`, the path of an SQLite file, made if there is none.
         study: which of the database's studies; made if there is none.
         report_every: seconds between writes of a running trial's reports, for those who look on. All are written when
             it ends; a trial cut short starts anew, so that none is missed.
