@@ -80,13 +80,14 @@ def _usage_errors() -> tuple[type[Exception], ...]:
     from nas.search.types import CannotRun
     from nas.training.checkpoint import CheckpointError
     from nas.training.device import DeviceError
-    from search_spaces.choose import SpaceExhausted
+    from search_spaces.choose import SpaceExhausted, TraceError
     from search_spaces.importing import ImportPathError
     from search_spaces.ops import GenotypeError
 
     return (
         UsageError,
         SpaceExhausted,
+        TraceError,
         ImportPathError,
         CannotRun,
         DeviceError,

@@ -48,7 +48,8 @@ class RunConfig(BaseModel):
     """The run's directory; a new one under runs/ if not given."""
     runner: RunnerName | None = None
     """ray: several trials at once; pool: processes of one thread each, for proxies of which many pass in a second;
-    local: one after the other, in this process. If not given, ray, or pool for a search by zero_cost or cost."""
+    local: one after the other, in this process. If not given, ray, or pool for a search by zero_cost or cost that
+    has no ray_address."""
     ray_address: str | None = None
     """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
@@ -86,6 +87,19 @@ class RunConfig(BaseModel):
         find_space(space)
         return space
 
+    @model_validator(mode="after")
+    def _reached(self) -> Self:
+        if self.ray_address and self.runs_on != "ray":
+            raise ValueError(
+                f"ray_address: the runner {self.runs_on} reaches no cluster: leave {self.ray_address!r} out, or give "
+                "runner ray"
+            )
+        if self.concurrent and self.concurrent > 1 and self.runs_on == "local":
+            raise ValueError(
+                f"concurrent: the runner local has one trial at a time, not {self.concurrent}; give another"
+            )
+        return self
+
     @property
     def runs_on(self) -> RunnerName:
         """The runner: as given, else the one that suits."""
@@ -105,14 +119,15 @@ class SearchConfig(RunConfig):
     trials: int = Field(24, ge=1)
     """How many candidates to evaluate, by all machines together."""
     store: str | None = None
-    """SQLAlchemy URL of a store that a team shares, as postgresql://host/database (a password is better left to
-    ~/.pgpass); the run's own study.db if not given."""
+    """URL of a store that a team shares, in PostgreSQL or SQLite, as postgresql://host/database (a password is better
+    left to ~/.pgpass); the run's own study.db if not given."""
     study: str = Field("default", min_length=1, max_length=200)
     """Which study of that store: the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()
     """What to optimise of what the proxy scores (a short training: ap, ap50, loss, gmacs, mparams, and latency_ms with
     --proxy.latency), the first before all, as it names the winner. Trials that are given up early are compared by all
-    that are named; if none is, by the proxy's first, and gmacs is an objective beside it."""
+    that are named; if none is, by the proxy's first, and gmacs is an objective beside it. Of the strategies, guided and
+    nsga2 search by all that are named, the others by the first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
@@ -145,7 +160,7 @@ class SearchConfig(RunConfig):
 
     @property
     def runs_on(self) -> RunnerName:
-        return self.runner or ("pool" if self.by in QUICK else "ray")
+        return self.runner or ("pool" if self.by in QUICK and not self.ray_address else "ray")
 
     @property
     def team(self) -> tuple[str, str] | None:
@@ -197,6 +212,10 @@ class SearchConfig(RunConfig):
 
     @model_validator(mode="after")
     def _scored(self) -> Self:
+        if self.by == "short_train" and "latency_ms" in self.objectives and not self.proxy.latency:
+            raise ValueError(
+                "objectives: latency_ms is not measured unless it is asked for: give --proxy.latency as well"
+            )
         if self.built_in:
             self.chosen(self.built_in.offered)
         if len(set(self.objectives)) < len(self.objectives):

@@ -9,15 +9,12 @@ from rich.console import Console
 from experiments.config import SearchConfig
 from experiments.errors import UsageError
 from experiments.opening import open_for
-from experiments.run_directory import RunDirectory
+from experiments.run_directory import OBJECTIVES, RunDirectory
 from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Proxy
 from proxies import registry
 from proxies.budget import Budget, require_within
 from search_spaces.registry import find_space
-
-OBJECTIVES = "objectives.json"
-"""What a user's own proxy said its objectives are: it knows them once it is built, others by their settings."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
         return proxy, budget
 
     proxy, budget = open_for(config, [settings] if settings else [], decode, console)
-    require_within(find_space(config.space), budget)
+    require_within(find_space(config.space), budget, seed=config.seed)
     if not settings:
         run.write(OBJECTIVES, json.dumps(dict(proxy.objectives)))
     return Judge(proxy, objectives(run), budget)

@@ -39,7 +39,7 @@ def export(
     where: str,
     name: str,
     *,
-    limits: Mapping[str, Sequence[float]] | None = None,
+    constraints: Callable[[str], list[float]] = lambda genotype: [],
     watch: Callable[[], None] = lambda: None,
 ) -> int:
     """Add the ended trials that a study lacks; it is made if there is none.
@@ -52,7 +52,7 @@ def export(
     Args:
         where: a database's URL, or a journal file of Optuna's.
         name: of the study.
-        limits: score -> (highest,) or (lowest, highest) that candidates were to keep: Optuna's constraints.
+        constraints: how far a genotype, as JSON, lies beyond each limit; Optuna's constraints, kept where at most 0.
         watch: called after each trial that is added.
 
     Returns:
@@ -66,7 +66,7 @@ def export(
         study = _study(_storage(where), name, objectives)
         missing = _missing(study, trials)
     for trial in missing:
-        frozen = _frozen(trial, objectives, space, limits or {})
+        frozen = _frozen(trial, objectives, space, constraints(trial.genotype))
         with _told(where):
             study.add_trial(frozen)
         watch()
@@ -131,7 +131,7 @@ def _study(storage: BaseStorage, name: str, objectives: Mapping[str, Direction])
 
 
 def _frozen(
-    trial: Trial, objectives: Mapping[str, Direction], space: SearchSpace[Any], limits: Mapping[str, Sequence[float]]
+    trial: Trial, objectives: Mapping[str, Direction], space: SearchSpace[Any], excesses: list[float]
 ) -> FrozenTrial:
     params, distributions = _parameters(trial.trace, space)
     first = next(iter(objectives))
@@ -145,20 +145,11 @@ def _frozen(
         distributions=distributions,
         intermediate_values={step: report[first] for step, report in enumerate(trial.reports, 1) if first in report},
         user_attrs={name: value for name, value in scores.items() if name not in objectives} | facts,
-        system_attrs={CONSTRAINTS: excesses} if (excesses := _excesses(scores, limits)) else {},
+        system_attrs={CONSTRAINTS: excesses} if excesses else {},
     )
     assert frozen.datetime_complete is not None
     frozen.datetime_start = frozen.datetime_complete - timedelta(seconds=trial.seconds or 0)
     return frozen
-
-
-def _excesses(scores: Mapping[str, float], limits: Mapping[str, Sequence[float]]) -> list[float]:
-    """How far scores lie beyond their limits; within, and at most 0, where a limit is kept."""
-    found: list[float] = []
-    for name, bounds in limits.items():
-        if bounds and name in scores:
-            found += [scores[name] - bounds[-1], *(lowest - scores[name] for lowest in bounds[:-1])]
-    return found
 
 
 @dataclass

@@ -23,6 +23,8 @@ from nas.search.types import Trial
 
 STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
 LOCK, DRIVER = "lock", "driver"
+OBJECTIVES = "objectives.json"
+"""What a user's own proxy said its objectives are: it knows them once it is built, others by their settings."""
 _RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
 
 
@@ -94,8 +96,8 @@ class RunDirectory(Generic[C]):
             yield
 
     def discard(self) -> None:
-        """Remove what `create` wrote, for a run that could not begin."""
-        for name in (self.kind.file, ENVIRONMENT, DRIVER):
+        """Remove what was written of a run that could not begin."""
+        for name in (self.kind.file, ENVIRONMENT, OBJECTIVES, DRIVER):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

@@ -14,7 +14,7 @@ from nas.search.ranking import best
 from nas.search.run_search import driver_seed, run_search
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
-from nas.search.strategies import build_strategy
+from nas.search.strategies import BY_FIRST, build_strategy
 from nas.search.types import Direction
 from proxies.features import proposal_features
 from proxies.predictor import Ensemble
@@ -54,6 +54,10 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     )
     known = store.trials()
     console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
+    if len(config.objectives) > 1 and config.strategy.name in BY_FIRST:
+        console.print(
+            f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
+        )
     try:
         with LiveView(console, trials=config.trials, steps=proxy.steps, objectives=objectives, resumed=known) as view:
             result = run_search(

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from nas.cost import Cost
+from nas.cost import Cost, cost
 from proxies.candidate import price_candidate
 from proxies.config import ProxyConfig
 from proxies.cost import figures
-from search_spaces.choose import Sampled, SearchSpace, sample
+from search_spaces.choose import SearchSpace, sample
 from search_spaces.genotype import Genotype
 from search_spaces.ops import GenotypeError
-from search_spaces.within import approach
+from search_spaces.within import Within
 
 _LOOKED_AT = 200
 
@@ -45,6 +45,14 @@ class Limits(BaseModel):
         """How far a cost is from the limits, in parts of them, all added up; 0 within."""
         return sum(_excess(value, getattr(self, name)) for name, value in figures(price).items())
 
+    def beyond(self, price: Cost) -> list[float]:
+        """How far a cost lies beyond each bound that is given, in its unit; at most 0 where it is kept."""
+        found: list[float] = []
+        for name, value in figures(price).items():
+            bounds: tuple[float, ...] = getattr(self, name)
+            found += [value - bound for bound in bounds[-1:]] + [bound - value for bound in bounds[:-1]]
+        return found
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -60,24 +68,25 @@ class Budget:
         except GenotypeError:
             return math.inf
 
+    def beyond(self, genotype: Genotype) -> list[float]:
+        """`Limits.beyond` of what a genotype costs, whether or not this machine could build it."""
+        size = self.config
+        price = cost(genotype, size.scale, image_size=size.image_size, num_classes=self.num_classes)
+        return self.limits.beyond(price)
 
-def require_within(space: SearchSpace[Genotype], budget: Budget) -> None:
-    """Refuse limits that nothing in a space seems to keep, before any search begins.
+
+def require_within(space: SearchSpace[Genotype], budget: Budget, *, seed: int) -> None:
+    """Refuse limits that nothing in a space seems to keep, before a search of the part `Within` them begins.
 
     Raises:
         GenotypeError: with what random members cost, or why they cannot be built.
     """
-    rng = random.Random(0)
-    drawn: list[Sampled[Genotype]] = []
-    for _ in range(_LOOKED_AT):
-        drawn.append(sample(space, rng))
-        if not budget(drawn[-1].value):
-            return
-    closest = min(drawn, key=lambda member: budget(member.value))
-    if not approach(space, budget, closest, rng, tries=_LOOKED_AT)[1]:
+    if Within(space, budget, seed=seed).fits_any():
         return
-    built = [member for member in drawn if budget(member.value) < math.inf] or drawn
-    costs = [figures(price_candidate(member.value, budget.config, budget.num_classes)) for member in built]
+    rng = random.Random(seed)
+    drawn = [sample(space, rng).value for _ in range(_LOOKED_AT)]
+    built = [genotype for genotype in drawn if budget(genotype) < math.inf] or drawn
+    costs = [figures(price_candidate(genotype, budget.config, budget.num_classes)) for genotype in built]
     told = ", ".join(
         f"{name} from {min(cost[name] for cost in costs):.4g} to {max(cost[name] for cost in costs):.4g}"
         for name in costs[0]

@@ -225,7 +225,7 @@ def run_ranking(
             runner.run(loop.ask, work, loop.tell)
     except BaseException:
         with suppress(DBAPIError):
-            store.release(but=loop.left)
+            store.release(but=[*loop.left.values(), *(trial for _, trial in loop.again)])
         raise
 
 
@@ -236,19 +236,21 @@ class _Loop:
     store: Store
     watch: Callable[[Measurement, Trial], None]
     known: dict[str, Trial] = field(init=False)
-    left: set[int] = field(init=False)
-    """Trials that a driver which died left running, and that have not begun anew."""
+    left: dict[int, Trial] = field(init=False)
+    """Trials that a driver which died left running, and that have not begun anew, by number."""
     running: dict[int, tuple[Measurement, Trial]] = field(default_factory=dict)
     again: deque[tuple[Measurement, Trial]] = field(default_factory=deque)
     """What its worker died of, to be tried again."""
 
     def __post_init__(self) -> None:
         self.known = {trial.key: trial for trial in self.store.trials()}
-        self.left = {trial.number for trial in self.known.values() if not trial.state.ended}
+        self.left = {trial.number: trial for trial in self.known.values() if not trial.state.ended}
 
     def ask(self) -> Job | None:
         while self.again:
-            if job := self._job(*self.again.popleft()):
+            job = self._job(*self.again[0])
+            self.again.popleft()
+            if job:
                 return job
         for measurement in self.queue:
             known = self.known.get(row_key(self.candidates, measurement))
@@ -268,7 +270,7 @@ class _Loop:
     def _job(self, measurement: Measurement, known: Trial | None) -> Job | None:
         """Of a new trial, or of one begun anew; None where that was tried too often."""
         trial = self.store.restart(known) if known else self._create(measurement)
-        self.left.discard(trial.number)
+        self.left.pop(trial.number, None)
         self.watch(measurement, trial)
         if trial.state.ended:
             return None

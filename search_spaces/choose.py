@@ -116,8 +116,12 @@ class RandomChooser:
         return options[self.rng.randrange(len(options))]
 
 
-def _refuse(name: str, options: Sequence[T], /) -> T:
-    raise TraceError(f"the trace has no legal value for decision {name!r}; options: {list(options)[:8]}")
+def refuse(name: str, options: Sequence[T], /) -> T:
+    """A chooser for whom a trace was to say it all."""
+    raise TraceError(
+        f"the trace has no legal value for decision {name!r}; options: {list(options)[:8]}: give the space as it was "
+        "when the trace was drawn"
+    )
 
 
 def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled[K], _Recorder]:
@@ -144,9 +148,11 @@ def replay(space: SearchSpace[K], trace: Trace) -> K:
     Raises:
         TraceError: a decision is missing, illegal, or unknown to the space.
     """
-    member, _ = _run(space, trace, _refuse)
+    member, _ = _run(space, trace, refuse)
     if unknown := sorted(set(trace) - set(member.trace)):
-        raise TraceError(f"space {space.name!r} never asks for {unknown[:5]}")
+        raise TraceError(
+            f"space {space.name!r} never asks for {unknown[:5]}: give it as it was when the trace was drawn"
+        )
     return member.value
 
 

@@ -35,6 +35,10 @@ class Within(Narrowed[K]):
         self._seed = seed
         self._anchors: dict[int, Sampled[K] | None] = {}
 
+    def fits_any(self) -> bool:
+        """Whether any member that fits is found, by all that is ever tried."""
+        return next(self._fitting(random.Random(self._seed)), None) is not None
+
     def moved(self, member: Sampled[K]) -> Sampled[K]:
         """A member that fits near the one that is given; one that violates less, where none was found to fit."""
         if not self._violation(member.value):

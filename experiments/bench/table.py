@@ -54,10 +54,12 @@ class Table:
         """Read a JSON document that has `accuracy`, by key, and may have `equivalence_class`, by key.
 
         Raises:
-            UsageError: the file is no such document, or lacks some combination of digits.
+            UsageError: there is no such file, it is no such document, or lacks some combination of digits.
         """
         try:
             document = _Document.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"table: {path} cannot be read ({error.strerror}): give a JSON file") from error
         except ValidationError as error:
             raise UsageError(f"{path} is no table of accuracies: {faults(error)}") from error
         return cls.of(path.stem, document.accuracy, document.equivalence_class)

@@ -1,6 +1,7 @@
 """`nas bench strategies`: which strategy finds the best of a table soonest."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,12 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "bench", arguments)
     if asked.seeds < 2:
         raise UsageError(f"seeds: {asked.seeds} tell no spread: give at least 2")
-    if asked.noise < 0:
+    if not 0 <= asked.noise < math.inf:
         raise UsageError(f"noise: {asked.noise} is no standard deviation: give 0 or more")
     for name in asked.only:
         if name not in STRATEGIES:
             raise UsageError(f"only: {unknown('strategy', name, STRATEGIES)}")
-    names = asked.only or tuple(STRATEGIES)
+    names = tuple(dict.fromkeys(asked.only)) or tuple(STRATEGIES)
     table = Scores.read(asked.table)
     speeds, regrets = compare(table, names, asked.seeds, noise=asked.noise)
     if asked.json:

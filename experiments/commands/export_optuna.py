@@ -1,6 +1,6 @@
 """`nas export-optuna RUN --storage WHERE`: a search as an Optuna study."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from experiments.errors import UsageError
 from experiments.judging import objectives
 from experiments.optuna_study import export
 from experiments.run_directory import RunDirectory
+from nas.data.open import open_data
+from proxies.budget import Budget, Limits
+from search_spaces.genotype import Genotype
 from search_spaces.registry import find_space
 
 
@@ -41,8 +44,22 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(soft_wrap=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("exporting", total=ended)
-        space, limits = find_space(config.space), config.limits.model_dump()
-        added = export(trials, ranked_by, space, asked.storage, name, limits=limits, watch=lambda: bar.advance(task))
+        added = export(
+            trials,
+            ranked_by,
+            find_space(config.space),
+            asked.storage,
+            name,
+            constraints=_constraints(config),
+            watch=lambda: bar.advance(task),
+        )
     console.print(f"study {name!r} in {asked.storage}: {added} trials added, {ended - added} were there", markup=False)
     console.print(f"look     optuna-dashboard {asked.storage}", markup=False, highlight=False)
     return 0
+
+
+def _constraints(config: SearchConfig) -> Callable[[str], list[float]]:
+    if config.limits == Limits():
+        return lambda genotype: []
+    budget = Budget(config.limits, config.size, open_data(config.data, config.digits)[0].num_classes)
+    return lambda genotype: budget.beyond(Genotype.from_json(genotype))

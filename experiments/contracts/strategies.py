@@ -1,5 +1,6 @@
 """What every strategy promises, over any space of keyed values."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Mapping
@@ -63,8 +64,8 @@ class RouteSpace:
         steps: list[Choice] = [choose("pair", ((0, 1), (0, 2), (1, 2))), choose("only", ("this",))]
         if choose("long", (False, True)):
             steps += [choose("turn.a", (0.5, 1.0)), choose("turn.b", ("left", "right"))]
-        elif choose("short", (1, 2)) == 2:
-            steps.append(choose("turn.c", ("left", "right")))
+        else:
+            steps.append(choose(f"turn.{choose('short', range(20))}", range(9)))
         return Route(tuple(steps))
 
 
@@ -82,7 +83,7 @@ def task(
 def judge(number: int, candidate: Candidate) -> Trial:
     """A trial as a search would tell of it: every seventh fails, every fifth is stopped early."""
     state = State.failed if number % 7 == 6 else State.stopped if number % 5 == 4 else State.finished
-    scores = {"ap": sum(map(int, candidate.key)) / 10}
+    scores = {"ap": sum(choice for choice in candidate.trace.values() if isinstance(choice, int | float)) / 10}
     return Trial(number, state, candidate.key, candidate.trace, "{}", 0, (scores,), 1.0)
 
 
@@ -185,12 +186,13 @@ def _survives_failures(build: Build) -> None:
 
 def _resumes(build: Build) -> None:
     """Stopped anywhere and rebuilt from the store, it asks for what it would have asked for."""
-    for stop in (0, 1, 5, 13, 30, 180):
+    spaces: tuple[SearchSpace[Keyed], ...] = BagSpace(), RouteSpace()
+    for space, stop in itertools.product(spaces, (0, 1, 5, 13, 30, 60, 180)):
         store = Store("sqlite://")
-        unbroken = build(task())
+        unbroken = build(task(space))
         for _ in range(stop):
             _remember(store, unbroken)
-        resumed = build(task(asked=store.asked))
+        resumed = build(task(space, asked=store.asked))
         for trial in store.history():
             resumed.tell(trial)
         if drive(resumed, 20) != drive(unbroken, 20):

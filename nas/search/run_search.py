@@ -92,7 +92,7 @@ def run_search(
                 runner.run(loop.ask, work, loop.tell)
         except BaseException:
             with suppress(DBAPIError):
-                store.release(but=[trial.number for trial in loop.orphans])  # whose attempts were others' or a worker's
+                store.release(but=loop.orphans)  # whose attempts were others' or a worker's
             raise
     return Result(best(store.trials(), wanted), loop.exhausted)
 
@@ -162,7 +162,8 @@ class _Loop:
     def tell(self, report: Report) -> bool:
         begun = self.active[report.number]
         if report.died and begun.attempts < MOST_ATTEMPTS:
-            self.orphans.append(self.active.pop(report.number))
+            self.orphans.append(begun)
+            del self.active[report.number]
             return True
         if report.died:
             report = replace(report, error=f"{report.error} ({begun.attempts} attempts)")
@@ -198,11 +199,15 @@ class _Loop:
 
     def _restarted(self) -> Trial | None:
         while self.orphans:
-            with suppress(NotRunning):  # another driver was faster, or its own has come back
-                trial = self.store.restart(self.orphans.popleft())
-                if not trial.state.ended:
-                    return trial
-                self._learn(trial)
+            try:
+                trial = self.store.restart(self.orphans[0])
+            except NotRunning:  # another driver was faster, or its own has come back
+                self.orphans.popleft()
+                continue
+            self.orphans.popleft()  # not before it is counted: see `release`
+            if not trial.state.ended:
+                return trial
+            self._learn(trial)
         return None
 
     def _new_trial(self) -> Trial | None:

@@ -242,6 +242,14 @@ class Judge:
             yield {"ap": float(len(genotype.nodes) + step + seed)}
 
 
+class Timed(Judge):
+    """Measures a time beside its scores, which is never the same."""
+
+    def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
+        for scores in super().evaluate(genotype, seed=seed, device=device):
+            yield {**scores, "latency_ms": float(next(COUNT))}
+
+
 class Silent(Judge):
     """Has nothing to say at its second step."""
 

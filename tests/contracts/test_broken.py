@@ -14,6 +14,7 @@ from breakers import (
     Made,
     Pair,
     Random,
+    Timed,
     constant,
     corner,
     counts,
@@ -57,6 +58,10 @@ def test_what_keeps_every_promise_is_told_so(kind: str) -> None:
     ]
     contract, _ = CONTRACTS[kind]
     assert list(outcomes(contract, subject)) == [Outcome(promise) for promise in contract]
+
+
+def test_a_measured_time_may_differ() -> None:
+    assert list(outcomes(PROXY, Timed({"ap": "max"}))) == [Outcome(promise) for promise in PROXY]
 
 
 @pytest.mark.parametrize(

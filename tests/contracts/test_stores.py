@@ -231,8 +231,9 @@ def test_a_trial_left_in_peace_is_no_attempt(reopen: Open) -> None:
     add(store, "a")
     add(store, "b")
     for _ in range(5):
-        store.restart(store.running()[0])
-        store.release(but=[1])
+        dead = store.running()
+        store.restart(dead[0])
+        store.release(but=dead)
     assert [trial.attempts for trial in store.running()] == [1, 1]
 
 

@@ -12,7 +12,7 @@ from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace
 from nas.cost import cost
 from nas.search.strategies import STRATEGIES, StrategyConfig, Task, build_strategy
 from nas.search.types import Candidate, State, Strategy, Trial
-from proxies.budget import Budget, Limits
+from proxies.budget import Budget, Limits, require_within
 from proxies.short_train import ShortTrainConfig
 from search_spaces.choose import SearchSpace, crossover, follow, mutate, neighbours, replay, sample
 from search_spaces.genotype import Genotype, Scale
@@ -80,8 +80,9 @@ def test_resumes_from_a_store(name: str) -> None:
     STRATEGY["resumes from a store as if it had never stopped"](build)
 
 
-def ten_at_most(bag: object) -> float:
-    return max(0, sum(map(int, bag.key())) - 10)  # type: ignore[attr-defined]
+def ten_at_most(member: object) -> float:
+    """By the digits of its key."""
+    return max(0, sum(int(sign) for sign in member.key() if sign.isdigit()) - 10)  # type: ignore[attr-defined]
 
 
 @every_strategy
@@ -96,6 +97,16 @@ def test_where_nothing_fits_it_still_proposes(violation: Callable[[object], floa
     space = BagSpace(length=2, base=2)
     strategy = make("random", Within(space, violation, seed=0))
     assert all(replay(space, proposal.trace).key() == proposal.key for proposal in (strategy.ask() for _ in range(5)))
+
+
+@pytest.mark.parametrize("drawn", [1, 3, 4])
+def test_limits_that_a_search_can_keep_are_not_refused(drawn: int) -> None:
+    """What one member costs, give or take two parts in a thousand: a few hundred tries would not find any."""
+    space = SPACES["spinenet"]
+    found = cost(sample(space, random.Random(drawn)).value, WIDE.scale, image_size=WIDE.image_size, num_classes=10)
+    near = {"gmacs": found.macs / 1e9, "mparams": found.parameters / 1e6}
+    limits = Limits.model_validate({name: (0.998 * value, 1.002 * value) for name, value in near.items()})
+    require_within(space, Budget(limits, WIDE, 10), seed=0)
 
 
 def test_whatever_is_done_to_a_part_stays_within_it() -> None:

@@ -36,6 +36,13 @@ def test_a_search_by_cost_runs_in_the_pool_and_goes_on(folder: Path) -> None:
     assert len({t["key"] for t in after}) == 16
 
 
+@pytest.mark.parametrize(("strategy", "told"), [("evolution", True), ("nsga2", False)])
+def test_a_strategy_that_knows_one_objective_says_so(folder: Path, strategy: str, told: bool) -> None:
+    flags = ("--by", "cost", *SMALL, "--runner", "local", "--objectives", "mparams", "gmacs", "--trials", "1")
+    said = nas("search", *flags, "--strategy.name", strategy, "--out", f"by {strategy}", cwd=folder).stdout
+    assert (f"{strategy} searches by mparams alone" in said) == told
+
+
 def test_a_search_by_zero_cost_ranks_by_its_first_score(folder: Path) -> None:
     flags = ("--by", "zero_cost", "--zero-cost.scores", "entropy", "synflow", "--zero-cost.batch-size", "2")
     nas("search", *flags, *SMALL, "--runner", "local", "--trials", "3", "--space", "dsa", "--out", "zero", cwd=folder)

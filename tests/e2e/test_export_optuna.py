@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from experiments.config import SearchConfig
 from experiments.errors import UsageError
 from experiments.optuna_study import export
 from experiments.run_directory import RunDirectory
+from nas.cost import cost
 from nas.search.ranking import pareto_front
 from nas.search.store import Store
 from nas.search.types import Direction, State, Trial
+from proxies.budget import Limits
 from search_spaces.choose import Chooser, TraceError, sample
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
@@ -189,14 +191,24 @@ def test_any_decision_finds_a_form_that_optuna_can_hold(tmp_path: Path) -> None:
 
 
 def test_limits_become_constraints(tmp_path: Path) -> None:
-    """In the list that the dashboard reads as well: at most 0 where a limit is kept."""
+    """Of failed trials and of what no proxy scores, too, in the list that the dashboard reads: at most 0 within."""
+    limits = Limits(gmacs=(0.03, 0.044), peak_memory_mib=(9.0,))
+    run = RunDirectory.create(SearchConfig(out=tmp_path / "run", limits=limits), "digits")
+    fill(run.store())
+    nas("export-optuna", "run", "--storage", "sqlite:///optuna.db", cwd=tmp_path)
+    size = run.config().proxy
+    for trial in study_in(f"sqlite:///{tmp_path}/optuna.db").trials:
+        genotype = Genotype.from_json(trial.user_attrs["genotype"])
+        price = cost(genotype, size.scale, image_size=size.image_size, num_classes=10)
+        gmacs, mib = price.macs / 1e9, price.peak_memory / 2**20
+        assert trial.system_attrs["constraints"] == pytest.approx([gmacs - 0.044, 0.03 - gmacs, mib - 9])
+
+
+def test_the_best_trial_keeps_its_constraints(tmp_path: Path) -> None:
     where = str(tmp_path / "optuna.log")
-    trials = [trial(n, {"layers": ()}, ap=n, gmacs=gmacs) for n, gmacs in enumerate((0.4, 0.5, 0.7))]
-    export(trials, ONE, Mixed(), where, "mixed", limits={"gmacs": (0.45, 0.6), "mparams": (1.0,), "ap": ()})
+    trials = [replace(trial(n, {"layers": ()}, ap=n), genotype=f"{n}") for n in range(3)]
+    export(trials, ONE, Mixed(), where, "mixed", constraints=lambda genotype: [float(genotype) - 1])
     study = study_in(optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(where)), "mixed")
-    assert [t.system_attrs["constraints"] for t in study.trials] == [
-        pytest.approx(excess) for excess in ([-0.2, 0.05], [-0.1, -0.05], [0.1, -0.25])
-    ]
     assert study.best_trial.user_attrs["trial"] == 1
 
 

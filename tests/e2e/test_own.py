@@ -34,6 +34,11 @@ class MySpace:
         return resnet_fpn(depth, fuse=fuse, bottom_up=choose("up", (False, True)))
 
 
+class Deeper(MySpace):
+    def build(self, choose: Chooser, /) -> Genotype:
+        return resnet_fpn(choose("depth", (101, 152)))
+
+
 @dataclass(frozen=True)
 class Word:
     letters: str
@@ -141,6 +146,23 @@ def test_a_search_of_ones_own_goes_on_and_is_looked_at(place: Path) -> None:
     assert "nas resume local" in nas("inspect", "local", cwd=place, code=2).stderr
     nas("resume", "local", cwd=place)
     nas("export-optuna", "local", "--storage", "optuna.log", cwd=place)
+
+
+def test_a_score_that_ones_own_proxy_does_not_tell_leaves_no_run_behind(place: Path) -> None:
+    how = ("--by", "my_things:fewest_nodes", "--objectives", "noodes", "--out", "mistaken")
+    assert "did you mean 'nodes'" in nas("search", *how, *SMALL, cwd=place, code=2).stderr
+    assert not (place / "mistaken").exists()
+
+
+@pytest.mark.parametrize("strategy", ["guided", "tpe"])
+def test_a_space_that_has_changed_since_is_told_of(place: Path, strategy: str) -> None:
+    how = ("--space", "my_things:MySpace", "--by", "my_things:fewest_nodes", "--strategy.name", strategy)
+    nas("search", *how, *SMALL, "--runner", "local", "--trials", "4", "--out", strategy, cwd=place)
+    config = json.loads((place / strategy / "config.json").read_text())
+    (place / strategy / "config.json").write_text(json.dumps({**config, "space": "my_things:Deeper", "trials": 6}))
+    assert "no legal value for decision 'depth'" in nas("resume", strategy, cwd=place, code=2).stderr
+    export = ("export-optuna", strategy, "--storage", f"{strategy}.log")
+    assert "export with the space as it was searched" in nas(*export, cwd=place, code=2).stderr
 
 
 def test_workers_of_the_pool_import_it(place: Path) -> None:

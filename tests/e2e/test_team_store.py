@@ -43,7 +43,7 @@ def test_the_same_command_joins(team: Path) -> None:
 
 
 def test_another_search_is_refused_and_leaves_no_run_behind(team: Path) -> None:
-    flags = ("--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "other", "--concurrent", "7")
+    flags = ("--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "other", "--time-limit", "77")
     told = nas("search", *flags, "--seed", "1", "--strategy.name", "random", *TINY, cwd=team, code=2).stderr
     assert "study 'boxes' is another search: seed is 0 there, 1 here; strategy.name is" in told
     assert not (team / "other").exists()

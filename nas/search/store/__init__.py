@@ -1,4 +1,4 @@
-"""Where trials live: one row each, in an SQLite file by default, in any database SQLAlchemy reaches by URL.
+"""Where trials live: one row each, in an SQLite file by default, in PostgreSQL by URL.
 
 The store is the truth of a search. Whatever else a search remembers (a strategy's population, a scheduler's
 rungs) is rebuilt from it, so a driver may die at any moment and lose nothing but the trials that were running.
@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, select
 from sqlalchemy.exc import IntegrityError
 
 from nas.search.store import rows
@@ -34,7 +34,7 @@ class Store:
     what was written then is there exactly once.
 
     Args:
-        url: any SQLAlchemy URL; without `://`, the path of an SQLite file, made if there is none.
+        url: of SQLite or PostgreSQL; without `://`, the path of an SQLite file, made if there is none.
         study: which of the database's studies; made if there is none.
         report_every: seconds between writes of a running trial's reports, for those who look on. All are written when
             it ends; a trial cut short starts anew, so that none is missed.
@@ -214,15 +214,14 @@ class Store:
         error = f"its driver died {trial.attempts} times while it ran"
         return self.end(trial.number, State.failed, seconds=0.0, error=error)
 
-    def release(self, *, but: Collection[int]) -> None:
-        """Leave this driver's running trials, `but` these, to whoever begins them anew: no attempt, as nothing died.
+    def release(self, *, but: Collection[Trial]) -> None:
+        """Leave this driver's running trials to whoever begins them anew: no attempt, as nothing died.
 
-        Does not wait for the database: where it is away, they count.
+        Does not wait for the database: where it is away, they count. So do attempts that did die: `but` these, as they
+        were read last.
         """
-        theirs = trials.c.study == self.study, trials.c.slot == self.slot, trials.c.state == State.running.value
-        uncounted = update(trials).where(*theirs, trials.c.number.not_in(but))
         with self._database.writing.begin() as connection:
-            connection.execute(uncounted.values(attempts=trials.c.attempts - 1))
+            rows.uncount(connection, self.study, self.slot, but)
 
     def repeat(self, number: int, trace: Trace) -> Trial:
         """Record that a strategy proposed the key of trial `number` again, by way of `trace`.

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 
 from nas.search.store import schema
 from nas.search.store.errors import DamagedRow, StoreError, damaged
@@ -33,6 +33,7 @@ _POSTGRES: dict[str, str | int] = {
     "options": f"-c lock_timeout={5 * _LOCKED_MS} -c idle_in_transaction_session_timeout={5 * _LOCKED_MS}",
 }
 """How to connect to PostgreSQL, where the URL says nothing else."""
+_PSYCOPG = "postgresql+psycopg"
 _POSTGRES_DISK_FULL, _POSTGRES_IDLE = "53100", "25P03"
 _LOG = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def open_database(url: str) -> Database:
     """Open or create a store's database; one of an earlier release is brought up to date.
 
     Args:
-        url: any SQLAlchemy URL; without `://`, the path of an SQLite file.
+        url: as `parse_url` reads it.
 
     Raises:
         StoreError: the URL makes no sense, the file is damaged or no store, or a later release wrote it.
@@ -117,11 +118,10 @@ def open_database(url: str) -> Database:
     place = target.database or "memory" if _is_sqlite(target) else target.render_as_string(hide_password=True)
     try:
         engine = create_engine(target, connect_args=_settings(target))
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        how = ": `pip install 'fusion-nas[postgres]'`" if target.get_backend_name() == "postgresql" else ""
-        raise StoreError(f"store {place}: no driver for {target.drivername!r} is installed{how}") from error
+    except ModuleNotFoundError as error:
+        raise StoreError(f"store {place}: psycopg is not installed: `pip install 'fusion-nas[postgres]'`") from error
     if not engine.dialect.update_returning:
-        raise StoreError(f"store {place}: {engine.dialect.name} cannot UPDATE ... RETURNING; PostgreSQL and SQLite can")
+        raise StoreError(f"store {place}: this SQLite cannot UPDATE ... RETURNING: it takes 3.35 or newer")
     database = Database(place, engine, engine.execution_options(), engine.execution_options())
     if _is_sqlite(target):
         event.listen(engine, "connect", _prepare_sqlite)
@@ -134,6 +134,9 @@ def open_database(url: str) -> Database:
 def parse_url(url: str) -> URL:
     """The URL of a store; SQLite's with an absolute path, so that it holds in any directory.
 
+    Args:
+        url: SQLAlchemy's, of SQLite or of PostgreSQL by psycopg; without `://`, the path of an SQLite file.
+
     Raises:
         StoreError: it is none.
     """
@@ -143,7 +146,13 @@ def parse_url(url: str) -> URL:
         raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
     # which driver the first names depends on SQLAlchemy's release; the second is what many hosts write
     if target.drivername in ("postgresql", "postgres"):
-        return target.set(drivername="postgresql+psycopg")
+        return target.set(drivername=_PSYCOPG)
+    # what is known of time-outs and of errors that pass is known of these
+    if target.drivername not in ("sqlite", "sqlite+pysqlite", _PSYCOPG):
+        raise StoreError(
+            f"a store lies in SQLite, or in PostgreSQL by psycopg, and not in {target.drivername!r}: "
+            "write sqlite:///FILE or postgresql://HOST/DATABASE"
+        )
     if _is_sqlite(target) and target.database and not target.database.startswith((":", "file:")):
         return target.set(database=str(Path(target.database).expanduser().resolve()))
     return target
@@ -154,7 +163,7 @@ def in_memory(url: URL) -> bool:
 
 
 def _settings(url: URL) -> dict[str, str | int]:
-    if url.drivername != "postgresql+psycopg":
+    if _is_sqlite(url):
         return {}
     return {name: value for name, value in _POSTGRES.items() if name not in url.query}
 

@@ -1,11 +1,11 @@
 """Trials as rows of a store's tables, and back."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, cast, null, select, union_all, update
+from sqlalchemy import Connection, Row, Select, Text, cast, null, or_, select, union_all, update
 
 from nas.search.store.errors import DamagedRow, NotRunning, StoreError, TakenOver
 from nas.search.store.schema import repeats, trials
@@ -95,6 +95,13 @@ def change_running(
     if known and attempt_of(found) != attempt_of(known):
         raise TakenOver(f"{name} was begun anew by the driver in slot {found.slot} (attempt {found.attempts})")
     raise NotRunning(f"{name} has ended ({found.state}): it cannot change any more")
+
+
+def uncount(connection: Connection, study: str, slot: int, but: Collection[Trial]) -> None:
+    """Take the last attempt off a driver's running trials, but those that are still as they were read."""
+    theirs = trials.c.study == study, trials.c.slot == slot, trials.c.state == State.running.value
+    others = (or_(trials.c.number != trial.number, trials.c.attempts != trial.attempts) for trial in but)
+    connection.execute(update(trials).where(*theirs, *others).values(attempts=trials.c.attempts - 1))
 
 
 def _trace(text: str) -> Trace:

@@ -20,7 +20,7 @@ from nas.search.types import Direction, Predictor, Strategy
 from search_spaces.choose import SearchSpace
 from search_spaces.importing import build_own, imported, is_import_path
 
-__all__ = ["STRATEGIES", "StrategyConfig", "Task", "build_own_strategy", "build_strategy"]
+__all__ = ["BY_FIRST", "STRATEGIES", "StrategyConfig", "Task", "build_own_strategy", "build_strategy"]
 
 
 class StrategyConfig(BaseModel):
@@ -30,9 +30,9 @@ class StrategyConfig(BaseModel):
 
     name: str = "guided"
     """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy, which is called
-    with this and with a Task."""
+    with this and with a Task. By several objectives search guided and nsga2, and by the first one the others."""
     population: PositiveInt = 16
-    """evolution: how many of the latest trials may become parents."""
+    """evolution: how many of the latest trials may become parents; nsga2: how many trials make a generation."""
     tournament: PositiveInt = 8
     """evolution: how many of them compete to be the parent."""
     crossover: NonNegativeFloat = Field(0.0, le=1)
@@ -48,8 +48,10 @@ class StrategyConfig(BaseModel):
             imported(self.name)
         elif self.name not in STRATEGIES:
             raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
-        if self.tournament > self.population:
+        if self.name == "evolution" and self.tournament > self.population:
             raise ValueError(f"a tournament of {self.tournament} needs a population of as many, not {self.population}")
+        if self.name == "nsga2" and self.population < 2:
+            raise ValueError("a population of 1 has nobody to cross with: give nsga2 at least 2")
         return self
 
 
@@ -108,7 +110,7 @@ def _tpe(config: StrategyConfig, task: Task) -> Strategy:
 def _nsga2(config: StrategyConfig, task: Task) -> Strategy:
     from nas.search.strategies.optuna_samplers import Nsga2
 
-    return Nsga2(task.space, task.objectives, seed=task.seed, asked=task.asked)
+    return Nsga2(task.space, task.objectives, seed=task.seed, asked=task.asked, population=config.population)
 
 
 def _controller(config: StrategyConfig, task: Task) -> Strategy:
@@ -129,6 +131,8 @@ STRATEGIES: Mapping[str, Factory] = MappingProxyType(
         "controller": _controller,
     }
 )
+BY_FIRST = frozenset({"evolution", "local", "tpe", "controller"})
+"""Those that search by the first objective alone, however many there are."""
 
 
 def build_strategy(

@@ -69,8 +69,7 @@ class Controller:
         self._policy.begin()
 
         def choose(name: str, options: Sequence[T], /) -> T:
-            self._know(name, len(options))
-            return options[self._policy.decide(name, rng)]
+            return options[self._policy.decide(name, len(options), rng)]
 
         return candidate(record(self._space, choose))
 
@@ -79,16 +78,13 @@ class Controller:
         if score is None:
             return
         numbers = numbered(self._space, trial.trace)
+        # known from here on and not from when they are asked for: whoever replays the tells has to learn the same
         for name, (_, count) in numbers.items():
-            self._know(name, count)
+            self._optimizer.param_groups[0]["params"].extend(self._policy.know(name, count))
         self._told.append(([(name, number) for name, (number, _) in numbers.items()], score[0]))
         if len(self._told) == self._batch:
             self._learn()
             self._told.clear()
-
-    def _know(self, name: str, count: int) -> None:
-        if added := self._policy.know(name, count):
-            self._optimizer.param_groups[0]["params"].extend(added)
 
     def _learn(self) -> None:
         advantages = torch.tensor([self._advantage(score) for _, score in self._told])[:, None]
@@ -113,7 +109,8 @@ class Controller:
 class _Policy(nn.Module):
     """What the LSTM has been told of the decisions so far, and how likely it takes which option next.
 
-    Every decision has an embedding and a row of the output layer for each of its options, made when it is first met.
+    Every decision has an embedding and a row of the output layer for each of its options. Those of the decisions it was
+    told of are kept and learn; until then they are drawn when they are needed.
     """
 
     def __init__(self, seed: int) -> None:
@@ -126,14 +123,11 @@ class _Policy(nn.Module):
         self.rows: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
 
     def know(self, name: str, count: int) -> list[nn.Parameter]:
-        """The weights of a decision with so many options, if it is a new one."""
+        """The weights of a decision with so many options from now on, if it is a new one."""
         if name in self.rows:
             return []
-        embedding, head = (nn.Parameter(torch.empty(count, UNITS)) for _ in range(2))
-        self._draw(embedding, f"{name}/embedding")
-        self._draw(head, f"{name}/head")
-        self.rows[name] = embedding, head
-        return [embedding, head]
+        self.rows[name] = self._new(name, count)
+        return [*self.rows[name]]
 
     def begin(self) -> None:
         """Forget the decisions taken."""
@@ -141,9 +135,9 @@ class _Policy(nn.Module):
         self._state: tuple[Tensor, Tensor] | None = None
 
     @torch.no_grad()
-    def decide(self, name: str, rng: random.Random) -> int:
-        """Take the next decision: the number of an option."""
-        embedding, head = self.rows[name]
+    def decide(self, name: str, count: int, rng: random.Random) -> int:
+        """Take the next decision: the number of one of so many options."""
+        embedding, head = self.rows.get(name) or self._new(name, count)
         output, self._state = self.lstm(self._input, self._state)
         odds = (head @ output[0, 0]).softmax(0).tolist()
         number = rng.choices(range(len(odds)), odds)[0]
@@ -171,6 +165,12 @@ class _Policy(nn.Module):
         logs = (outputs @ heads.T).masked_fill(~legal, -torch.inf).log_softmax(-1)
         entropy = -(logs.exp() * logs.masked_fill(~legal, 0.0)).sum() / (picked != nothing).sum()
         return logs.gather(-1, picked[..., None])[..., 0], entropy
+
+    def _new(self, name: str, count: int) -> tuple[nn.Parameter, nn.Parameter]:
+        embedding, head = (nn.Parameter(torch.empty(count, UNITS)) for _ in range(2))
+        self._draw(embedding, f"{name}/embedding")
+        self._draw(head, f"{name}/head")
+        return embedding, head
 
     def _draw(self, weight: Tensor, name: str) -> None:
         """Weights depend on the seed and their name, not on when they are made."""

@@ -1,5 +1,6 @@
 """Local search: climb from a random member to better neighbours, and begin again on every summit."""
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 
@@ -23,8 +24,10 @@ class LocalSearch:
         self._objectives = objectives
         self._seed = seed
         self._turns = Turns(seed, asked)
-        self._height: float | None = None
-        """Score of the member whose neighbours are tried; None before a climb has begun."""
+        self._height = -math.inf
+        """Score of the member whose neighbours are tried."""
+        self._on_summit = True
+        """Nothing around it is left to ask for, so that the next member from elsewhere begins a climb, however low."""
         self._around: Iterator[Sampled[Storable]] = iter(())
         """The neighbours that have not been looked at yet."""
         self._open: dict[str, Candidate] = {}
@@ -45,19 +48,17 @@ class LocalSearch:
     def tell(self, trial: Trial) -> None:
         self._running.discard(trial.key)
         self._known.add(trial.key)
-        self._open.pop(trial.key, None)
+        elsewhere = self._open.pop(trial.key, None) is None
         score = merit(trial, self._objectives)
-        if score is not None and (self._height is None or score[0] > self._height):
+        if score is not None and (score[0] > self._height or (self._on_summit and elsewhere)):
             self._height = score[0]
             self._moves += 1
             self._around = neighbours(self._space, trial.trace, random.Random(f"{self._seed}/move/{self._moves}"))
             self._known = {trial.key}
             self._open = {}
         # decided here and not when asked: whoever replays the tells has to come to the same summits
-        if not self._open:
-            self._look()
-        if not self._open:
-            self._height = None
+        # what is running may never be told of, as it was turned away: it keeps nobody on a summit
+        self._on_summit = self._open.keys() <= self._running and self._look() is None
 
     def _look(self) -> Candidate | None:
         """Look at one neighbour more, unless it is told of or running."""

@@ -5,6 +5,7 @@ as the space is built (define-by-run). Studies lie in memory and are brought up 
 proposal has a sampler of its own seed: so there is no state that a replay of the tells would not give back.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, TypeVar
 
@@ -36,16 +37,15 @@ BEST = 25
 """How many trials Optuna's TPE holds for good ones, at most (`default_gamma`)."""
 LATEST = 75
 """TPE looks at the latest so many other trials at least, and at less than twice as many."""
-POPULATION = 50
-"""NSGA-II's, Optuna's default."""
 
 
 class Tpe:
     """Take decisions that the good trials have and others have not (Bergstra et al. 2011; Optuna's `TPESampler`).
 
     The first objective decides. Trials stopped early count with their last scores; failed and running ones are not
-    looked at. Nor are all others: good are the best `BEST` at most, whenever they were told, and what is not good is
-    told from the latest trials, so that a proposal takes as long after 10,000 trials as after a few hundred.
+    looked at. Nor are all others: good are the best of all that were told, as many as Optuna takes for good, and what
+    is not good is told from the latest trials, so that a proposal takes as long after 10,000 trials as after a few
+    hundred.
     """
 
     def __init__(
@@ -65,7 +65,8 @@ class Tpe:
     def ask(self) -> Candidate:
         seed = self._turns.next().getrandbits(32)
         self._catch_up()
-        return _propose(self._space, self._study, _TpeSampler(_common(self._decisions), seed))
+        good = min(math.ceil(0.1 * len(self._told)), BEST)
+        return _propose(self._space, self._study, _TpeSampler(_common(self._decisions), good, seed))
 
     def tell(self, trial: Trial) -> None:
         if (values := merit(trial, self._objectives)) is not None:
@@ -94,14 +95,24 @@ class Nsga2:
     Trials stopped early count with their last scores; failed ones take no part. A trial belongs to the generation that
     is open when it is told of, and a proposal looks at the parents of its generation alone. Decisions that not all of
     them have are random, as they are in Optuna.
+
+    Args:
+        population: trials of a generation, 2 or more. Optuna's default serves searches of hundreds of trials.
     """
 
     def __init__(
-        self, space: SearchSpace[Storable], objectives: Mapping[str, Direction], *, seed: int, asked: int = 0
+        self,
+        space: SearchSpace[Storable],
+        objectives: Mapping[str, Direction],
+        *,
+        seed: int,
+        asked: int = 0,
+        population: int = 50,
     ) -> None:
         self._space = space
         self._objectives = objectives
         self._turns = Turns(seed, asked)
+        self._population = population
         self._study = _study(len(objectives))
         self._traces: dict[int, Trace] = {}
         """Of the parents and of their generation, by number."""
@@ -115,7 +126,7 @@ class Nsga2:
             if not parent.params:
                 decisions = _parameters(self._space, self._traces[parent.number])
                 parent.params, parent.distributions = decisions["params"], decisions["distributions"]
-        return _propose(self._space, self._study, _Nsga2Sampler(self._parents, seed))
+        return _propose(self._space, self._study, _Nsga2Sampler(self._population, self._parents, seed))
 
     def tell(self, trial: Trial) -> None:
         if (values := merit(trial, self._objectives)) is None:
@@ -125,18 +136,19 @@ class Nsga2:
         self._traces[self._told] = trial.trace
         self._told += 1
         self._generation.append(member)
-        if len(self._generation) == POPULATION:
-            sampler = _Nsga2Sampler(self._parents, 0, self._generation)
+        if len(self._generation) == self._population:
+            sampler = _Nsga2Sampler(self._population, self._parents, 0, self._generation)
             self._parents = sampler.select_parent(self._study, 1)
             self._generation = []
             self._traces = {parent.number: self._traces[parent.number] for parent in self._parents}
 
 
 class _TpeSampler(TPESampler):
-    """TPE, told which decisions all trials have: it finds that out in most of the time it takes."""
+    """TPE, told how many trials are good, and which decisions all have: finding that out took most of its time."""
 
-    def __init__(self, common: Distributions, seed: int) -> None:
+    def __init__(self, common: Distributions, good: int, seed: int) -> None:
         super().__init__(seed=seed, multivariate=True, constant_liar=False)
+        self._gamma = lambda known: good  # as an argument, it is deprecated
         self._common = common
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:
@@ -146,8 +158,10 @@ class _TpeSampler(TPESampler):
 class _Nsga2Sampler(NSGAIISampler):
     """NSGA-II, told what it would look up among all trials of a study."""
 
-    def __init__(self, parents: Sequence[FrozenTrial], seed: int, generation: Sequence[FrozenTrial] = ()) -> None:
-        super().__init__(population_size=POPULATION, seed=seed)
+    def __init__(
+        self, population: int, parents: Sequence[FrozenTrial], seed: int, generation: Sequence[FrozenTrial] = ()
+    ) -> None:
+        super().__init__(population_size=population, seed=seed)
         self._parents = list(parents)
         self._members = list(generation)
 

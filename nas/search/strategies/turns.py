@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from nas.search.types import Candidate, Storable
-from search_spaces.choose import Choice, Sampled, SearchSpace, Trace
+from search_spaces.choose import Choice, Sampled, SearchSpace, Trace, refuse
 
 T = TypeVar("T", bound=Choice)
 
@@ -29,10 +29,16 @@ def candidate(member: Sampled[Storable]) -> Candidate:
 
 
 def numbered(space: SearchSpace[Storable], trace: Trace) -> dict[str, tuple[int, int]]:
-    """Every decision of a trace, in the order they are asked for: the number of the option taken, and of how many."""
+    """Every decision of a trace, in the order they are asked for: the number of the option taken, and of how many.
+
+    Raises:
+        TraceError: the space has changed since.
+    """
     numbers: dict[str, tuple[int, int]] = {}
 
     def choose(name: str, options: Sequence[T], /) -> T:
+        if trace.get(name) not in options:
+            refuse(name, options)
         number = list(options).index(trace[name])  # type: ignore[arg-type]
         numbers[name] = number, len(options)
         return options[number]

@@ -50,6 +50,12 @@ def test_a_fault_costs_its_trial_only(batch: int, capfd: pytest.CaptureFixture[s
     assert capfd.readouterr() == ("", ""), "what a person sees is the caller's business"
 
 
+def test_a_job_that_eats_up_its_process_s_memory_fails_alone() -> None:
+    ends = Journal(["limit", "", ""]).run(PoolRunner(workers=1), misbehave)
+    assert (ends[0].state, ends[0].error) == (State.failed, "out of memory")
+    assert [ends[n].state for n in (1, 2)] == [State.finished] * 2
+
+
 def test_a_hang_where_no_signal_reaches_costs_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_runner, "GRACE_S", 0.2)
     ends = Journal(["hang in native code", "", ""]).run(PoolRunner(workers=1, time_limit=0.3), misbehave)

@@ -1,6 +1,7 @@
 """Files that are no stores."""
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,25 +79,32 @@ def test_reports_may_wait_but_are_all_there_when_their_trial_ends(tmp_path: Path
 @pytest.mark.parametrize(
     ("url", "says"),
     [
+        ("mysql://host/study", r"not in 'mysql': write sqlite:///FILE or postgresql://HOST/DATABASE$"),
         (
-            "mysql+nobodys://host/study",
-            r"store mysql\+nobodys://host/study: no driver for 'mysql\+nobodys' is installed$",
+            "postgresql+psycopg2://me:secret@host/study",
+            r"^a store lies in SQLite, or in PostgreSQL by psycopg, and not in",
         ),
-        ("postgresql+nobodys://host/study", r"is installed: `pip install 'fusion-nas\[postgres\]'`$"),
+        ("postgresql+asyncpg://host/study", r"not in 'postgresql\+asyncpg': write "),
         (
             "postgres://127.0.0.1:1/study",
             r"postgresql\+psycopg://127\.0\.0\.1:1/study cannot be opened as a store .*connection",
         ),
     ],
 )
-def test_a_database_out_of_reach_is_told_of(url: str, says: str) -> None:
+def test_a_database_that_does_not_serve_is_told_of(url: str, says: str) -> None:
     with pytest.raises(StoreError, match=says):
         Store(url)
+
+
+def test_a_driver_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"psycopg is not installed: `pip install 'fusion-nas\[postgres\]'`$"):
+        Store("postgresql://host/study")
 
 
 def test_a_database_that_cannot_return_what_it_changed_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SQLiteDialect, "update_returning", False)
-    with pytest.raises(StoreError, match=r"sqlite cannot UPDATE \.\.\. RETURNING; PostgreSQL and SQLite can"):
+    with pytest.raises(StoreError, match=r"this SQLite cannot UPDATE \.\.\. RETURNING: it takes 3\.35"):
         Store(str(tmp_path / "study.db"))

@@ -2,16 +2,18 @@
 
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from optuna.samplers._tpe import sampler
 from toys import OBJECTIVES, DigitSpace
 
 from nas.search.ranking import pareto_front
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.strategies.controller import Controller
-from nas.search.strategies.optuna_samplers import BEST, LATEST, POPULATION, Tpe
+from nas.search.strategies.optuna_samplers import BEST, LATEST, Tpe
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
 
 SPACE = DigitSpace(length=4, base=4)
@@ -70,6 +72,35 @@ def test_local_search_gives_every_worker_another_neighbour() -> None:
     assert apart(strategy.ask(), around[7]) == 1
 
 
+@pytest.mark.parametrize("lost", [1, 4])
+def test_local_search_leaves_a_summit_with_proposals_that_were_never_told_of(lost: int) -> None:
+    """They were turned away, or run for ever."""
+    strategy = build("local")
+    centre = strategy.ask()
+    tell(strategy, centre, 0.0)
+    for number in range(12):
+        worse = strategy.ask()
+        assert apart(worse, centre) == 1
+        if number >= lost:
+            tell(strategy, worse, -1.0)
+    restart = strategy.ask()
+    tell(strategy, restart, -5.0)
+    assert apart(strategy.ask(), restart) == 1
+
+
+def test_a_late_neighbour_is_no_place_to_begin_at() -> None:
+    strategy = build("local")
+    centre = strategy.ask()
+    tell(strategy, centre, 0.0)
+    *around, late = [strategy.ask() for _ in range(12)]
+    for worse in around:
+        tell(strategy, worse, -1.0)
+    restart = strategy.ask()
+    tell(strategy, late, -1.0)
+    tell(strategy, restart, -5.0)
+    assert apart(strategy.ask(), restart) == 1
+
+
 def test_tpe_proposes_what_optuna_does() -> None:
     """Optuna's own study of the same trials, with a sampler of the same seed."""
     strategy = Tpe(SPACE, OBJECTIVES, seed=3)
@@ -103,6 +134,23 @@ def test_tpe_remembers_the_best_and_the_latest() -> None:
     assert known[-LATEST:] == [*map(float, scores[-LATEST:])]
 
 
+@pytest.mark.parametrize("told", [15, 149, 150, 200, 400])
+def test_tpe_holds_as_many_for_good_as_optuna_does(told: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was forgotten of the others."""
+    good, split = [], sampler._split_trials
+
+    def counting(study: Any, trials: Any, count: int) -> Any:
+        good.append(count)
+        return split(study, trials, count)
+
+    monkeypatch.setattr(sampler, "_split_trials", counting)
+    strategy, drawn = Tpe(SPACE, OBJECTIVES, seed=0), build("random")
+    for score in range(told):
+        tell(strategy, drawn.ask(), float(score))
+    strategy.ask()
+    assert good == [sampler.default_gamma(told)]
+
+
 def test_nsga2_widens_the_front_of_all_objectives() -> None:
     """The first digits are the gain; the others, and half the first ones, are the cost."""
     objectives: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
@@ -111,7 +159,7 @@ def test_nsga2_widens_the_front_of_all_objectives() -> None:
     def front(name: str) -> set[tuple[float, ...]]:
         strategy = build(name, objectives, space)
         told = []
-        for number in range(10 * POPULATION):
+        for number in range(500):
             candidate = strategy.ask()
             gain, rest = sum(digits(candidate)[:6]), sum(digits(candidate)[6:])
             told.append(tell(strategy, candidate, float(gain), rest + gain / 2, number=number))
@@ -133,12 +181,13 @@ def hypervolume(front: set[tuple[float, ...]]) -> float:
 
 
 def test_nsga2_begins_with_a_random_population_and_then_crosses() -> None:
-    strategy = build("nsga2")
-    first = [strategy.ask() for _ in range(POPULATION)]
-    assert len({candidate.key for candidate in first}) > POPULATION / 2
+    config = StrategyConfig(name="nsga2", population=50)
+    strategy = build_strategy(config, SPACE, OBJECTIVES, seed=0)
+    first = [strategy.ask() for _ in range(50)]
+    assert len({candidate.key for candidate in first}) > 25
     for candidate in first:
         tell(strategy, candidate, float(sum(digits(candidate))))
-    children = [strategy.ask() for _ in range(POPULATION)]
+    children = [strategy.ask() for _ in range(50)]
     assert np.mean([digits(c) for c in children]) == pytest.approx(np.mean([digits(c) for c in first]), abs=0.35)
 
 

@@ -118,7 +118,8 @@ def test_the_command_compares_by_quartiles_and_means(tmp_path: Path) -> None:
         after = [regrets(table, name, seed, noise=1.0) for seed in range(5)]
         assert regret["means"] == pytest.approx([statistics.mean(column) for column in zip(*after, strict=True)])
         assert len(regret["errors"]) == 2
-    said = nas(*command, "random", cwd=tmp_path).stdout
+    said = nas(*command, "random", "random", cwd=tmp_path).stdout
+    assert said.count("random") == 2, "once in each table"
     assert "27 traces, 27 keys, best 6.00" in said
     assert "missed" in said
     assert "after 200" in said
@@ -129,6 +130,8 @@ def test_the_command_compares_by_quartiles_and_means(tmp_path: Path) -> None:
     [
         (["--seeds", "1"], "seeds: 1 tell no spread: give at least 2"),
         (["--noise", "-1"], "noise: -1.0 is no standard deviation: give 0 or more"),
+        (["--noise", "nan"], "noise: nan is no standard deviation: give 0 or more"),
+        ([], "table: none.json cannot be read (No such file or directory): give a JSON file"),
         (["--only", "tep"], "no strategy 'tep'; did you mean 'tpe'?"),
     ],
 )

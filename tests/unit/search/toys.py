@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -75,9 +76,11 @@ def misbehave(job: Job) -> Iterator[Scores]:
         case "raise":
             raise KeyError("no such\nlevel")
         case "memory":
-            raise MemoryError
-        case "allocator":
-            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+            bytearray(10**15)  # more than any address space
+        case "limit":
+            resource.setrlimit(resource.RLIMIT_AS, (2**31, resource.getrlimit(resource.RLIMIT_AS)[1]))
+            hoard = [bytearray(2**26) for _ in range(10**6)]
+            yield {"ap": float(len(hoard))}
         case "hang":
             time.sleep(60)
         case "hang in native code":
