@@ -6,6 +6,7 @@ torchvision's transforms, FCOS and losses, a function trainable, pycocotools.
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from proxies.short_train import ShortTrainConfig
 from search_spaces.genotype import Genotype
 
 QUALITY = 95
+METRICS = ("ap", "loading", "training", "scoring")
+"""COCO AP, and the seconds that went into each part."""
 
 
 def export(data: DetectionSet, folder: Path) -> None:
@@ -34,8 +37,8 @@ def export(data: DetectionSet, folder: Path) -> None:
 
 def run(
     genotypes: Sequence[Genotype], train: Path, val: Path, config: ShortTrainConfig, num_classes: int
-) -> list[float]:
-    """AP of each genotype after `config.steps` steps, through a Tune function trainable."""
+) -> list[dict[str, float]]:
+    """`METRICS` of each genotype after `config.steps` steps, through a Tune function trainable."""
     import ray
     from ray import tune
 
@@ -51,7 +54,9 @@ def run(
     ).fit()
     ray.shutdown()  # ours starts its own
     results = [searched[i] for i in range(len(searched))]
-    found = {r.config["genotype"]: r.metrics["ap"] for r in results if r.config and r.metrics}
+    found = {
+        r.config["genotype"]: {name: r.metrics[name] for name in METRICS} for r in results if r.config and r.metrics
+    }
     return [found[genotype.to_json()] for genotype in genotypes]
 
 
@@ -78,9 +83,13 @@ def trainable(settings: Mapping[str, Any]) -> None:
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=config.steps + 1, pct_start=recipe.warmup)
     loader = _loader(Path(settings["train"]), recipe.batch_size, shuffle=True)
     step = 0
+    loading = training = 0.0
     model.train()
+    start = time.perf_counter()
     while step < config.steps:
         for images, targets in loader:
+            loaded = time.perf_counter()
+            loading += loaded - start
             losses = model(images, targets)
             loss = sum(losses.values())
             optimizer.zero_grad()
@@ -89,9 +98,12 @@ def trainable(settings: Mapping[str, Any]) -> None:
             optimizer.step()
             schedule.step()
             step += 1
+            start = time.perf_counter()
+            training += start - loaded
             if step == config.steps:
                 break
-    tune.report({"ap": _score(model, Path(settings["val"]), recipe.batch_size)})
+    ap = _score(model, Path(settings["val"]), recipe.batch_size)
+    tune.report({"ap": ap, "loading": loading, "training": training, "scoring": time.perf_counter() - start})
 
 
 def _loader(folder: Path, batch_size: int, *, shuffle: bool) -> DataLoader[Any]:

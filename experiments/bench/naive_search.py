@@ -7,6 +7,7 @@ best, also what knowing a proxy does.
 
 import argparse
 import random
+import statistics
 import tempfile
 import time
 from dataclasses import replace
@@ -42,10 +43,12 @@ def main() -> None:
         naive_loop.export(train, Path(folder) / "train")
         naive_loop.export(val, Path(folder) / "val")
         start = time.perf_counter()
-        scores = naive_loop.run(genotypes, Path(folder) / "train", Path(folder) / "val", loops, train.num_classes)
+        found = naive_loop.run(genotypes, Path(folder) / "train", Path(folder) / "val", loops, train.num_classes)
         naive = (time.perf_counter() - start) / asked.candidates
-    told = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(scores):.3f}"
+    told = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(m['ap'] for m in found):.3f}"
     print(f"the loop, {loops.steps} steps of {loops.recipe.batch_size}: {told}")
+    spent = {name: statistics.fmean(m[name] for m in found) for name in naive_loop.METRICS[1:]}
+    print("of which, a trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
 
     for ours in (loops, searched, enough):
         start = time.perf_counter()
