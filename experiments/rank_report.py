@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -125,7 +126,7 @@ def markdown(standing: Standing) -> str:
     held = f", of which only {', '.join(config.vary)} differ" if config.vary else ""
     rows = [_cells(verdict) for verdict in standing.verdicts]
     lines = [
-        f"# How far proxies can be trusted: space {config.space}{held}, data {config.data}",
+        f"# How far proxies can be trusted: space {config.space}{held}, data {Path(config.data).name}",
         "",
         f"{config.candidates} candidates, seed {config.seed}; {standing.done} of {standing.total} measurements.",
         "",
