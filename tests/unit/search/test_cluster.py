@@ -20,6 +20,9 @@ from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Tria
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster]
 
+MANY = 400
+"""Jobs of a moment, so that however long a worker takes to start, it finds some left."""
+
 
 def runner(nodes: Nodes, **settings: Any) -> Runner:
     from nas.search.ray_runner import RayRunner
@@ -93,7 +96,10 @@ def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) 
 def test_a_node_that_joins_is_used(nodes: Nodes) -> None:
     """Also where there is no other left."""
     nodes.join()
-    journal = Journal([""] * 16)
+    journal = Journal([""] * MANY)
+
+    def ask() -> Job | None:
+        return journal.ask() if len(seen(journal, "node")) < 2 else None
 
     def tell(report: Report) -> bool:
         journal.tell(report)
@@ -101,8 +107,7 @@ def test_a_node_that_joins_is_used(nodes: Nodes) -> None:
             nodes.join()
         return False
 
-    runner(nodes).run(journal.ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
-    assert len(journal.ends()) == 16
+    runner(nodes).run(ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
     assert len(seen(journal, "node")) == 2
 
 
@@ -121,11 +126,13 @@ def test_a_trial_too_big_for_every_node_is_refused(nodes: Nodes) -> None:
 def test_trials_share_gpus(nodes: Nodes, share: float, together: int) -> None:
     """Each sees one GPU, and none waits for a place where two halves of two GPUs are free."""
     nodes.join(num_cpus=8, num_gpus=2)
-    journal = Journal([""] * 12)
+    journal = Journal([""] * MANY)
     running: set[int] = set()
     most: list[int] = []
 
     def ask() -> Job | None:
+        if max(most, default=0) >= together and journal.asked >= 12:
+            return None
         if job := journal.ask():
             running.add(job.number)
             most.append(len(running))
@@ -137,6 +144,6 @@ def test_trials_share_gpus(nodes: Nodes, share: float, together: int) -> None:
         return journal.tell(report)
 
     runner(nodes, gpus_per_trial=share).run(ask, Look(np.ones(1, np.uint8), toys.__file__), tell)
-    assert len(journal.ends()) == 12
+    assert len(journal.ends()) >= 12
     assert seen(journal, "gpu") == {0.0, 1.0}
     assert max(most) == together
