@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,26 @@ def test_a_lone_machine_needs_no_cluster() -> None:
 
 
 def open_ports() -> set[int]:
-    """Ports on which a process of this machine listens to others."""
+    """Ports on which this process, or one that it began, listens to others."""
+    ours = {link for pid in family() for link in sockets(pid)}
     lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
-    listening = [fields[1].split(":") for fields in lines if fields[3] == "0A"]
+    listening = [fields[1].split(":") for fields in lines if fields[3] == "0A" and f"socket:[{fields[9]}]" in ours]
     return {int(port, 16) for host, port in listening if not host.endswith("0100007F") and host.strip("0") != "1"}
+
+
+def family() -> set[int]:
+    parents: dict[int, int] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may be gone by now
+            parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while grown := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found
+
+
+def sockets(pid: int) -> Iterator[str]:
+    with suppress(OSError):
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                yield str(file.readlink())
