@@ -2,20 +2,18 @@
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from experiments.errors import UsageError, faults
+from nas.training.recipe import Recipe
 from proxies.config import ProxyConfig
 from proxies.ranking import Plan
 from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost import ZERO_COST
-
-_PATIENT: Mapping[str, Any] = {"batch_size": 16, "learning_rate": 0.004}
-"""A recipe that is slow and sure."""
+from search_spaces.genotype import Scale
 
 
 def default_plan(base: ShortTrainConfig) -> Plan:
@@ -23,11 +21,13 @@ def default_plan(base: ShortTrainConfig) -> Plan:
 
     The reference sees ten times the images, in surer steps, through a whole head.
     """
-    steps, recipe = base.steps, base.recipe
-    long = math.ceil(10 * steps * recipe.batch_size / _PATIENT["batch_size"])
+    steps, recipe, usual = base.steps, base.recipe, Recipe()
+    long = math.ceil(10 * steps * recipe.batch_size / usual.batch_size)
+    patient = usual.model_dump(include={"batch_size", "learning_rate"})
+    whole = {"head_depth": Scale().head_depth}
     short = {"steps": steps // 2, "rungs": 1}
     document = {
-        "reference": {"short_train": {"steps": long, "rungs": 4, "scale": {"head_depth": 4}, "recipe": _PATIENT}},
+        "reference": {"short_train": {"steps": long, "rungs": 4, "scale": whole, "recipe": patient}},
         "settings": {
             "search": {"short_train": {}},
             **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (steps // 8, steps // 4, steps // 2)},

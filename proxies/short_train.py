@@ -17,6 +17,7 @@ from nas.training.recipe import Recipe
 from nas.training.trainer import Trainer, require_finite
 from proxies.candidate import build_candidate
 from proxies.config import DetectorProxyConfig
+from proxies.cost import figures
 from search_spaces.genotype import Genotype
 
 EVALUATOR: Evaluator = "faster-coco-eval"
@@ -116,6 +117,7 @@ class ShortTrain:
         """
         config = self.config
         model, price = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
+        priced = figures(price)
         timed = {"latency_ms": pass_time(model, image_size=config.image_size, device=device)} if config.latency else {}
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
@@ -129,8 +131,8 @@ class ShortTrain:
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],
-                "gmacs": price.macs / 1e9,
+                "gmacs": priced["gmacs"],
                 "loss": float(loss),
-                "mparams": price.parameters / 1e6,
+                "mparams": priced["mparams"],
                 **timed,
             }

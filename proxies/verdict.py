@@ -154,7 +154,8 @@ def best_within(verdicts: Sequence[Verdict], cost: float) -> Offer | None:
 
 def unbeaten(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The settings whose tau at one seed no cheaper one reaches, the cheapest first; never the reference itself."""
-    proxies = [v for v in verdicts if v.measured.name != REFERENCE and v not in unfinished(verdicts)]
+    enough = _enough(verdicts)
+    proxies = [v for v in verdicts if v.measured.name != REFERENCE and v.one_seed.candidates >= enough]
     known = ((v.cost, v.one_seed.tau.value, v) for v in proxies)
     tried = sorted(((c, -tau, v) for c, tau, v in known if c is not None and tau is not None), key=lambda t: t[:2])
     return [v for i, (_, tau, v) in enumerate(tried) if all(tau < other for _, other, _ in tried[:i])]
@@ -162,18 +163,23 @@ def unbeaten(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def unfinished(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The settings with scores of too few candidates to be held against the others."""
-    most = max((v.one_seed.candidates for v in verdicts), default=0)
-    return [v for v in verdicts if v.one_seed.candidates < COMPLETE * most]
+    enough = _enough(verdicts)
+    return [v for v in verdicts if v.one_seed.candidates < enough]
+
+
+def _enough(verdicts: Sequence[Verdict]) -> float:
+    """How many candidates have to be compared."""
+    return COMPLETE * max((v.one_seed.candidates for v in verdicts), default=0)
 
 
 def _offers(verdicts: Sequence[Verdict]) -> Iterator[Offer]:
-    most = max((v.one_seed.candidates for v in verdicts), default=0)
+    enough = _enough(verdicts)
     for verdict in verdicts:
         name, seeds = verdict.measured.name, len(verdict.measured.seeds)
         if verdict.cost is None or name == REFERENCE:
             continue
         for count, found in ((1, verdict.one_seed), (seeds, verdict.all_seeds)):
-            if found and found.candidates >= COMPLETE * most:
+            if found and found.candidates >= enough:
                 yield Offer(name, count, found, verdict.cost * count)
 
 

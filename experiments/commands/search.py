@@ -22,8 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     if name is None:
         own_data = any(flag.split("=")[0] == "--data" for flag in flags)
         name = "boxes" if own_data else "digits"
-    config = parse(SearchConfig, "search [PRESET]", flags, preset(name))
-    _refuse_idle(config, preset(name))
+    start = preset(name)
+    config = parse(SearchConfig, "search [PRESET]", flags, start)
+    _refuse_idle(config, start)
     console = Console()
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
