@@ -40,6 +40,23 @@ def against_network(trainer: Trainer, stream: Iterator[Batch], rounds: int) -> R
     return interleaved(lambda: trainer.step(*next(stream)), network, rounds)
 
 
+def trial(proxy: ShortTrain, trainer: Trainer, stream: Iterator[Batch], device: str) -> dict[str, float]:
+    """Seconds that a short training takes from here on, and its scorings by either evaluator."""
+    evaluators: tuple[Evaluator, ...] = (EVALUATOR, "pycocotools")
+    spent = dict.fromkeys(("training", *evaluators), 0.0)
+    for _ in range(proxy.config.rungs):
+        trainer.model.train()
+        start = clock()
+        for _ in range(proxy.config.steps // proxy.config.rungs):
+            trainer.step(*next(stream))
+        spent["training"] += clock() - start
+        for evaluator in evaluators:
+            start = clock()
+            evaluate(trainer.model, proxy.val, proxy.val_images, device=device, evaluator=evaluator)
+            spent[evaluator] += clock() - start
+    return spent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genotypes", type=int, default=6)
@@ -52,30 +69,24 @@ def main() -> None:
     proxy = ShortTrain.prepare(search.proxy, open_data(asked.data, search.digits))
     config = proxy.config
     ratios: list[float] = []
-    steps_s: list[float] = []
-    scoring_s: dict[Evaluator, list[float]] = {EVALUATOR: [], "pycocotools": []}
+    spent: dict[str, list[float]] = {"training": [], EVALUATOR: [], "pycocotools": []}
     for seed in range(asked.genotypes):
         genotype = sample(JointSpace(), random.Random(seed)).value
         torch.manual_seed(seed)
         model = build_detector(genotype, config.scale, proxy.train.num_classes, config.detector).to(device)
-        trainer = Trainer(model.train(), config.recipe, config.steps)
+        trainer = Trainer(model.train(), config.recipe, config.steps + 1 + asked.rounds)
         batches = Batches(proxy.train, proxy.train_images, config.recipe.batch_size)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
         ratio = against_network(trainer, stream, asked.rounds)
         ratios.append(ratio.first / ratio.second)
-        steps_s.append(ratio.first)
-        for evaluator, taken in scoring_s.items():
-            start = clock()
-            evaluate(model, proxy.val, proxy.val_images, device=device, evaluator=evaluator)
-            taken.append(clock() - start)
         print(f"genotype {seed}: step over network {ratio}")
-    step_s = statistics.median(steps_s)
+        for what, seconds in trial(proxy, trainer, stream, device).items():
+            spent[what].append(seconds)
     print(f"step over network, median of {asked.genotypes} genotypes: {statistics.median(ratios):.3f}")
-    for evaluator, taken in scoring_s.items():
-        once = statistics.median(taken)
-        scoring, training = config.rungs * once, config.steps * step_s
-        share = f"{config.rungs} times {scoring / (scoring + training):.1%} of a search's trial"
-        print(f"scoring {len(proxy.val)} images once by {evaluator}: {once * 1e3:.0f} ms, {share}")
+    training, *scorings = ((what, statistics.median(seconds)) for what, seconds in spent.items())
+    for evaluator, scoring in scorings:
+        share = f"{scoring / (scoring + training[1]):.1%} of a search's trial"
+        print(f"scoring {len(proxy.val)} images {config.rungs} times by {evaluator}: {scoring:.2f} s, {share}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOS, FCOSClassificationHead, FCOSHead, FCOSRegressionHead
 from torchvision.models.detection.image_list import ImageList
+from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from nas.data.targets import Target, Targets
 from nas.decode import Backbone
@@ -21,6 +22,7 @@ from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError, Op
 
+_OUTPUTS = ("cls_logits", "bbox_regression", "bbox_ctrness")
 HEAD_GROUPS = 32
 """Groups of the norms in torchvision's FCOS towers."""
 
@@ -55,6 +57,39 @@ class Fcos(FCOS):
     ) -> dict[str, Tensor]:
         """As torchvision's: classification, bbox_regression and bbox_ctrness, normalised by the positives."""
         return self._losses(Targets.of(targets), head_outputs, anchors[0], num_anchors_per_level)
+
+    def postprocess_detections(
+        self,
+        head_outputs: dict[str, list[Tensor]],
+        anchors: list[list[Tensor]],
+        image_shapes: list[tuple[int, int]],
+    ) -> list[dict[str, Tensor]]:
+        """As torchvision's, with nothing done per image but the NMS: images of a batch have the same anchors."""
+        levels = [
+            self._best(*level) for level in zip(*(head_outputs[name] for name in _OUTPUTS), anchors[0], strict=True)
+        ]
+        boxes, scores, labels = (torch.cat(column, 1) for column in zip(*levels, strict=True))
+        found = []
+        for image, shape in enumerate(image_shapes):
+            shown = scores[image] > self.score_thresh
+            found.append(self._distinct(boxes[image][shown], scores[image][shown], labels[image][shown], shape))
+        return found
+
+    def _best(self, logits: Tensor, boxes: Tensor, centres: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A level's best boxes (N, k, 4) of all images, their scores and their labels (N, k)."""
+        scores = (logits.sigmoid() * centres.sigmoid()).sqrt().flatten(1)
+        scores, chosen = scores.topk(min(self.topk_candidates, scores.shape[1]))
+        points, labels = chosen // logits.shape[2], chosen % logits.shape[2]
+        boxes = boxes.gather(1, points[..., None].expand(-1, -1, 4))
+        return self.box_coder.decode(boxes, anchors[points]), scores, labels
+
+    def _distinct(
+        self, boxes: Tensor, scores: Tensor, labels: Tensor, image_shape: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        """What is left of an image's boxes where those of a class overlap."""
+        boxes = clip_boxes_to_image(boxes, image_shape)
+        kept = batched_nms(boxes, scores, labels, self.nms_thresh)[: self.detections_per_img]
+        return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}
 
     def _losses(
         self, targets: Targets, outputs: dict[str, Tensor], anchors: Tensor, points_per_level: list[int]

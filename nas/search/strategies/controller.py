@@ -1,9 +1,11 @@
 """The controller of SpineNet's and NAS-FPN's searches: a recurrent network that learns to decide by policy gradient."""
 
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -59,7 +61,8 @@ class Controller:
         self._epochs = epochs
         self._entropy = entropy
         self._policy = _Policy(seed)
-        self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=learning_rate)
+        # one call for all weights, of which each decision has two: the others' loop over them took a third of learning
+        self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=learning_rate, fused=True)
         self._told: list[tuple[Steps, float]] = []
         self._mean: float | None = None
         self._variance = 0.0
@@ -89,8 +92,9 @@ class Controller:
     def _learn(self) -> None:
         advantages = torch.tensor([self._advantage(score) for _, score in self._told])[:, None]
         before: Tensor | None = None
+        picked, legal = self._policy.places([steps for steps, _ in self._told])
         for _ in range(self._epochs):
-            chosen, entropy = self._policy([steps for steps, _ in self._told])
+            chosen, entropy = self._policy(picked, legal)
             before = chosen.detach() if before is None else before
             ratio = (chosen - before).exp()
             gain = torch.minimum(ratio * advantages, ratio.clamp(1 - CLIP, 1 + CLIP) * advantages)
@@ -131,36 +135,48 @@ class _Policy(nn.Module):
 
     def begin(self) -> None:
         """Forget the decisions taken."""
-        self._input = torch.zeros(1, 1, UNITS)
-        self._state: tuple[Tensor, Tensor] | None = None
+        self._input, self._hidden, self._cell = np.zeros((3, UNITS), np.float32)
 
-    @torch.no_grad()
     def decide(self, name: str, count: int, rng: random.Random) -> int:
         """Take the next decision: the number of one of so many options."""
-        embedding, head = self.rows.get(name) or self._new(name, count)
-        output, self._state = self.lstm(self._input, self._state)
-        odds = (head @ output[0, 0]).softmax(0).tolist()
-        number = rng.choices(range(len(odds)), odds)[0]
-        self._input = embedding[number][None, None]
+        embedding, head = (weight.detach().numpy() for weight in self.rows.get(name) or self._new(name, count))
+        self._step()
+        logits = head @ self._hidden
+        number = rng.choices(range(count), np.exp(logits - logits.max()).tolist())[0]
+        self._input = embedding[number]
         return number
 
-    def forward(self, taken: Sequence[Steps]) -> tuple[Tensor, Tensor]:
-        """Log-probabilities (N, T) of N traces' decisions, 0 past a trace's end, and the mean entropy of a decision."""
+    def _step(self) -> None:
+        """What `forward` has torch do for all decisions at once: a call of `nn.LSTM` for each took most of an ask."""
+        of_input, of_hidden, *biases = (weight.detach().numpy() for weight in self.lstm.parameters())
+        gates = (of_input @ self._input + of_hidden @ self._hidden + sum(biases)).reshape(4, UNITS)
+        enter, keep, show = 1 / (1 + np.exp(-gates[[0, 1, 3]]))
+        self._cell = keep * self._cell + enter * np.tanh(gates[2])
+        self._hidden = show * np.tanh(self._cell)
+
+    def places(self, taken: Sequence[Steps]) -> tuple[Tensor, Tensor]:
+        """Which row of the output layer each decision of N traces took, (N, T), and which it might have, (N, T, rows).
+
+        The last row stands for no decision, past a trace's end.
+        """
         counts = [len(head) for _, head in self.rows.values()]
-        starts = dict(zip(self.rows, torch.tensor([0, *counts]).cumsum(0).tolist(), strict=False))
+        starts = dict(zip(self.rows, itertools.accumulate(counts, initial=0), strict=False))
         nothing = sum(counts)
-        """The row that stands for no decision: before the first, and past the end."""
-        picked = torch.full((len(taken), max(map(len, taken))), nothing)
-        legal = torch.zeros((*picked.shape, nothing + 1), dtype=torch.bool)
-        legal[..., nothing] = True
+        picked = np.full((len(taken), max(map(len, taken))), nothing)
+        legal = np.zeros((*picked.shape, nothing + 1), bool)
         for i, steps in enumerate(taken):
             for j, (name, number) in enumerate(steps):
                 picked[i, j] = starts[name] + number
-                legal[i, j] = False
                 legal[i, j, starts[name] : starts[name] + len(self.rows[name][1])] = True
+        legal[..., nothing] = picked == nothing
+        return torch.from_numpy(picked), torch.from_numpy(legal)
+
+    def forward(self, picked: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (N, T) of the decisions at `places`, 0 past an end, and the mean entropy of a decision."""
+        nothing = legal.shape[-1] - 1
         zero = torch.zeros(1, UNITS)
         embeddings, heads = (torch.cat([*column, zero]) for column in zip(*self.rows.values(), strict=True))
-        begin = torch.full((len(taken), 1), nothing)
+        begin = torch.full((len(picked), 1), nothing)
         outputs, _ = self.lstm(embeddings[torch.cat([begin, picked[:, :-1]], 1)])
         logs = (outputs @ heads.T).masked_fill(~legal, -torch.inf).log_softmax(-1)
         entropy = -(logs.exp() * logs.masked_fill(~legal, 0.0)).sum() / (picked != nothing).sum()

@@ -116,6 +116,30 @@ def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> Non
     torch.testing.assert_close(our_gradients, gradients(official), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize(("threshold", "candidates"), [(0.05, 1000), (0.3, 1000), (0.05, 40), (0.9999, 1000)])
+def test_detections_equal_torchvisions(threshold: float, candidates: int) -> None:
+    """Of a batch whose images differ in how much of them shows anything, and in how much of them there is."""
+    rng = torch.Generator().manual_seed(0)
+    model = build_detector(zoo("fpn").genotype, SMALL, 5)
+    model.score_thresh, model.topk_candidates = threshold, candidates
+    counts = [side * side for side in (16, 8, 4, 2, 1)]
+    shift = torch.tensor([0.0, -3.0, -30.0])[:, None, None]
+    outputs = {
+        "cls_logits": [2 * torch.randn(3, n, 5, generator=rng) + shift for n in counts],
+        "bbox_regression": [3 * torch.rand(3, n, 4, generator=rng) for n in counts],
+        "bbox_ctrness": [torch.randn(3, n, 1, generator=rng) for n in counts],
+    }
+    images = ImageList(torch.zeros(3, 3, 128, 128), [(128, 128), (128, 96), (64, 128)])
+    maps = [torch.zeros(3, 1, side, side) for side in (16, 8, 4, 2, 1)]
+    anchors = [list(one.split(counts)) for one in model.anchor_generator(images, maps)]
+    ours = model.postprocess_detections(outputs, anchors, images.image_sizes)
+    official = FCOS.postprocess_detections(model, outputs, anchors, images.image_sizes)
+    torch.testing.assert_close(ours, official, rtol=1e-6, atol=0)
+    found = [len(x["boxes"]) for x in ours]
+    assert found[0] > 0 or threshold > 0.9
+    assert found[2] == 0
+
+
 def test_targets_read_as_torchvisions_list() -> None:
     given = [
         {"boxes": torch.rand(count, 4), "labels": torch.arange(count), "extra": torch.zeros(1)} for count in (2, 0, 3)

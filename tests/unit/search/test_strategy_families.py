@@ -210,3 +210,27 @@ def test_the_controller_changes_after_whole_batches() -> None:
     before = dict(strategies[0]._policy.state_dict())
     tell(strategies[0], asked[0], 5.0)
     assert all((before[name] == weight).all() for name, weight in strategies[0]._policy.state_dict().items())
+
+
+def test_the_controller_learns_the_odds_it_decided_by() -> None:
+    """It decides step by step, and learns from whole traces, of which one is shorter."""
+    strategy = Controller(SPACE, OBJECTIVES, seed=0, batch=4)
+    for _ in range(80):
+        candidate = strategy.ask()
+        tell(strategy, candidate, float(digits(candidate)[-1] == 2))
+    policy, odds = strategy._policy, []
+
+    class Recorder(random.Random):
+        def choices(self, population: Any, weights: Any = None, **kwargs: Any) -> list[Any]:
+            number = super().choices(population, weights, **kwargs)[0]
+            odds.append(weights[number] / sum(weights))
+            return [number]
+
+    taken = []
+    for length in (4, 3):
+        policy.begin()
+        rng = Recorder(length)
+        taken.append([(name, policy.decide(name, 4, rng)) for name in [*policy.rows][:length]])
+    logs, _ = policy(*policy.places(taken))
+    assert max(odds) > 2 * min(odds)
+    np.testing.assert_allclose(logs.detach().exp().numpy().flatten(), [*odds, 1.0], rtol=1e-5)
