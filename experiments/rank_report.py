@@ -161,18 +161,18 @@ def _cells(verdict: Verdict) -> dict[str, str]:
         "setting": verdict.measured.name,
         "s": _number(verdict.seconds, 1),
         "cost": _number(verdict.cost, 3),
-        "tau [95 %]": _estimate(one.tau),
-        "better half": _estimate(one.tau_better_half),
+        "tau [95 %]": told(one.tau),
+        "better half": told(one.tau_better_half),
         "Spearman": _number(one.spearman.value),
         "top 5": _number(one.top5_recall),
         "ICC": _number(verdict.icc),
         "ICC k": _number(verdict.icc_mean),
-        "tau k": _estimate(several.tau) if several else "-",
+        "tau k": told(several.tau) if several else "-",
         "of": str(one.candidates),
     }
 
 
-def _estimate(estimate: Estimate) -> str:
+def told(estimate: Estimate) -> str:
     bounds = estimate.interval
     return _number(estimate.value) + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
 
@@ -208,4 +208,4 @@ def _findings(standing: Standing) -> Iterator[str]:
 
 def _told(offer: Offer) -> str:
     seeds = "one seed" if offer.seeds == 1 else f"{offer.seeds} seeds"
-    return f"{offer.setting} at {seeds}, tau {_estimate(offer.agreement.tau)}, {offer.cost:.1%} of the reference's time"
+    return f"{offer.setting} at {seeds}, tau {told(offer.agreement.tau)}, {offer.cost:.1%} of the reference's time"

@@ -2,26 +2,66 @@
 
 Both train the same random members of the joint space on the same scenes, as many at once as there are cores. At equal
 steps the ratio is what the machinery saves; as a search trains, and with what a ranking found to recall as many of the
-best, also what knowing a proxy does.
+best, also what knowing a proxy does. With `--ranking DIRECTORY` the members are those that `nas rank` ranked there, and
+how far the loop and the cheapest of ours agree with its reference is said as well.
 """
 
 import argparse
+import json
+import math
 import random
 import statistics
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from experiments.bench import naive_loop
+from experiments.config import RankConfig
 from experiments.presets import preset
+from experiments.rank_report import DOCUMENT, told
 from nas.data.open import open_data
 from nas.search.ray_runner import RayRunner
 from nas.training.recipe import Recipe
+from proxies.agreement import FloatArray, agreement
 from proxies.pool import evaluate_all
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import sample
+from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Genotypes, and what a ranking's reference gave each at its seeds, (N, R), where they were ranked."""
+
+    genotypes: list[Genotype]
+    reference: FloatArray | None = None
+
+    def judge(self, scores: Sequence[float]) -> str:
+        """What can be said of their AP."""
+        best = f"best AP {np.nanmax(scores):.3f}"
+        if self.reference is None:
+            return best
+        found = agreement(np.array(scores)[:, None], self.reference)
+        return f"{best}, tau {told(found.tau)}, better half {told(found.tau_better_half)}, top 5 {found.top5_recall}"
+
+
+def drawn(count: int) -> Candidates:
+    return Candidates([sample(JointSpace(), random.Random(seed)).value for seed in range(count)])
+
+
+def ranked(folder: Path) -> Candidates:
+    """The candidates of a finished ranking."""
+    report = json.loads((folder / DOCUMENT).read_text())
+    config = RankConfig.model_validate(report["config"])
+    genotypes = [member.value for member in config.drawn()]
+    if [genotype.key() for genotype in genotypes] != report["candidates"]:
+        raise SystemExit(f"{folder}: its candidates are not those that its configuration draws here")
+    return Candidates(genotypes, np.array(report["settings"][0]["scores"], np.float64))
 
 
 def main() -> None:
@@ -29,6 +69,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=8)
     parser.add_argument("--enough", type=int, default=80, help="steps of ours, by a ranking")
     parser.add_argument("--batch", type=int, default=4, help="of ours then")
+    parser.add_argument("--ranking", type=Path, help="of nas rank, on digits")
     asked = parser.parse_args()
     search = preset("digits")
     searched = search.proxy.model_copy(update={"rungs": 1})
@@ -37,27 +78,28 @@ def main() -> None:
     small = searched.recipe.model_copy(update={"batch_size": asked.batch})
     enough = searched.model_copy(update={"steps": asked.enough, "recipe": small})
     train, val = open_data("digits", search.digits)
-    genotypes = [sample(JointSpace(), random.Random(seed)).value for seed in range(asked.candidates)]
+    candidates = ranked(asked.ranking) if asked.ranking else drawn(asked.candidates)
 
     with tempfile.TemporaryDirectory() as folder:
         naive_loop.export(train, Path(folder) / "train")
         naive_loop.export(val, Path(folder) / "val")
         start = time.perf_counter()
-        found = naive_loop.run(genotypes, Path(folder) / "train", Path(folder) / "val", loops, train.num_classes)
-        naive = (time.perf_counter() - start) / asked.candidates
-    told = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; best AP {max(m['ap'] for m in found):.3f}"
-    print(f"the loop, {loops.steps} steps of {loops.recipe.batch_size}: {told}")
+        paths = Path(folder) / "train", Path(folder) / "val"
+        found = naive_loop.run(candidates.genotypes, *paths, loops, train.num_classes)
+        naive = (time.perf_counter() - start) / len(candidates.genotypes)
+    speed = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; {candidates.judge([m['ap'] for m in found])}"
+    print(f"the loop, {loops.steps} steps of {loops.recipe.batch_size}: {speed}")
     spent = {name: statistics.fmean(m[name] for m in found) for name in naive_loop.METRICS[1:]}
     print("of which, a trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
 
-    for ours in (loops, searched, enough):
+    for ours in (enough,) if asked.ranking else (loops, searched, enough):
         start = time.perf_counter()
         proxy = ShortTrain.prepare(ours, (train, val))
-        reports = evaluate_all(proxy, genotypes, runner=RayRunner(steps=1))
-        taken = (time.perf_counter() - start) / asked.candidates
-        best = max((r.scores["ap"] for r in reports if r.scores), default=0.0)
-        told = f"{taken:.1f} s a candidate, {3600 / taken:.0f} an hour; best AP {best:.3f}"
-        print(f"ours, {ours.steps} steps of {ours.recipe.batch_size}: {told}; {naive / taken:.2f} times the loop")
+        reports = evaluate_all(proxy, candidates.genotypes, runner=RayRunner(steps=1))
+        taken = (time.perf_counter() - start) / len(candidates.genotypes)
+        verdict = candidates.judge([r.scores["ap"] if r.scores else math.nan for r in reports])
+        speed = f"{taken:.1f} s a candidate, {3600 / taken:.0f} an hour; {verdict}"
+        print(f"ours, {ours.steps} steps of {ours.recipe.batch_size}: {speed}; {naive / taken:.2f} times the loop")
 
 
 if __name__ == "__main__":
