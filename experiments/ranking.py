@@ -22,6 +22,7 @@ from nas.search.types import Proxy, Trial
 from proxies import ranking
 from proxies.agreement import FEWEST_CANDIDATES
 from proxies.ranking import Measurement, measured, run_ranking
+from proxies.registry import OwnConfig
 from search_spaces.naming import dotted
 
 MEASURED = "measured.json"
@@ -72,9 +73,11 @@ def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
         SpaceExhausted: the space does not have as many candidates.
         DataError: the data cannot be used.
         GenotypeError: a setting's scale does not suit the space.
+        ImportPathError: a user's own proxy cannot be made, or does not score what it is ranked by.
     """
     config.drawn()
-    proxies = [setting.proxy for setting in config.plan.all.values()]
+    settings = [setting.proxy for setting in config.plan.all.values()]
+    proxies = [proxy for proxy in settings if not isinstance(proxy, OwnConfig)]
     return open_for(config, proxies, partial(ranking.prepare, config.plan), console)
 
 

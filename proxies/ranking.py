@@ -17,7 +17,7 @@ from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
 from proxies import registry
 from proxies.cost import CostConfig
-from proxies.registry import BuiltIn
+from proxies.registry import BuiltIn, OwnConfig
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
@@ -51,26 +51,27 @@ class Reference(_Scored):
 
 
 class Setting(_Scored):
-    """A way to score candidates: by one of the proxies."""
+    """A way to score candidates: by one of the proxies, or by the user's own."""
 
     short_train: ShortTrainConfig | None = None
     zero_cost: ZeroCostConfig | None = None
     cost: CostConfig | None = None
+    own: OwnConfig | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if len(self._given) != 1:
-            raise ValueError("give one of short_train, zero_cost and cost")
+            raise ValueError("give one of short_train, zero_cost, cost and own")
         return self
 
     @property
-    def proxy(self) -> BuiltIn:
+    def proxy(self) -> BuiltIn | OwnConfig:
         """The settings of what scores candidates."""
         return self._given[0]
 
     @property
-    def _given(self) -> list[BuiltIn]:
-        return [config for config in (self.short_train, self.zero_cost, self.cost) if config]
+    def _given(self) -> list[BuiltIn | OwnConfig]:
+        return [config for config in (self.short_train, self.zero_cost, self.cost, self.own) if config]
 
 
 class Plan(BaseModel):
@@ -152,6 +153,7 @@ def prepare(
 
     Raises:
         DataError: an image does not decode.
+        ImportPathError: a user's own proxy cannot be made, or does not score what it is ranked by.
     """
     opened: dict[tuple[object, ...], ShortTrain] = {}
     proxies: dict[str, Proxy] = {}
@@ -162,6 +164,8 @@ def prepare(
                 if seen not in opened:
                     opened[seen] = ShortTrain.prepare(config, data, progress)
                 proxies[name] = replace(opened[seen], config=config)
+            case OwnConfig() as config:
+                proxies[name] = config.prepare(data)
             case config:
                 proxies[name] = registry.prepare(config, data, progress)
     return proxies

@@ -1,19 +1,64 @@
 """The proxies by name, and users' own by import path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from nas.data.detection_set import DetectionSet
-from nas.search.types import Proxy
+from nas.search.types import Direction, Proxy
 from proxies.cost import CostConfig, CostProxy
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
-from search_spaces.importing import build_own
+from search_spaces.importing import ImportPathError, build_own, imported
+from search_spaces.naming import unknown
 
 BuiltIn = ShortTrainConfig | ZeroCostConfig | CostConfig
 """The settings of one of our own."""
 PROXIES = ("short_train", "zero_cost", "cost")
 QUICK = ("zero_cost", "cost")
 """Those of which many pass in a second."""
+
+
+class OwnConfig(BaseModel):
+    """A user's own proxy where its settings have to say what it scores before it is there.
+
+    Attributes:
+        path: my_module:my_proxy.
+        score: which of its objectives candidates are compared by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    score: str
+    direction: Direction = "max"
+
+    @field_validator("path")
+    @classmethod
+    def _leads_somewhere(cls, path: str) -> str:
+        imported(path)
+        return path
+
+    @property
+    def objectives(self) -> Mapping[str, Direction]:
+        """The one score, as `ProxyConfig.objectives`."""
+        return {self.score: self.direction}
+
+    @property
+    def signals(self) -> Mapping[str, Direction]:
+        """The same, as `ProxyConfig.signals`."""
+        return self.objectives
+
+    def prepare(self, data: tuple[DetectionSet, DetectionSet]) -> Proxy:
+        """The proxy.
+
+        Raises:
+            ImportPathError: it cannot be made, or does not score this.
+        """
+        proxy = own_proxy(self.path, data)
+        if self.score not in proxy.objectives:
+            raise ImportPathError(f"{self.path}: {unknown('objective', self.score, proxy.objectives)}")
+        return proxy
 
 
 def prepare(

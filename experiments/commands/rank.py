@@ -17,6 +17,7 @@ from experiments.ranking import carry_on, prepare
 from experiments.run_directory import RunDirectory
 from nas.data.detection_set import DataError
 from search_spaces.choose import SpaceExhausted
+from search_spaces.importing import ImportPathError
 from search_spaces.ops import GenotypeError
 
 
@@ -65,7 +66,7 @@ def _start(asked: New, console: Console) -> None:
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
     try:
         proxies = prepare(run.config(), console)
-    except (DataError, GenotypeError, SpaceExhausted):
+    except (DataError, GenotypeError, ImportPathError, SpaceExhausted):
         run.discard()
         raise
     carry_on(run, proxies, None, console)

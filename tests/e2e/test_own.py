@@ -154,6 +154,25 @@ def test_a_score_that_ones_own_proxy_does_not_tell_leaves_no_run_behind(place: P
     assert not (place / "mistaken").exists()
 
 
+def test_ones_own_proxy_is_ranked(place: Path) -> None:
+    short = {"steps": 1, "rungs": 1, "val_images": 1, "image_size": 64, "recipe": {"batch_size": 2}}
+    own = {"path": "my_things:fewest_nodes", "score": "nodes", "direction": "min"}
+
+    def rank(code: int = 0, **changes: str) -> str:
+        plan = {"reference": {"short_train": short}, "settings": {"mine": {"own": own | changes}}}
+        (place / "plan.json").write_text(json.dumps(plan))
+        how = ("--candidates", "3", "--seeds", "1", "--runner", "local", "--space", "my_things:MySpace")
+        return nas("rank", *how, *SMALL, "--plan", "plan.json", "--out", "ranked", cwd=place, code=code).stderr
+
+    assert "my_things:fewest_nodes: no objective 'noodes'; did you mean 'nodes'?" in rank(2, score="noodes")
+    assert "settings.mine.own.path" in rank(2, path="my_things:none")
+    rank()
+    (mine,) = (s for s in json.loads((place / "ranked" / "report.json").read_text())["settings"] if s["name"] == "mine")
+    assert mine["one_seed"]["candidates"] == 3
+    assert all(score == [-2 * int(-score[0] // 2)] for score in mine["scores"])
+    assert {-score[0] > 20 for score in mine["scores"]} == {True}
+
+
 @pytest.mark.parametrize("strategy", ["guided", "tpe"])
 def test_a_space_that_has_changed_since_is_told_of(place: Path, strategy: str) -> None:
     how = ("--space", "my_things:MySpace", "--by", "my_things:fewest_nodes", "--strategy.name", strategy)
