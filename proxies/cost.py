@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nas.cost import Cost, cost
 from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Scores
+from proxies.candidate import require_resolution
 from proxies.config import ProxyConfig
 from search_spaces.genotype import Genotype
 
@@ -55,9 +56,10 @@ class CostProxy:
         """Yield the `figures` of the genotype.
 
         Raises:
-            GenotypeError: the scale does not suit the genotype.
+            GenotypeError: the scale does not suit the genotype, or the images are too small.
         """
         config = self.config
+        require_resolution(genotype, config.image_size)
         price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.num_classes)
         yield figures(price)
 

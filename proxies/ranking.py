@@ -5,12 +5,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy.exc import DBAPIError
 
+from nas.data.cache import Images
 from nas.data.detection_set import DetectionSet
 from nas.search.run_search import MOST_REPEATS, Evaluate
 from nas.search.store import MOST_ATTEMPTS, Store
@@ -62,6 +63,10 @@ class Setting(_Scored):
     def _one(self) -> Self:
         if len(self._given) != 1:
             raise ValueError("give one of short_train, zero_cost, cost and own")
+        if self.own and self.own.score == SECONDS:
+            raise ValueError(
+                f"own.score: a ranking calls an evaluation's time {SECONDS!r}: give your score another name"
+            )
         return self
 
     @property
@@ -155,15 +160,12 @@ def prepare(
         DataError: an image does not decode.
         ImportPathError: a user's own proxy cannot be made, or does not score what it is ranked by.
     """
-    opened: dict[tuple[object, ...], ShortTrain] = {}
+    opened: dict[tuple[str, int, int], Images] = {}
     proxies: dict[str, Proxy] = {}
     for name, setting in plan.all.items():
         match setting.proxy:
             case ShortTrainConfig() as config:
-                seen = config.image_size, config.val_images, config.cache_gib
-                if seen not in opened:
-                    opened[seen] = ShortTrain.prepare(config, data, progress)
-                proxies[name] = replace(opened[seen], config=config)
+                proxies[name] = ShortTrain.prepare(config, data, progress, opened)
             case OwnConfig() as config:
                 proxies[name] = config.prepare(data)
             case config:

@@ -53,11 +53,13 @@ class OwnConfig(BaseModel):
         """The proxy.
 
         Raises:
-            ImportPathError: it cannot be made, or does not score this.
+            ImportPathError: it cannot be made, or does not score this, or the other way round.
         """
         proxy = own_proxy(self.path, data)
         if self.score not in proxy.objectives:
             raise ImportPathError(f"{self.path}: {unknown('objective', self.score, proxy.objectives)}")
+        if (better := proxy.objectives[self.score]) != self.direction:
+            raise ImportPathError(f"{self.path}: of {self.score}, {better} is better: give direction {better!r}")
         return proxy
 
 

@@ -39,7 +39,7 @@ class ShortTrainConfig(DetectorProxyConfig):
         val_images: how many validation images score it.
         latency: whether it is timed as well, on one image, on the device it trains on. Trials that share the device
             lengthen each other's times, and no two runs take the same.
-        cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
+        cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
         recipe: how it is trained.
     """
 
@@ -89,12 +89,24 @@ class ShortTrain:
         config: ShortTrainConfig,
         data: tuple[DetectionSet, DetectionSet],
         progress: Callable[[int, int], None] | None = None,
+        opened: dict[tuple[str, int, int], Images] | None = None,
     ) -> "ShortTrain":
-        """Decode the data at the proxy's size; `progress` hears of (images done, images in all) of each split."""
+        """Decode the data at the proxy's size; `progress` hears of (images done, images in all) of each split.
+
+        Args:
+            opened: what other proxies of this data have decoded, to which is added what they have not.
+        """
         train, val = data[0], data[1].subset(config.val_images)
         limit = int(config.cache_gib * 2**30)
-        opened = (open_images(split, config.image_size, limit=limit, progress=progress) for split in (train, val))
-        return ShortTrain(config, train, val, *opened)
+        opened = {} if opened is None else opened
+
+        def images(split: DetectionSet) -> Images:
+            what = split.name, config.image_size, limit
+            if what not in opened:
+                opened[what] = open_images(split, config.image_size, limit=limit, progress=progress)
+            return opened[what]
+
+        return ShortTrain(config, train, val, images(train), images(val))
 
     @property
     def objectives(self) -> Mapping[str, Direction]:

@@ -29,7 +29,7 @@ PROXIES = {
     "digits": ShortTrainConfig(),
     "width 1/4": ShortTrainConfig(scale=Scale(width=0.25, output_width=32, head_depth=1)),
 }
-"""A search's own, and one whose head does not outweigh the rest, so that costs differ more."""
+"""A search's own, and one of twice the width."""
 
 
 def gmacs(genotype: Genotype, config: ProxyConfig) -> float:

@@ -36,14 +36,20 @@ def export(data: DetectionSet, folder: Path) -> None:
 
 
 def run(
-    genotypes: Sequence[Genotype], train: Path, val: Path, config: ShortTrainConfig, num_classes: int
+    genotypes: Sequence[Genotype],
+    train: Path,
+    val: Path,
+    config: ShortTrainConfig,
+    num_classes: int,
+    *,
+    gpus: float = 0,
 ) -> list[dict[str, float]]:
-    """`METRICS` of each genotype after `config.steps` steps, through a Tune function trainable."""
+    """`METRICS` of each genotype after `config.steps` steps, through a Tune function trainable on so much of a GPU."""
     import ray
     from ray import tune
 
     searched = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1}),
+        tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
         param_space={
             "genotype": tune.grid_search([genotype.to_json() for genotype in genotypes]),
             "train": str(train),
@@ -71,6 +77,7 @@ def trainable(settings: Mapping[str, Any]) -> None:
     torch.manual_seed(0)
     config = ShortTrainConfig.model_validate_json(settings["config"])
     recipe: Recipe = config.recipe
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = decode(Genotype.from_json(settings["genotype"]), config.scale)
     model = FCOS(
         backbone,
@@ -78,7 +85,7 @@ def trainable(settings: Mapping[str, Any]) -> None:
         min_size=config.image_size,
         max_size=config.image_size,
         score_thresh=config.detector.score_threshold,
-    )
+    ).to(device)
     optimizer = AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=config.steps + 1, pct_start=recipe.warmup)
     loader = _loader(Path(settings["train"]), recipe.batch_size, shuffle=True)
@@ -90,7 +97,8 @@ def trainable(settings: Mapping[str, Any]) -> None:
         for images, targets in loader:
             loaded = time.perf_counter()
             loading += loaded - start
-            losses = model(images, targets)
+            boxes = [{name: target[name].to(device) for name in ("boxes", "labels")} for target in targets]
+            losses = model([image.to(device) for image in images], boxes)
             loss = sum(losses.values())
             optimizer.zero_grad()
             loss.backward()
@@ -128,9 +136,10 @@ def _score(model: torch.nn.Module, folder: Path, batch_size: int) -> float:
     from pycocotools.cocoeval import COCOeval
 
     model.eval()
+    device = next(model.parameters()).device
     found = []
     for images, targets in _loader(folder, batch_size, shuffle=False):
-        for target, detected in zip(targets, model(images), strict=True):
+        for target, detected in zip(targets, model([image.to(device) for image in images]), strict=True):
             boxes = detected["boxes"].clone()
             boxes[:, 2:] -= boxes[:, :2]
             rows = zip(boxes.tolist(), detected["scores"].tolist(), detected["labels"].tolist(), strict=True)

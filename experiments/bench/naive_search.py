@@ -1,9 +1,9 @@
 """Candidates ranked per hour, ours against the loop one would write today: `python -m experiments.bench.naive_search`.
 
-Both train the same random members of the joint space on the same scenes, as many at once as there are cores. At equal
-steps the ratio is what the machinery saves; as a search trains, and with what a ranking found to recall as many of the
-best, also what knowing a proxy does. With `--ranking DIRECTORY` the members are those that `nas rank` ranked there, and
-how far the loop and the cheapest of ours agree with its reference is said as well.
+Both train the same random members of the joint space on the same scenes, as many at once as there are cores: the loop
+for as long as one would who knows no better, and for as little as a ranking found enough. At equal steps the ratio is
+what the machinery saves, otherwise also what knowing a proxy does. With `--ranking DIRECTORY` the members are those
+that `nas rank` ranked there, and how far each agrees with its reference is said as well.
 """
 
 import argparse
@@ -67,39 +67,49 @@ def ranked(folder: Path) -> Candidates:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=8)
-    parser.add_argument("--enough", type=int, default=80, help="steps of ours, by a ranking")
-    parser.add_argument("--batch", type=int, default=4, help="of ours then")
+    parser.add_argument("--enough", type=int, default=80, help="steps that are enough, by a ranking")
+    parser.add_argument("--batch", type=int, default=4, help="images of such a step")
     parser.add_argument("--ranking", type=Path, help="of nas rank, on digits")
+    parser.add_argument("--gpus", type=float, default=0.0, help="of a trial, a fraction of one as well")
     asked = parser.parse_args()
     search = preset("digits")
-    searched = search.proxy.model_copy(update={"rungs": 1})
+    searched = search.proxy
     recipe = Recipe(batch_size=16, learning_rate=0.004, flip=False)
-    loops = ShortTrainConfig(scale=replace(searched.scale, head_depth=4), steps=320, rungs=1, recipe=recipe)
+    usual = ShortTrainConfig(scale=replace(searched.scale, head_depth=4), steps=320, rungs=1, recipe=recipe)
     small = searched.recipe.model_copy(update={"batch_size": asked.batch})
-    enough = searched.model_copy(update={"steps": asked.enough, "recipe": small})
+    enough = searched.model_copy(update={"steps": asked.enough, "rungs": 1, "recipe": small})
     train, val = open_data("digits", search.digits)
     candidates = ranked(asked.ranking) if asked.ranking else drawn(asked.candidates)
+    count = len(candidates.genotypes)
 
+    loops: dict[ShortTrainConfig, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        naive_loop.export(train, Path(folder) / "train")
-        naive_loop.export(val, Path(folder) / "val")
-        start = time.perf_counter()
         paths = Path(folder) / "train", Path(folder) / "val"
-        found = naive_loop.run(candidates.genotypes, *paths, loops, train.num_classes)
-        naive = (time.perf_counter() - start) / len(candidates.genotypes)
-    speed = f"{naive:.1f} s a candidate, {3600 / naive:.0f} an hour; {candidates.judge([m['ap'] for m in found])}"
-    print(f"the loop, {loops.steps} steps of {loops.recipe.batch_size}: {speed}")
-    spent = {name: statistics.fmean(m[name] for m in found) for name in naive_loop.METRICS[1:]}
-    print("of which, a trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
+        for split, path in zip((train, val), paths, strict=True):
+            naive_loop.export(split, path)
+        for config in (usual, enough):
+            start = time.perf_counter()
+            found = naive_loop.run(candidates.genotypes, *paths, config, train.num_classes, gpus=asked.gpus)
+            loops[config] = (time.perf_counter() - start) / count
+            verdict = candidates.judge([m["ap"] for m in found])
+            print(f"the loop, {told_speed(config, loops[config])}; {verdict}")
+            spent = {name: statistics.fmean(m[name] for m in found) for name in naive_loop.METRICS[1:]}
+            print("of which, a trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
 
-    for ours in (enough,) if asked.ranking else (loops, searched, enough):
+    for config in (enough,) if asked.ranking else (usual, searched, enough):
         start = time.perf_counter()
-        proxy = ShortTrain.prepare(ours, (train, val))
-        reports = evaluate_all(proxy, candidates.genotypes, runner=RayRunner(steps=1))
-        taken = (time.perf_counter() - start) / len(candidates.genotypes)
+        proxy = ShortTrain.prepare(config, (train, val))
+        runner = RayRunner(steps=config.rungs, gpus_per_trial=asked.gpus)
+        reports = evaluate_all(proxy, candidates.genotypes, runner=runner, device="cuda" if asked.gpus else "cpu")
+        taken = (time.perf_counter() - start) / count
         verdict = candidates.judge([r.scores["ap"] if r.scores else math.nan for r in reports])
-        speed = f"{taken:.1f} s a candidate, {3600 / taken:.0f} an hour; {verdict}"
-        print(f"ours, {ours.steps} steps of {ours.recipe.batch_size}: {speed}; {naive / taken:.2f} times the loop")
+        against = ", ".join(f"{seconds / taken:.2f} times the loop's {c.steps} steps" for c, seconds in loops.items())
+        print(f"ours, {told_speed(config, taken)}; {verdict}; {against}")
+
+
+def told_speed(config: ShortTrainConfig, seconds: float) -> str:
+    batch = config.recipe.batch_size
+    return f"{config.steps} steps of {batch}: {seconds:.1f} s a candidate, {3600 / seconds:.0f} an hour"
 
 
 if __name__ == "__main__":

@@ -114,10 +114,14 @@ class Evaluate:
 
     def __call__(self, job: Job) -> Iterator[Scores]:
         candidate = self.parse(job.genotype)
+        scored = False
         for scores in self.proxy.evaluate(candidate, seed=job.seed, device=self.device):
             if missing := sorted({*self.proxy.objectives, *self.wanted} - set(scores)):
                 raise ValueError(f"the proxy did not score {missing}: it scored {sorted(scores)}")
+            scored = True
             yield scores
+        if not scored:
+            raise ValueError("the proxy scored nothing")
 
 
 @dataclass

@@ -29,7 +29,7 @@ class FitConfig(BaseModel):
         epochs: passes over the training images.
         recipe: how each step is made.
         seed: of weights, order and augmentation.
-        cache_gib: memory that decoded images may take; beyond it they are decoded as they are needed.
+        cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
         backbone_weights: to begin with: a state dict of torchvision's ResNet for a genotype with nodes c2 .. c5, of the
             timm model for one with a timm stem, or a checkpoint with the genotype's backbone, whose padding and norm
             epsilon are then taken over.

@@ -165,6 +165,8 @@ def test_ones_own_proxy_is_ranked(place: Path) -> None:
         return nas("rank", *how, *SMALL, "--plan", "plan.json", "--out", "ranked", cwd=place, code=code).stderr
 
     assert "my_things:fewest_nodes: no objective 'noodes'; did you mean 'nodes'?" in rank(2, score="noodes")
+    assert "of nodes, min is better: give direction 'min'" in rank(2, direction="max")
+    assert "give your score another name" in rank(2, score="seconds")
     assert "settings.mine.own.path" in rank(2, path="my_things:none")
     rank()
     (mine,) = (s for s in json.loads((place / "ranked" / "report.json").read_text())["settings"] if s["name"] == "mine")

@@ -173,7 +173,7 @@ def test_what_is_compared_by_default_can_be_built(name: str) -> None:
         (["--plan", "{"], "plan.json: "),
         (["--plan", '{"settings": {"a": {"short_train": {"stepz": 3}}}}'], "settings.a.short_train.stepz"),
         (["--plan", '{"settings": {"a": 3}}'], "settings.a"),
-        (["--plan", '{"settings": {"a": {}}}'], "give one of short_train, zero_cost and cost"),
+        (["--plan", '{"settings": {"a": {}}}'], "give one of short_train, zero_cost, cost and own"),
         (["--plan", '{"settings": {"a": {"zero_cost": {"scores": ["zenn"]}}}}'], "did you mean 'zen'"),
         (["--plan", '{"base": {"scale": {"output_width": 48}}}'], "output_width"),
         (["--data", "nowhere"], "nowhere"),

@@ -250,11 +250,16 @@ def test_a_space_that_is_too_small_says_so() -> None:
 
 def test_settings_that_see_the_same_images_share_them() -> None:
     data = digits(DigitsConfig(train_images=8, val_images=4))
-    reference, short, once = prepare(PLAN, data).values()
+    fewer = {"short_train": {"rungs": 1, "val_images": 2}}
+    plan = Plan.model_validate(PLAN.model_dump() | {"settings": {**PLAN.model_dump()["settings"], "fewer": fewer}})
+    reference, short, once, scored_on_few = prepare(plan, data).values()
     assert isinstance(reference, ShortTrain)
     assert isinstance(short, ShortTrain)
     assert isinstance(once, ShortTrain)
-    assert short.train_images is reference.train_images
+    assert isinstance(scored_on_few, ShortTrain)
+    assert short.train_images is reference.train_images is scored_on_few.train_images
+    assert short.val_images is reference.val_images is not scored_on_few.val_images
+    assert len(scored_on_few.val) == 2
     assert short.config == PLAN.settings["short"].short_train
     assert once.train_images.take(np.array([0])).shape == (1, 3, 64, 64)
 
