@@ -27,7 +27,8 @@ against the mean of the reference's seeds, the mean over the setting's seeds; in
 candidates; better half: tau among the reference's better half. top 5: the share of the reference's five best among the
 setting's five best. ICC: the share of a score's variance that is between candidates, not between seeds. ICC k, tau k:
 of the mean over the setting's seeds. of: candidates compared. The reference's own rows leave the seed that is
-compared out of the mean it is compared with.
+compared out of the mean it is compared with. setting:loss ranks by the mean training loss since the last scoring but
+one: of the whole training where there is one scoring, of its last half where there are two.
 """
 
 
