@@ -23,8 +23,8 @@ class _TimeUp(BaseException):
     """The time limit has passed. No `Exception`, so that no proxy takes it for one of its own."""
 
 
-class _NotFinite(ValueError):
-    """A score is NaN or infinite."""
+class _NoNumber(ValueError):
+    """A score is NaN, infinite, or not even that."""
 
 
 def carry_out(work: Work, job: Job, tell: Tell, *, time_limit: float | None) -> None:
@@ -53,8 +53,7 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         with closing(_steps(work, job)) as steps:
             while (scores := _advance(steps, clock)) is not None:
                 count += 1
-                _check_finite(scores, count)
-                yield Report(job.number, State.running, scores, clock.spent)
+                yield Report(job.number, State.running, _plain(scores, count), clock.spent)
         yield Report(job.number, State.finished, seconds=clock.spent)
     except (_TimeUp, Exception) as error:
         yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
@@ -81,7 +80,7 @@ def out_of_time(limit: float) -> str:
 def describe(error: BaseException) -> str:
     """The reason of a failed trial: one line of bounded length."""
     text = str(error)
-    if isinstance(error, (_TimeUp, _NotFinite)):
+    if isinstance(error, (_TimeUp, _NoNumber)):
         return text
     kind = "out of memory" if _is_out_of_memory(error, text) else type(error).__name__
     return one_line(f"{kind}: {text}" if text else kind)
@@ -110,10 +109,17 @@ def _advance(steps: Iterator[Scores], clock: "_Clock") -> Scores | None:
         return next(steps, None)
 
 
-def _check_finite(scores: Scores, step: int) -> None:
+def _plain(scores: Scores, step: int) -> Scores:
+    """The scores as Python's own numbers, whatever library's a proxy gives."""
+    plain: dict[str, float] = {}
     for name, value in scores.items():
-        if not math.isfinite(value):
-            raise _NotFinite(f"step {step}: {name} is {value}")
+        try:
+            plain[name] = float(value)
+        except (TypeError, ValueError):
+            raise _NoNumber(f"step {step}: {name} is of type {type(value).__name__}, no number") from None
+        if not math.isfinite(plain[name]):
+            raise _NoNumber(f"step {step}: {name} is {plain[name]}")
+    return plain
 
 
 @dataclass

@@ -15,6 +15,8 @@ from nas.search.attempt import GRACE_S, carry_out, describe, out_of_time
 from nas.search.types import Ask, Job, Report, State, Tell, Work
 
 _SPAWN = multiprocessing.get_context("spawn")  # torch does not survive a fork
+_MOST_STILLBORN = 3
+"""Processes in a row that may die in one place before they have loaded their work."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class PoolRunner:
         """Carry out jobs until `ask` returns None.
 
         Raises:
-            RuntimeError: a process cannot load the work, as no other could.
+            RuntimeError: a process cannot load the work, as no other could, or one after the other dies as it starts.
         """
         jobs = _Jobs(ask)
         pool: list[_Worker] = []
@@ -63,7 +65,7 @@ class PoolRunner:
             try:
                 report = worker.hear()
             except _Dead as death:
-                pool[pool.index(worker)] = _Worker(work, self.time_limit)
+                pool[pool.index(worker)] = _Worker(work, self.time_limit, worker.stillborn)
                 jobs.put_back(worker.jobs)
                 report = death.report
             if report:
@@ -107,9 +109,11 @@ class _Worker:
 
     Attributes:
         jobs: what it was handed and has not ended; it is at the first.
+        stillborn: how many in a row have died in its place before they were ready, itself included.
     """
 
-    def __init__(self, work: Work, time_limit: float | None) -> None:
+    def __init__(self, work: Work, time_limit: float | None, stillborn: int = 0) -> None:
+        self.stillborn = stillborn
         self.jobs: deque[Job] = deque()
         self._limit = math.inf if time_limit is None else time_limit
         self._ready = False
@@ -119,7 +123,8 @@ class _Worker:
         with _one_thread():
             self._process.start()
         theirs.close()
-        self.connection.send(work)
+        with suppress(BrokenPipeError, ConnectionResetError):  # of a death we hear soon enough
+            self.connection.send(work)
 
     @property
     def idle(self) -> bool:
@@ -153,7 +158,7 @@ class _Worker:
         if isinstance(message, str):
             raise RuntimeError(f"a worker could not load its work: {message}")
         if message is None:
-            self._ready = True
+            self._ready, self.stillborn = True, 0
         elif message.state.ended:
             self._next()
         return message
@@ -178,8 +183,9 @@ class _Worker:
 
     def _dead(self, reason: str, *, died: bool = False) -> Exception:
         self.stop()
-        if not self._ready:
-            return RuntimeError(f"a worker could not start: {reason}")
+        self.stillborn += not self._ready
+        if self.stillborn == _MOST_STILLBORN:
+            return RuntimeError(f"workers cannot start, {_MOST_STILLBORN} in a row: {reason}")
         if not self.jobs:
             return _Dead(None)
         seconds = time.monotonic() - self._since

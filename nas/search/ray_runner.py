@@ -30,7 +30,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from nas.search.attempt import attempt, doomed, one_line
+from nas.search.attempt import attempt, doomed, one_line, out_of_time
 from nas.search.code import imported_code
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
 
@@ -135,19 +135,22 @@ class _Worker(tune.Trainable):
         self._limit = time_limit
         self._reports: Generator[Report, None, None] | None = None
         self._taken = 0
+        self._spent = 0.0
 
     def take(self, job: Job) -> None:
         """Leave the job at hand, and begin another at the next step."""
         self.cleanup()
         self._reports = attempt(self._work, job, time_limit=self._limit)
         self._taken = 0
+        self._spent = 0.0
 
     def step(self) -> dict[str, Any]:
         if self._reports is None:
             return {_NEWS: []}  # ready
-        with doomed(self._limit):
+        with doomed(None if self._limit is None else max(self._limit - self._spent, 0.0)):
             first = next(self._reports)
         self._taken += 1
+        self._spent = first.seconds
         last = not first.state.ended and self._taken == self._steps
         return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
 
@@ -173,8 +176,10 @@ class _Desk(FIFOScheduler):
         self._tell = tell
         self._limit = math.inf if time_limit is None else time_limit
         self._at: dict[str, tuple[int, float]] = {}
-        """Worker -> number of the job it is at, and since when (monotonic, s)."""
+        """Worker -> number of the job it is at, and since when (monotonic, s), but for what it waited for us."""
         self._stillborn = 0
+        self._proven = False
+        """A worker has started, so what keeps another from it is its node."""
         self._heard = time.monotonic()
         self.empty = False
         """There are no more jobs."""
@@ -191,9 +196,10 @@ class _Desk(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
         news: list[Report] = result[_NEWS]
-        self._stillborn, self._heard = 0, time.monotonic()
+        self._stillborn, self._proven, self._heard = 0, True, time.monotonic()
         over = any(_carried(self._tell, report) for report in news) or not news or news[-1].state.ended
         if not over:
+            self._at[trial.trial_id] = news[-1].number, time.monotonic() - news[-1].seconds
             return self.CONTINUE
         self._at.pop(trial.trial_id, None)
         job = None if self.empty else _carried(self._ask)
@@ -210,11 +216,12 @@ class _Desk(FIFOScheduler):
         reason = one_line(text.strip().splitlines()[-1])
         if trial.trial_id in self._at:
             number, since = self._at.pop(trial.trial_id)
-            died = time.monotonic() - since < self._limit  # one that hung has ended itself, and would hang again
-            _carried(self._tell, Report(number, State.failed, error=one_line(f"worker died: {reason}"), died=died))
+            hung = time.monotonic() - since >= self._limit  # it has ended itself, and would hang again
+            error = out_of_time(self._limit) if hung else one_line(f"worker died: {reason}")
+            _carried(self._tell, Report(number, State.failed, error=error, died=not hung))
             return
         self._stillborn += 1
-        if self._stillborn == _MOST_STILLBORN or any(sign in text for sign in _UNBORN):
+        if self._stillborn == _MOST_STILLBORN or (not self._proven and any(sign in text for sign in _UNBORN)):
             raise _Carrier(RuntimeError(f"a Ray worker could not start: {reason}"))
 
 

@@ -1,10 +1,13 @@
 """Whatever goes wrong in a trial becomes its reason."""
 
+import json
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from toys import misbehave
@@ -38,6 +41,23 @@ def test_names_what_failed(what: str, error: str) -> None:
     *steps, end = reports_of(misbehave, what, time_limit=0.1)
     assert [step.state for step in steps] == [State.running]
     assert (end.state, end.error) == (State.failed, error)
+
+
+def test_scores_are_plain_numbers_whoever_s_they_were() -> None:
+    def work(job: Job) -> Iterator[Any]:
+        yield {"ap": np.float32(0.5), "loss": torch.tensor(2), "n": 3}
+
+    scores = reports_of(work)[0].scores
+    assert json.dumps(scores) == '{"ap": 0.5, "loss": 2.0, "n": 3.0}'
+
+
+@pytest.mark.parametrize(("value", "kind"), [("high", "str"), (None, "NoneType"), ([0.5], "list")])
+def test_a_score_that_is_no_number_fails(value: object, kind: str) -> None:
+    def work(job: Job) -> Iterator[Any]:
+        yield {"ap": value}
+
+    (end,) = reports_of(work)
+    assert (end.state, end.error) == (State.failed, f"step 1: ap is of type {kind}, no number")
 
 
 def test_names_what_torch_cannot_allocate() -> None:

@@ -16,7 +16,7 @@ from toys import DigitSpace, misbehave
 from nas.search import pool_runner
 from nas.search.pool_runner import PoolRunner
 from nas.search.store import Store
-from nas.search.types import Job, Report, Scores, State
+from nas.search.types import Job, Report, Scores, State, Work
 
 
 @pytest.fixture(autouse=True)
@@ -64,15 +64,24 @@ def test_a_hang_where_no_signal_reaches_costs_its_process(monkeypatch: pytest.Mo
     assert [ends[n].state for n in (1, 2)] == [State.finished] * 2
 
 
-def pid_and_threads(job: Job) -> Iterator[Scores]:
-    yield {"pid": os.getpid(), "threads": float(os.environ["OMP_NUM_THREADS"])}
-    time.sleep(0.02)
+@dataclass(frozen=True)
+class Meet:
+    """Tells who it runs in, once two processes run it."""
+
+    folder: Path
+
+    def __call__(self, job: Job) -> Iterator[Scores]:
+        (self.folder / str(os.getpid())).touch()
+        while len([*self.folder.iterdir()]) < 2:
+            time.sleep(0.02)
+        yield {"pid": os.getpid(), "threads": float(os.environ["OMP_NUM_THREADS"])}
+        time.sleep(0.02)
 
 
-def test_processes_stay_and_share_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_stay_and_share_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     journal = Journal([""] * 40)
-    journal.run(PoolRunner(workers=2, batch=2), pid_and_threads)
+    journal.run(PoolRunner(workers=2, batch=2, time_limit=100), Meet(tmp_path))
     seen = [report.scores for report in journal.reports if report.scores]
     pids = [scores["pid"] for scores in seen]
     assert len(pids) == 40
@@ -176,6 +185,37 @@ class Unloadable:
 def test_work_that_no_process_can_load_ends_the_run() -> None:
     with pytest.raises(RuntimeError, match="a worker could not load its work: ValueError: invalid literal"):
         PoolRunner(workers=1).run(Journal([""]).ask, Unloadable(), lambda report: False)
+
+
+@dataclass(frozen=True)
+class Unlucky:
+    """Work whose first loaders die of it."""
+
+    file: Path
+    deaths: int
+
+    def __reduce__(self) -> tuple[object, tuple[Path, int]]:
+        return die_so_often, (self.file, self.deaths)
+
+
+def die_so_often(file: Path, deaths: int) -> Work:
+    with file.open("a+") as marks:
+        marks.write(".")
+        marks.seek(0)
+        died = len(marks.read())
+    if died <= deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return misbehave
+
+
+def test_a_process_that_is_killed_as_it_starts_is_replaced(tmp_path: Path) -> None:
+    ends = Journal(["", ""]).run(PoolRunner(workers=1), Unlucky(tmp_path / "deaths", 2))
+    assert [ends[n].state for n in (0, 1)] == [State.finished] * 2
+
+
+def test_says_that_processes_die_as_they_start(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="workers cannot start, 3 in a row: worker died: SIGKILL"):
+        PoolRunner(workers=1).run(Journal([""]).ask, Unlucky(tmp_path / "deaths", 99), lambda report: False)
 
 
 def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
