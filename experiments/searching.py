@@ -11,7 +11,7 @@ from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
 from nas.search.ranking import best
-from nas.search.run_search import driver_seed, run_search
+from nas.search.run_search import MOST_REPEATS, driver_seed, run_search
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import BY_FIRST, build_strategy
@@ -81,7 +81,10 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
         raise
     _conclude(run, store, objectives, console)
     if result.exhausted:
-        console.print("The strategy found nothing new to propose within the limits: the space is exhausted.")
+        console.print(
+            f"The strategy proposed nothing new {MOST_REPEATS} times in a row: the space within the limits is "
+            "exhausted, or the strategy has settled. Another search with --strategy.name random tells which."
+        )
     return 0 if result.best else 1
 
 

@@ -140,12 +140,27 @@ def test_the_command_refuses_what_it_cannot_compare(flags: list[str], message: s
     assert message in done.stderr
 
 
-def test_the_default_is_good_on_a_real_table() -> None:
-    """Over seeds 0 to 19 it needs a median of 22 evaluations of 6,466, local search 34.5."""
+@pytest.fixture(scope="module")
+def published() -> Table:
     file = shared_data() / "bench" / "nasbench201_cifar10.json"
     if not file.is_file():
         pytest.skip(f"needs {file}")
-    table = Table.read(file)
-    assert len(table.kinds) == 15_625
-    assert len(table.accuracy) == 6_466
-    assert statistics.median(needed(table, "guided", seed)[0] for seed in range(7)) < 60
+    return Table.read(file)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "low", "high"),
+    [("guided", 1, 36), ("local", 24, 48), ("tpe", 50, 84), ("nsga2", 120, 260), ("evolution", 1, 100)],
+)
+def test_strategies_are_as_fast_as_they_are_known_to_be(published: Table, strategy: str, low: int, high: int) -> None:
+    """Medians known from outside, of the first to come within 0.1 of the best: local search 36, TPE 67, evolution 88 to
+    100, NSGA-II 212. The default is at or below the least of them.
+    """
+    assert (len(published.kinds), len(published.accuracy)) == (15_625, 6_466)
+    assert low <= statistics.median(needed(published, strategy, seed)[0] for seed in range(20)) <= high
+
+
+def test_the_default_is_not_misled_by_noise(published: Table) -> None:
+    """TPE is known to regret .095 after 100 evaluations, on another table."""
+    after = [regrets(published, "guided", seed, noise=0.2) for seed in range(6)]
+    assert [statistics.fmean(regret) < 0.095 for regret in zip(*after, strict=True)] == [True, True]
