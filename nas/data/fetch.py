@@ -93,9 +93,20 @@ def _unpack(url: str, archive: Path, content: Path) -> None:
                 zipped.extractall(content)  # drops what leads out
         else:
             with tarfile.open(archive) as tarred:
-                tarred.extractall(content, filter="data")
+                _untar(tarred, content)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise DataError(f"{url} does not unpack ({error}): give a whole zip or tar file") from error
+
+
+def _untar(tarred: tarfile.TarFile, content: Path) -> None:
+    if hasattr(tarfile, "data_filter"):
+        tarred.extractall(content, filter="data")
+        return
+    for member in tarred.getmembers():  # Python 3.11.0 to 3.11.3 cannot tell what leads out
+        path = PurePosixPath(member.name)
+        if not (member.isfile() or member.isdir()) or path.is_absolute() or ".." in path.parts:
+            raise tarfile.TarError(f"{member.name!r} leads out of it, or is no file")
+    tarred.extractall(content)
 
 
 def _inner(content: Path) -> Path:

@@ -134,23 +134,19 @@ class _Worker(tune.Trainable):
         self._steps = steps
         self._limit = time_limit
         self._reports: Generator[Report, None, None] | None = None
-        self._taken = 0
-        self._spent = 0.0
 
     def take(self, job: Job) -> None:
         """Leave the job at hand, and begin another at the next step."""
         self.cleanup()
         self._reports = attempt(self._work, job, time_limit=self._limit)
-        self._taken = 0
-        self._spent = 0.0
+        self._taken, self._spent = 0, 0.0
 
     def step(self) -> dict[str, Any]:
         if self._reports is None:
             return {_NEWS: []}  # ready
         with doomed(None if self._limit is None else max(self._limit - self._spent, 0.0)):
             first = next(self._reports)
-        self._taken += 1
-        self._spent = first.seconds
+        self._taken, self._spent = self._taken + 1, first.seconds
         last = not first.state.ended and self._taken == self._steps
         return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
 
@@ -177,9 +173,8 @@ class _Desk(FIFOScheduler):
         self._limit = math.inf if time_limit is None else time_limit
         self._at: dict[str, tuple[int, float]] = {}
         """Worker -> number of the job it is at, and since when (monotonic, s), but for what it waited for us."""
-        self._stillborn = 0
-        self._proven = False
-        """A worker has started, so what keeps another from it is its node."""
+        self._stillborn, self._proven = 0, False
+        """Where a worker has started once, what keeps another from it is its node."""
         self._heard = time.monotonic()
         self.empty = False
         """There are no more jobs."""
