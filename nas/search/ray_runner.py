@@ -30,7 +30,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from nas.search.attempt import attempt, doomed, one_line, out_of_time
+from nas.search.attempt import GRACE_S, attempt, doomed, one_line, out_of_time
 from nas.search.code import imported_code
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
 
@@ -211,7 +211,7 @@ class _Desk(FIFOScheduler):
         reason = one_line(text.strip().splitlines()[-1])
         if trial.trial_id in self._at:
             number, since = self._at.pop(trial.trial_id)
-            hung = time.monotonic() - since >= self._limit  # it has ended itself, and would hang again
+            hung = time.monotonic() - since >= self._limit + GRACE_S  # `doomed`, and would be again
             error = out_of_time(self._limit) if hung else one_line(f"worker died: {reason}")
             _carried(self._tell, Report(number, State.failed, error=error, died=not hung))
             return
