@@ -136,6 +136,8 @@ class _Policy(nn.Module):
     def begin(self) -> None:
         """Forget the decisions taken."""
         self._input, self._hidden, self._cell = np.zeros((3, UNITS), np.float32)
+        of_input, of_hidden, *biases = (weight.detach().numpy() for weight in self.lstm.parameters())
+        self._gates = of_input, of_hidden, sum(biases)
 
     def decide(self, name: str, count: int, rng: random.Random) -> int:
         """Take the next decision: the number of one of so many options."""
@@ -148,8 +150,8 @@ class _Policy(nn.Module):
 
     def _step(self) -> None:
         """What `forward` has torch do for all decisions at once: a call of `nn.LSTM` for each took most of an ask."""
-        of_input, of_hidden, *biases = (weight.detach().numpy() for weight in self.lstm.parameters())
-        gates = (of_input @ self._input + of_hidden @ self._hidden + sum(biases)).reshape(4, UNITS)
+        of_input, of_hidden, bias = self._gates
+        gates = (of_input @ self._input + of_hidden @ self._hidden + bias).reshape(4, UNITS)
         enter, keep, show = 1 / (1 + np.exp(-gates[[0, 1, 3]]))
         self._cell = keep * self._cell + enter * np.tanh(gates[2])
         self._hidden = show * np.tanh(self._cell)
