@@ -82,8 +82,8 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     _conclude(run, store, objectives, console)
     if result.exhausted:
         console.print(
-            f"The strategy proposed nothing new {MOST_REPEATS} times in a row: the space within the limits is "
-            "exhausted, or the strategy has settled. Another search with --strategy.name random tells which."
+            f"Nothing new was proposed {MOST_REPEATS} times in a row, though most of these at random: "
+            "the space within the limits is exhausted, or nearly."
         )
     return 0 if result.best else 1
 

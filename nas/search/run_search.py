@@ -30,7 +30,7 @@ from search_spaces.genotype import Genotype
 from search_spaces.within import Violation
 
 MOST_REPEATS = 1000
-"""So many repeats and rejections in a row, and the strategy is held to have seen the whole space."""
+"""So many repeats and rejections in a row, and the space is held to be exhausted."""
 
 _LOG = logging.getLogger(__name__)
 

@@ -107,17 +107,26 @@ def test_says_when_the_space_is_exhausted(store: Store, runner: Runner, monkeypa
     assert len(store.trials()) == 9
 
 
-def test_resumed_anywhere_it_asks_for_the_same(tmp_path: Path) -> None:
+@both_runners
+def test_goes_on_at_random_where_the_strategy_has_settled(store: Store, runner: Runner) -> None:
+    result = Search(store, DigitSpace(2, base=3), "toys:Stubborn", runner=runner).run(9)
+    assert not result.exhausted
+    assert len(store.trials()) == 9
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "toys:Stubborn"])
+def test_resumed_anywhere_it_asks_for_the_same(tmp_path: Path, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted at every possible report, it ends with the same trials as without."""
+    monkeypatch.setattr("nas.search.strategies.unsettled.PATIENCE", 3)
     space = DigitSpace(3, base=4, order=False)
     unbroken = Store(str(tmp_path / "unbroken.db"))
-    Search(unbroken, space).run(12)
+    Search(unbroken, space, strategy).run(12)
     wanted = [(trial.trace, trial.reports) for trial in unbroken.trials()]
     for moment in range(1, 36, 5):
         store = Store(str(tmp_path / f"{moment}.db"))
         with pytest.raises(KeyboardInterrupt):
-            Search(store, space, watch=interrupt_at(moment)).run(12)
-        Search(store, space).run(12)
+            Search(store, space, strategy, watch=interrupt_at(moment)).run(12)
+        Search(store, space, strategy).run(12)
         assert [(trial.trace, trial.reports) for trial in store.trials()] == wanted
         assert store.asked == unbroken.asked
 
