@@ -129,10 +129,10 @@ HOSTILE: dict[str, str | bytes] = {
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_at_once(name: str) -> None:
-    start = time.process_time()
+    start = time.thread_time()  # not the process's: threads that earlier tests left behind count in that
     with pytest.raises(GenotypeError) as caught:
         Genotype.from_json(HOSTILE[name])
-    assert time.process_time() - start < 1
+    assert time.thread_time() - start < 1
     assert len(str(caught.value)) < 20_000
 
 

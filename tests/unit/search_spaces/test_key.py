@@ -203,9 +203,9 @@ SYMMETRIC = {
 def test_symmetric_genotypes_have_a_key_in_seconds(name: str) -> None:
     count, length, crossed = SYMMETRIC[name]
     genotype = chains(count, length, crossed=crossed)
-    start = time.process_time()
+    start = time.thread_time()
     key = genotype.key()
-    assert time.process_time() - start < 10
+    assert time.thread_time() - start < 10
     if len(genotype.nodes) < 200:
         assert respelled(genotype, random.Random(1)).key() == key
 
