@@ -21,7 +21,7 @@ def _of_one_size(search: SearchConfig) -> SearchConfig:
 
 _PRESETS = {
     # minutes on two cores, nothing to download
-    "digits": SearchConfig(proxy=ShortTrainConfig(val_images=64, recipe=RECIPE.model_copy(update={"flip": False}))),
+    "digits": SearchConfig(proxy=ShortTrainConfig(val_images=48, recipe=RECIPE.model_copy(update={"flip": False}))),
     # any small directory in COCO's format, on CPUs
     "boxes": SearchConfig(proxy=ShortTrainConfig(image_size=128, steps=400)),
     # the proxy of SpineNet's own search (arXiv 1912.05027, section 4), on GPUs
