@@ -15,9 +15,11 @@ from nas.search.run_search import MOST_REPEATS, driver_seed, run_search
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import BY_FIRST, build_strategy
+from nas.search.strategies.turns import candidate
 from nas.search.types import Direction
 from proxies.features import proposal_features
 from proxies.predictor import Ensemble
+from search_spaces.choose import sample
 from search_spaces.registry import find_space
 from search_spaces.within import Within
 
@@ -44,9 +46,10 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     config = run.config()
     seed = driver_seed(config.seed, store.slot)
     proxy, objectives = judge.proxy, judge.objectives
+    space = Within(find_space(config.space), judge.budget, seed=config.seed)
     strategy = build_strategy(
         config.strategy,
-        Within(find_space(config.space), judge.budget, seed=config.seed),
+        space,
         config.compared(objectives),
         seed=seed,
         asked=store.asked,
@@ -72,6 +75,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
                 objectives=objectives,
                 scheduler=SuccessiveHalving(config.scheduler, config.compared(objectives), proxy.steps),
                 violation=judge.budget,
+                draw=lambda rng: candidate(sample(space, rng)),
             )
     except StoreError:
         console.print(f"go on    nas resume {run.path}")
@@ -82,7 +86,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     _conclude(run, store, objectives, console)
     if result.exhausted:
         console.print(
-            f"Nothing new was proposed {MOST_REPEATS} times in a row, though most of these at random: "
+            f"The strategy has settled, and none of {MOST_REPEATS} random draws was new: "
             "the space within the limits is exhausted, or nearly."
         )
     return 0 if result.best else 1

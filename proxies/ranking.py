@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from nas.data.cache import Images
 from nas.data.detection_set import DetectionSet
-from nas.search.run_search import MOST_REPEATS, Evaluate
+from nas.search.evaluate import Evaluate
+from nas.search.run_search import MOST_REPEATS
 from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
 from proxies import registry

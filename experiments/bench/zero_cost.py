@@ -17,8 +17,8 @@ from experiments.bench.no_proxy import NoProxy
 from nas.cost import cost
 from nas.data.digits import DigitsConfig, digits
 from nas.detectors import build_detector
+from nas.search.evaluate import Evaluate
 from nas.search.pool_runner import PoolRunner
-from nas.search.run_search import Evaluate
 from nas.search.types import Job, Report
 from nas.training.batches import Batches
 from proxies.pool import evaluate_all

@@ -3,36 +3,30 @@
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from nas.search.evaluate import Evaluate
 from nas.search.lease import Lease
 from nas.search.ranking import best
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import MOST_ATTEMPTS, KeyClaimed, NotRunning, Store, StudyFull, TakenOver
-from nas.search.types import (
-    Candidate,
-    Direction,
-    Job,
-    Proxy,
-    Report,
-    Runner,
-    Scores,
-    State,
-    Strategy,
-    Trial,
-)
+from nas.search.types import Candidate, Direction, Job, Proxy, Report, Runner, State, Strategy, Trial
 from search_spaces.genotype import Genotype
 from search_spaces.within import Violation
 
+SETTLED = 100
+"""So many proposals in a row that are repeats or rejected, and a strategy is held to have settled."""
 MOST_REPEATS = 1000
-"""So many repeats and rejections in a row, and the space is held to be exhausted."""
+"""So many in a row, or as many random draws, and the space is held to be exhausted."""
 
 _LOG = logging.getLogger(__name__)
+
+Draw = Callable[[random.Random], Candidate]
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class Result:
     best: Trial | None
     """By the first objective; None if no trial has scores."""
     exhausted: bool
-    """The search ended before its last trial, because the strategy had nothing new to propose."""
+    """The search ended before its last trial, because there was nothing new to try."""
 
 
 def run_search(
@@ -59,6 +53,7 @@ def run_search(
     scheduler: SuccessiveHalving | None = None,
     violation: Violation | None = None,
     parse: Callable[[str], Any] = Genotype.from_json,
+    draw: Draw | None = None,
 ) -> Result:
     """Search until the store's study has `trials` ended trials, be they finished, stopped or failed.
 
@@ -78,6 +73,8 @@ def run_search(
         violation: how far a candidate is from what is allowed; any that is not there yet is turned away before a
             worker is touched.
         parse: reads what the space's members write with `to_json`; must pickle.
+        draw: a random member. Once the strategy has settled, and until it proposes something new, every proposal of it
+            that is known is followed by a trial of what is drawn, of which it is told. None ends the search there.
 
     Raises:
         StoreError: the store is damaged, full, or away for too long.
@@ -85,7 +82,7 @@ def run_search(
     wanted = proxy.objectives if objectives is None else objectives
     work = Evaluate(proxy, device, parse, tuple(wanted))
     with Lease(store) as lease:
-        loop = _Loop(strategy, store, lease, trials, seed, watch, scheduler, violation)
+        loop = _Loop(strategy, store, lease, trials, seed, watch, scheduler, violation, draw)
         try:
             runner.run(loop.ask, work, loop.tell)
             while loop.left_over():
@@ -102,28 +99,6 @@ def driver_seed(seed: int, slot: int) -> int:
     return random.Random(f"{seed}/{slot}").getrandbits(31) if slot else seed
 
 
-@dataclass(frozen=True)
-class Evaluate:
-    """The work of a search: read a genotype and let the proxy judge it. Travels once to every worker."""
-
-    proxy: Proxy
-    device: str
-    parse: Callable[[str], Any]
-    wanted: tuple[str, ...] = ()
-    """Scores that there have to be, beside the proxy's objectives."""
-
-    def __call__(self, job: Job) -> Iterator[Scores]:
-        candidate = self.parse(job.genotype)
-        scored = False
-        for scores in self.proxy.evaluate(candidate, seed=job.seed, device=self.device):
-            if missing := sorted({*self.proxy.objectives, *self.wanted} - set(scores)):
-                raise ValueError(f"the proxy did not score {missing}: it scored {sorted(scores)}")
-            scored = True
-            yield scores
-        if not scored:
-            raise ValueError("the proxy scored nothing")
-
-
 @dataclass
 class _Loop:
     strategy: Strategy
@@ -134,7 +109,10 @@ class _Loop:
     watch: Callable[[Trial], None]
     scheduler: SuccessiveHalving | None
     violation: Violation | None
+    draw: Draw | None
     exhausted: bool = False
+    repeats: int = field(init=False)
+    """Of the strategy's proposals since the last new one."""
     active: dict[int, Trial] = field(default_factory=dict)
     """Trials that the runner was handed and has not ended, as they were begun."""
     orphans: deque[Trial] = field(init=False)
@@ -147,9 +125,11 @@ class _Loop:
     """Trials that are known to have ended."""
 
     def __post_init__(self) -> None:
-        for trial in self.store.history():
+        history = self.store.history()
+        for trial in history:
             self._teach(trial)
             self.ended.add(trial.number)
+        self.repeats = _repeats([trial.number for trial in (*history, *self.store.running())])
         self._collect_orphans()
 
     def ask(self) -> Job | None:
@@ -219,14 +199,30 @@ class _Loop:
             self._catch_up()
         if self.exhausted or self.store.count >= self.trials:
             return None
-        for _ in range(MOST_REPEATS):
-            candidate = self.strategy.ask()
-            try:
-                if trial := self._claim(candidate):
+        try:
+            for _ in range(MOST_REPEATS):
+                if trial := self._claim(self.strategy.ask()):
+                    self.repeats = 0
                     return trial
-            except StudyFull:
-                return None
+                self.repeats += 1
+                if self.draw and self.repeats >= SETTLED:
+                    trial = self._drawn(self.draw)
+                    self.exhausted = trial is None
+                    return trial
+        except StudyFull:
+            return None
         self.exhausted = True
+        return None
+
+    def _drawn(self, draw: Draw) -> Trial | None:
+        """A trial of a random member; None if chance finds nothing new either."""
+        rng = random.Random(f"{self.seed}/{self.store.slot}/drawn/{self.store.count}")
+        for _ in range(MOST_REPEATS):
+            candidate = draw(rng)
+            if self.store.find(candidate.key) or (self.violation and self.violation(candidate.value)):
+                continue
+            with suppress(KeyClaimed):
+                return self._begin(candidate, asked=False)
         return None
 
     def _claim(self, candidate: Candidate) -> Trial | None:
@@ -239,13 +235,20 @@ class _Loop:
         if self.violation and self.violation(candidate.value):
             self.store.reject()
             return None
-        genotype = candidate.value.to_json()
         try:
-            return self.store.create(
-                key=candidate.key, trace=candidate.trace, genotype=genotype, seed=self.seed, most=self.trials
-            )
+            return self._begin(candidate, asked=True)
         except KeyClaimed:
             return self._claim(candidate)
+
+    def _begin(self, candidate: Candidate, *, asked: bool) -> Trial:
+        return self.store.create(
+            key=candidate.key,
+            trace=candidate.trace,
+            genotype=candidate.value.to_json(),
+            seed=self.seed,
+            asked=asked,
+            most=self.trials,
+        )
 
     def _learn(self, trial: Trial) -> None:
         """Take note of a trial that has changed, and of what other drivers' came to before it ended."""
@@ -272,3 +275,17 @@ class _Loop:
         if self.scheduler:
             self.scheduler.remember(trial)
         self.heard = trial.told + 1
+
+
+def _repeats(history: Sequence[int]) -> int:
+    """How many proposals in a row a strategy has repeated, by the numbers of the trials in the order it heard of them."""
+    count, known, after_repeat = 0, set[int](), False
+    for number in history:
+        repeat = number in known
+        if repeat:
+            count += 1
+        elif count < SETTLED or not after_repeat:  # else it was drawn
+            count = 0
+        known.add(number)
+        after_repeat = repeat
+    return count

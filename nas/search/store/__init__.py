@@ -85,7 +85,7 @@ class Store:
 
     @property
     def asked(self) -> int:
-        """How many proposals this driver has taken: its trials, what it repeated, what was rejected."""
+        """How many of its strategy's proposals this driver has taken: trials, what it repeated, what was rejected."""
         return self._database.read(lambda connection: self._study.asked(connection, self.slot))
 
     @property
@@ -98,10 +98,13 @@ class Store:
         """How many trials the study has, in whatever state."""
         return self._database.read(self._study.trials)
 
-    def create(self, *, key: str, trace: Trace, genotype: str, seed: int, most: int | None = None) -> Trial:
+    def create(
+        self, *, key: str, trace: Trace, genotype: str, seed: int, asked: bool = True, most: int | None = None
+    ) -> Trial:
         """Add a running trial under the next number.
 
         Args:
+            asked: whether a strategy has proposed it.
             most: trials that the study may come to.
 
         Raises:
@@ -114,10 +117,11 @@ class Store:
             if number is None:
                 raise StudyFull(f"study {self.study!r} has its {most} trials")
             trial = Trial(number, State.running, key, trace, genotype, seed, slot=self.slot)
-            row = {"number": number, "state": State.running, "key": key, "genotype": genotype, "seed": seed}
-            text = {"study": self.study, "trace": rows.trace_text(trace), "reports": "[]", "slot": self.slot}
-            connection.execute(trials.insert().values(row | text))
-            self._study.ask(connection, self.slot)
+            row = {"study": self.study, "number": number, "key": key, "genotype": genotype, "slot": self.slot}
+            start = {"state": State.running, "trace": rows.trace_text(trace), "seed": seed, "reports": "[]"}
+            connection.execute(trials.insert().values(row | start))
+            if asked:
+                self._study.ask(connection, self.slot)
             return trial
 
         def done(connection: Connection) -> Trial | None:

@@ -16,7 +16,6 @@ from nas.search.strategies.guided import Guided
 from nas.search.strategies.local_search import LocalSearch
 from nas.search.strategies.random_search import RandomSearch
 from nas.search.strategies.trace_process import TraceProcess
-from nas.search.strategies.unsettled import Unsettled
 from nas.search.types import Direction, Predictor, Strategy
 from search_spaces.choose import SearchSpace
 from search_spaces.importing import build_own, imported, is_import_path
@@ -147,8 +146,6 @@ def build_strategy(
 ) -> Strategy:
     """Build the strategy a config names; to resume one, give `asked` and tell it the store's history.
 
-    Where it has settled and proposes nothing new, it goes on at random.
-
     Args:
         asked: how many proposals the study has taken so far.
         predictor: what `guided` picks by; a Gaussian process over traces if not given, which serves any space.
@@ -157,9 +154,9 @@ def build_strategy(
         ImportPathError: the import path leads to nothing that is called so and makes a strategy.
     """
     task = Task(space, objectives, seed, asked, predictor)
-    own = is_import_path(config.name)
-    strategy = build_own_strategy(config.name, config, task) if own else STRATEGIES[config.name](config, task)
-    return Unsettled(strategy, space, seed=seed, asked=asked)
+    if is_import_path(config.name):
+        return build_own_strategy(config.name, config, task)
+    return STRATEGIES[config.name](config, task)
 
 
 def build_own_strategy(path: str, config: StrategyConfig, task: Task) -> Strategy:

@@ -13,8 +13,10 @@ from nas.search.local_runner import LocalRunner
 from nas.search.run_search import Result, driver_seed, run_search
 from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.store import Store
-from nas.search.strategies import RandomSearch, StrategyConfig, build_strategy
+from nas.search.strategies import STRATEGIES, RandomSearch, StrategyConfig, build_strategy
+from nas.search.strategies.turns import candidate
 from nas.search.types import Ask, Direction, Runner, State, Tell, Trial, Work
+from search_spaces.choose import sample
 from search_spaces.within import Violation
 
 NEVER = SchedulerConfig(method="none")
@@ -49,6 +51,8 @@ class Search:
     objectives: Mapping[str, Direction] = field(default_factory=lambda: OBJECTIVES)
     scheduler: SchedulerConfig = NEVER
     violation: Violation | None = None
+    draws: bool = False
+    """Whether it goes on at random where the strategy has settled."""
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)
@@ -67,6 +71,7 @@ class Search:
             scheduler=SuccessiveHalving(self.scheduler, self.objectives, self.proxy.steps),
             violation=self.violation,
             parse=parse,
+            draw=(lambda rng: candidate(sample(self.space, rng))) if self.draws else None,
         )
 
 
@@ -108,25 +113,34 @@ def test_says_when_the_space_is_exhausted(store: Store, runner: Runner, monkeypa
 
 
 @both_runners
-def test_goes_on_at_random_where_the_strategy_has_settled(store: Store, runner: Runner) -> None:
-    result = Search(store, DigitSpace(2, base=3), "toys:Stubborn", runner=runner).run(9)
-    assert not result.exhausted
-    assert len(store.trials()) == 9
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_a_search_gets_to_know_the_whole_space(
+    store: Store, runner: Runner, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However soon the strategy has settled: strings of three digits in any order, of which there are 20."""
+    monkeypatch.setattr("nas.search.run_search.SETTLED", 3)
+    search = Search(store, DigitSpace(3, base=4, order=False), strategy, runner=runner, draws=True)
+    assert not search.run(20).exhausted
+    assert search.run(21).exhausted
+    assert len({trial.key for trial in store.trials()}) == len(store.trials()) == 20
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "toys:Stubborn"])
-def test_resumed_anywhere_it_asks_for_the_same(tmp_path: Path, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted at every possible report, it ends with the same trials as without."""
-    monkeypatch.setattr("nas.search.strategies.unsettled.PATIENCE", 3)
-    space = DigitSpace(3, base=4, order=False)
+@pytest.mark.parametrize("draws", [False, True])
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_resumed_anywhere_it_asks_for_the_same(
+    tmp_path: Path, strategy: str, draws: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted at every possible report, it ends with the same trials as without, chance's among them."""
+    monkeypatch.setattr("nas.search.run_search.SETTLED", 2)
+    space, count = DigitSpace(3, base=4, order=False), 20 if draws else 12
     unbroken = Store(str(tmp_path / "unbroken.db"))
-    Search(unbroken, space, strategy).run(12)
+    Search(unbroken, space, strategy, draws=draws).run(count)
     wanted = [(trial.trace, trial.reports) for trial in unbroken.trials()]
-    for moment in range(1, 36, 5):
+    for moment in range(1, 3 * count, 7):
         store = Store(str(tmp_path / f"{moment}.db"))
         with pytest.raises(KeyboardInterrupt):
-            Search(store, space, strategy, watch=interrupt_at(moment)).run(12)
-        Search(store, space, strategy).run(12)
+            Search(store, space, strategy, watch=interrupt_at(moment), draws=draws).run(count)
+        Search(store, space, strategy, draws=draws).run(count)
         assert [(trial.trace, trial.reports) for trial in store.trials()] == wanted
         assert store.asked == unbroken.asked
 

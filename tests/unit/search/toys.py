@@ -3,17 +3,14 @@
 import itertools
 import json
 import os
-import random
 import resource
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nas.search.strategies import StrategyConfig, Task
-from nas.search.strategies.turns import candidate
-from nas.search.types import Candidate, Direction, Job, Scores, Trial
-from search_spaces.choose import Chooser, sample
+from nas.search.types import Direction, Job, Scores
+from search_spaces.choose import Chooser
 
 OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
 
@@ -96,16 +93,3 @@ def misbehave(job: Job) -> Iterator[Scores]:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
     yield {"ap": 3.0}
-
-
-class Stubborn:
-    """A strategy that has settled before it has begun."""
-
-    def __init__(self, config: StrategyConfig, task: Task) -> None:
-        self._only = candidate(sample(task.space, random.Random(0)))
-
-    def ask(self) -> Candidate:
-        return self._only
-
-    def tell(self, trial: Trial) -> None:
-        pass
