@@ -67,7 +67,7 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
         sum(trial.state.ended for trial in trials.values()),
         len(queue),
     )
-    run.write(DOCUMENT, json.dumps(document(standing), indent=1))
+    run.write(DOCUMENT, json.dumps(document(standing), indent=1, allow_nan=False))
     run.write(TABLE, markdown(standing))
     run.write(PLOT, plot(standing.verdicts, standing.require_tau))
     console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table cuts numbers

@@ -14,7 +14,7 @@ from experiments.config import RankConfig
 from experiments.errors import UsageError
 from experiments.opening import open_for
 from experiments.rank_report import report
-from experiments.run_directory import RunDirectory
+from experiments.run_directory import MEASURED, RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.words import duration, figure, one_line
 from nas.search.store import Store
@@ -24,9 +24,6 @@ from proxies.agreement import FEWEST_CANDIDATES
 from proxies.ranking import Measurement, measured, run_ranking
 from proxies.registry import OwnConfig
 from search_spaces.naming import dotted
-
-MEASURED = "measured.json"
-"""What settings were when they were measured, by name."""
 
 
 def carry_on(

@@ -18,11 +18,13 @@ from pydantic import ValidationError
 
 from experiments.config import RunConfig
 from experiments.errors import UsageError, faults
-from nas.search.store import Store
+from nas.search.store import Store, StoreError
 from nas.search.types import Trial
 
 STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
 LOCK, DRIVER = "lock", "driver"
+MEASURED = "measured.json"
+"""What a ranking's settings were when they were measured, by name."""
 OBJECTIVES = "objectives.json"
 """What a user's own proxy said its objectives are: it knows them once it is built, others by their settings."""
 _RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
@@ -106,10 +108,15 @@ class RunDirectory(Generic[C]):
         """The run's own trials, or those of the team it is part of.
 
         Raises:
-            StoreError: it cannot be opened.
+            StoreError: it cannot be opened, or has been there before and is gone.
         """
-        url, study = self.config().team or (str(self.path / STUDY), "default")
-        return Store(url, study, report_every=1.0)
+        if team := self.config().team:
+            return Store(*team, report_every=1.0)
+        file = self.path / STUDY
+        begun = any((self.path / name).exists() for name in (DRIVER, MEASURED))
+        if begun and not (file.is_file() and file.stat().st_size):
+            raise StoreError(f"{file} is gone, or empty: put a copy of it back, or begin anew with another --out")
+        return Store(str(file), report_every=1.0)
 
     def driver(self) -> str:
         """The name under which the run takes part in a study, the same ever after."""

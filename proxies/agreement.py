@@ -102,10 +102,17 @@ def spearman(x: FloatArray, y: FloatArray, counts: FloatArray | None = None) -> 
 
 
 def top_recall(x: FloatArray, y: FloatArray) -> float:
-    """The share of y's five best among x's five best, over what both have; of equals the earlier is better."""
+    """The share of y's five best among x's five best, over what both have; of equals, that to be expected by lot."""
     both = np.isfinite(x + y)
-    first, second = (set(np.argsort(-v[both], kind="stable")[:TOP]) for v in (x, y))
-    return len(first & second) / TOP
+    first, second = (_among_best(v[both]) for v in (x, y))
+    return float(first @ second) / TOP
+
+
+def _among_best(values: FloatArray) -> FloatArray:
+    """How likely each of (N,) is one of the five best, where lots decide among equals."""
+    last = np.sort(values)[-TOP]
+    above, equal = values > last, values == last
+    return above + equal * (TOP - above.sum()) / equal.sum()
 
 
 def intraclass(scores: FloatArray) -> float | None:
@@ -121,7 +128,9 @@ def intraclass(scores: FloatArray) -> float | None:
     Returns:
         None where no candidate has two scores, or nothing varies.
     """
-    rows = [row[np.isfinite(row)] for row in scores if np.isfinite(row).any()]
+    there = np.isfinite(scores)
+    unit = np.abs(scores[there]).max(initial=0) or 1.0  # squares of large scores would overflow
+    rows = [row[has] / unit for row, has in zip(scores, there, strict=True) if has.any()]
     sizes = np.array([len(row) for row in rows])
     total, groups = int(sizes.sum()), len(rows)
     if groups < 2 or total == groups:

@@ -31,7 +31,7 @@ PROXY_SEEDS = 1000
 """By so much a proxy's seeds lie above the reference's."""
 SECONDS = "seconds"
 """The score that says how long an evaluation has taken so far: on CPUs in processor time, which other work on the
-machine does not lengthen."""
+machine lengthens far less than the clock's, though by a fifth at times: cores share their caches."""
 
 
 class _Scored(BaseModel):

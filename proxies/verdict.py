@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.search.types import State, Trial
-from proxies.agreement import COMPLETE, Agreement, FloatArray, agreement, intraclass, intraclass_of_mean
+from proxies.agreement import (
+    COMPLETE,
+    FEWEST_CANDIDATES,
+    Agreement,
+    FloatArray,
+    agreement,
+    intraclass,
+    intraclass_of_mean,
+)
 from proxies.ranking import REFERENCE, SECONDS, Candidates, Measurement, Plan, row_key
 
 
@@ -137,7 +145,8 @@ class Offer:
 
 
 def cheapest(verdicts: Sequence[Verdict], tau: float, *, sure: bool = False) -> Offer | None:
-    """The cheapest way to score candidates whose tau is at least so much; None where there is none.
+    """The cheapest way to score candidates whose tau is at least so much; None where there is none, or where there are
+    too few candidates to tell.
 
     Args:
         sure: ask it of the lower end of the confidence interval.
@@ -147,9 +156,12 @@ def cheapest(verdicts: Sequence[Verdict], tau: float, *, sure: bool = False) -> 
 
 
 def best_within(verdicts: Sequence[Verdict], cost: float) -> Offer | None:
-    """The way to score candidates of the highest tau that costs at most this fraction of the reference."""
-    fit = [offer for offer in _offers(verdicts) if offer.cost <= cost and offer.agreement.tau.value is not None]
-    return max(fit, key=lambda offer: offer.agreement.tau.value or 0.0, default=None)
+    """The way to score candidates of the highest tau that costs at most this fraction of the reference.
+
+    None where none is better than chance, or where there are too few candidates to tell.
+    """
+    fit = [offer for offer in _offers(verdicts) if offer.cost <= cost and (_tau(offer) or 0.0) > 0]
+    return max(fit, key=lambda offer: _tau(offer) or 0.0, default=None)
 
 
 def unbeaten(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -173,7 +185,7 @@ def _enough(verdicts: Sequence[Verdict]) -> float:
 
 
 def _offers(verdicts: Sequence[Verdict]) -> Iterator[Offer]:
-    enough = _enough(verdicts)
+    enough = max(_enough(verdicts), FEWEST_CANDIDATES)
     for verdict in verdicts:
         name, seeds = verdict.measured.name, len(verdict.measured.seeds)
         if verdict.cost is None or name == REFERENCE:
@@ -183,7 +195,7 @@ def _offers(verdicts: Sequence[Verdict]) -> Iterator[Offer]:
                 yield Offer(name, count, found, verdict.cost * count)
 
 
-def _tau(offer: Offer, sure: bool) -> float | None:
+def _tau(offer: Offer, sure: bool = False) -> float | None:
     estimate = offer.agreement.tau
     if sure:
         return estimate.interval[0] if estimate.interval else None

@@ -2,7 +2,8 @@
 
 Different genotypes of the joint space at the proxy's scale, each counted once, head included, from the first one of the
 process on. On the meta device the detector is built, and run under `FlopCounterMode` without its batch norms, which
-count for nothing; its turns come in between. Seconds are a core's own, so that a busy machine slows neither.
+count for nothing; its turns come in between. Seconds are a core's own; what a busy machine adds to them, it
+adds to both.
 """
 
 import argparse

@@ -28,6 +28,7 @@ from nas.search.ray_runner import RayRunner
 from nas.training.recipe import Recipe
 from proxies.agreement import FloatArray, agreement
 from proxies.pool import evaluate_all
+from proxies.ranking import PROXY_SEEDS
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype
@@ -82,6 +83,8 @@ def main() -> None:
     candidates = ranked(asked.ranking) if asked.ranking else drawn(asked.candidates)
     count = len(candidates.genotypes)
 
+    device = "cuda" if asked.gpus else "cpu"
+
     loops: dict[ShortTrainConfig, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         paths = Path(folder) / "train", Path(folder) / "val"
@@ -100,7 +103,7 @@ def main() -> None:
         start = time.perf_counter()
         proxy = ShortTrain.prepare(config, (train, val))
         runner = RayRunner(steps=config.rungs, gpus_per_trial=asked.gpus)
-        reports = evaluate_all(proxy, candidates.genotypes, runner=runner, device="cuda" if asked.gpus else "cpu")
+        reports = evaluate_all(proxy, candidates.genotypes, runner=runner, seed=PROXY_SEEDS, device=device)
         taken = (time.perf_counter() - start) / count
         verdict = candidates.judge([r.scores["ap"] if r.scores else math.nan for r in reports])
         against = ", ".join(f"{seconds / taken:.2f} times the loop's {c.steps} steps" for c, seconds in loops.items())

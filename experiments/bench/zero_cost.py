@@ -1,7 +1,7 @@
 """What zero-cost scores take, and what the pool takes around them: `python -m experiments.bench.zero_cost`.
 
-Joint genotypes at the default proxy scale, on digits. Seconds of a score are processor time on one thread, so that a
-busy machine does not lengthen them. Overhead is measured with one process, so that none waits for another.
+Joint genotypes at the default proxy scale, on digits. Seconds of a score are processor time on one thread, which
+a busy machine lengthens little. Overhead is measured with one process, so that none waits for another.
 """
 
 import argparse

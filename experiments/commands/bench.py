@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         f"{table.name}: {len(table.kinds):,} traces, {len(table.accuracy):,} keys, best {table.best:.2f}; "
         f"{asked.seeds} seeds; {StrategyConfig().name} is the default"
     )
-    console.print(_speeds(speeds), _regrets(regrets, asked.noise))
+    console.print(_speeds(speeds), _regrets(regrets, asked.noise, len(table.accuracy)))
     return 0
 
 
@@ -74,11 +74,12 @@ def _speeds(speeds: Sequence[Speed]) -> Table:
     return table
 
 
-def _regrets(regrets: Sequence[Regret], noise: float) -> Table:
+def _regrets(regrets: Sequence[Regret], noise: float, keys: int) -> Table:
+    """After as many evaluations as there are keys there is nothing left to tell strategies by."""
     title = f"With noise of {noise:g}, true regret of what scores best"
     numbers = (Column(f"after {budget}", justify="right") for budget in BUDGETS)
     table = Table("strategy", *numbers, title=title, title_justify="left", box=None, pad_edge=False)
     for row in regrets:
-        cells = (f"{mean:.3f} ± {error:.3f}" for mean, error in zip(row.means, row.errors, strict=True))
-        table.add_row(row.strategy, *cells)
+        found = zip(BUDGETS, row.means, row.errors, strict=True)
+        table.add_row(row.strategy, *(f"{mean:.3f} ± {error:.3f}" if n < keys else "-" for n, mean, error in found))
     return table

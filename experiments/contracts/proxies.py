@@ -1,11 +1,11 @@
 """What every proxy promises to a search."""
 
-import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 
 from experiments.contracts.contract import Broken, Contract
+from nas.search.attempt import plain
 from nas.search.types import Proxy, Scores
 from search_spaces.zoo import zoo
 
@@ -34,12 +34,13 @@ def _scores_once_a_step(proxy: Proxy) -> None:
     reports = list(_evaluate(proxy))
     if len(reports) != proxy.steps:
         raise Broken(f"it says steps={proxy.steps} and yields {len(reports)} times: yield once a step")
-    for scores in reports:
+    for step, scores in enumerate(reports, start=1):
         if missing := sorted(set(proxy.objectives) - set(scores)):
             raise Broken(f"it yields {sorted(scores)} without {missing}: yield every objective at every step")
-        for name, value in scores.items():
-            if not isinstance(value, float) or not math.isfinite(value):
-                raise Broken(f"{name} is {value!r}: yield finite floats, and raise for a candidate without any")
+        try:
+            plain(scores, step)
+        except ValueError as error:
+            raise Broken(f"{error}: yield finite numbers, and raise for a candidate without any") from error
 
 
 def _repeats_itself(proxy: Proxy) -> None:

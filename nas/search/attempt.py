@@ -45,7 +45,7 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         time_limit: seconds the work may take in all.
 
     Raises:
-        KeyboardInterrupt: passes through, as does all else that is no `Exception`.
+        KeyboardInterrupt: passes through; `SystemExit` ends the job alone.
     """
     clock = _Clock(time_limit)
     count = 0
@@ -53,9 +53,9 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         with closing(_steps(work, job)) as steps:
             while (scores := _advance(steps, clock)) is not None:
                 count += 1
-                yield Report(job.number, State.running, _plain(scores, count), clock.spent)
+                yield Report(job.number, State.running, plain(scores, count), clock.spent)
         yield Report(job.number, State.finished, seconds=clock.spent)
-    except (_TimeUp, Exception) as error:
+    except (_TimeUp, SystemExit, Exception) as error:
         yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
 
 
@@ -109,8 +109,12 @@ def _advance(steps: Iterator[Scores], clock: "_Clock") -> Scores | None:
         return next(steps, None)
 
 
-def _plain(scores: Scores, step: int) -> Scores:
-    """The scores as Python's own numbers, whatever library's a proxy gives."""
+def plain(scores: Scores, step: int) -> Scores:
+    """The scores as Python's own numbers, whatever library's a proxy gives.
+
+    Raises:
+        ValueError: one is no finite number.
+    """
     plain: dict[str, float] = {}
     for name, value in scores.items():
         try:

@@ -278,7 +278,7 @@ class _Loop:
 
 
 def _repeats(history: Sequence[int]) -> int:
-    """How many proposals in a row a strategy has repeated, by the numbers of the trials in the order it heard of them."""
+    """How many proposals in a row a strategy has repeated, by the numbers of the trials as it came to know them."""
     count, known, after_repeat = 0, set[int](), False
     for number in history:
         repeat = number in known

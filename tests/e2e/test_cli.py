@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,17 @@ def test_what_cannot_be_searched_leaves_no_run_behind(folder: Path) -> None:
 def test_a_run_is_carried_on_by_one_process_at_a_time(run: Path) -> None:
     with RunDirectory.open(run, SearchConfig).lock():
         assert "another process" in nas("resume", "run", cwd=run.parent, code=2).stderr
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "emptied"])
+@pytest.mark.parametrize("command", ["resume", "inspect"])
+def test_a_run_without_its_trials_is_refused(
+    run: Path, tmp_path: Path, command: str, lose: Callable[[Path], object]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    lose(copy / "study.db")
+    assert "is gone, or empty: put a copy of it back" in nas(command, "run", cwd=tmp_path, code=2).stderr
 
 
 def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:

@@ -87,6 +87,19 @@ def noisy(truth: np.ndarray, spread: float, seeds: int, rng: np.random.Generator
     return truth[:, None] + rng.normal(0, spread, (len(truth), seeds))
 
 
+def test_of_equals_lots_decide_which_are_the_best() -> None:
+    """One that tells nothing apart finds 5 of 20 by chance, whatever order the candidates are in."""
+    rising = np.arange(20.0)
+    assert top_recall(np.zeros(20), rising) == top_recall(np.zeros(20), -rising) == pytest.approx(5 / 20)
+    first = np.where(rising < 2, 1.0, 0.0)  # two for sure, three of the other 18
+    assert top_recall(first, -rising) == pytest.approx((2 + 3 * 3 / 18) / 5)
+
+
+def test_large_scores_do_not_overflow() -> None:
+    scores = np.random.default_rng(0).normal(size=(8, 3))
+    assert intraclass(scores * 1e301) == pytest.approx(intraclass(scores))
+
+
 def test_each_seed_is_compared_with_the_mean_of_the_reference() -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=12)

@@ -50,6 +50,14 @@ def test_the_best_within_a_budget_and_the_unbeaten() -> None:
     assert [offer and (offer.setting, offer.seeds) for offer in within] == [None, ("c", 1), ("a", 1), ("b", 3)]
 
 
+def test_nothing_is_offered_that_is_no_better_than_chance_or_of_too_few() -> None:
+    found = settings_of({"reference": (0.05, 100.0), "a": (0.05, 10.0)})
+    backwards = replace(found[1], scores=-found[1].scores)
+    assert best_within(judge([found[0], backwards], seed=0), 1.0) is None
+    few = judge([replace(each, scores=each.scores[:9], seconds=each.seconds[:9]) for each in found], seed=0)
+    assert best_within(few, 1.0) is cheapest(few, 0.5) is None
+
+
 def test_several_seeds_of_a_cheap_proxy_may_be_cheaper_than_one_of_another() -> None:
     spreads = {"reference": (0.01, 100.0), "cheap": (0.3, 1.0), "dear": (0.01, 50.0)}
     offer = cheapest(judge(settings_of(spreads, seeds=8), seed=0), 0.85)
