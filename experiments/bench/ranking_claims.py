@@ -1,0 +1,110 @@
+"""What can be said of a ranking beyond its report: `python -m experiments.bench.ranking_claims REPORT [SETTING OTHER]`.
+
+On either side of the reference's largest gap, how much of the variance is between candidates; how each seed of a
+setting agrees; what is left of the best way within a budget on candidates that it was not chosen by; and, of settings
+in pairs, whether they differ beyond chance, by a bootstrap over candidates.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from proxies.agreement import FloatArray, agreement, intraclass, kendall_tau
+
+SPLITS = 500
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Way:
+    """How candidates were scored: (N, K) scores, and the cost of an evaluation over the reference's."""
+
+    name: str
+    scores: FloatArray
+    cost: float
+
+
+def read(path: Path) -> list[Way]:
+    """The ways of a report, the reference first."""
+    settings = json.loads(path.read_text())["settings"]
+    return [Way(s["name"], np.array(s["scores"], np.float64), s["cost"]) for s in settings]
+
+
+def groups(reference: FloatArray) -> Iterator[str]:
+    means = reference.mean(1)
+    order = np.argsort(-means)
+    gap = int(np.argmax(-np.diff(means[order]))) + 1
+    for title, members in (("above", order[:gap]), ("below", order[gap:])):
+        rows = reference[members]
+        between = [kendall_tau(rows[:, i], rows[:, j]) for i, j in itertools.combinations(range(rows.shape[1]), 2)]
+        taus = ", ".join(f"{tau:.2f}" for tau in between) or "of one seed"
+        yield (
+            f"{title} the largest gap: {len(members)} candidates, {means[members].min():.3f} to "
+            f"{means[members].max():.3f}, ICC {intraclass(rows) or np.nan:.2f}, tau between seeds {taus}"
+        )
+
+
+def by_seed(way: Way, reference: FloatArray) -> str:
+    found = [agreement(column[:, None], reference) for column in way.scores.T]
+    each = (f"{a.tau.value:.3f} (better half {a.tau_better_half.value:.2f}, top 5 {a.top5_recall})" for a in found)
+    return f"{way.name}, {way.cost:.1%}: {'; '.join(each)}"
+
+
+def held_out(ways: Sequence[Way], reference: FloatArray, cost: float) -> str:
+    """Choose by one half of the candidates, judge by the other, over random halves."""
+    rng = np.random.default_rng(0)
+    means = reference.mean(1)
+    fit = [way for way in ways if way.cost <= cost and np.isfinite(way.scores[:, 0]).all()]
+    chosen, kept = [], []
+    for _ in range(SPLITS):
+        order = rng.permutation(len(means))
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        taus = [[float(kendall_tau(way.scores[half, 0], means[half])) for way in fit] for half in halves]
+        best = int(np.nanargmax(taus[0]))
+        chosen.append(taus[0][best])
+        kept.append(taus[1][best])
+    spread = np.percentile(kept, (25, 75))
+    return (
+        f"the best of {len(fit)} ways within {cost:.1%}, chosen by a random half of the candidates: tau "
+        f"{statistics.fmean(chosen):.2f} there, {statistics.fmean(kept):.2f} on the other half "
+        f"(half of {SPLITS} splits {spread[0]:.2f} .. {spread[1]:.2f})"
+    )
+
+
+def paired(one: Way, other: Way, reference: FloatArray) -> str:
+    rng = np.random.default_rng(0)
+    means = reference.mean(1)
+    counts = rng.multinomial(len(means), np.full(len(means), 1 / len(means)), RESAMPLES).astype(np.float64)
+    told = [kendall_tau(way.scores[:, 0], means) for way in (one, other)]
+    sampled = [kendall_tau(way.scores[:, 0], means, counts) for way in (one, other)]
+    low, high = np.nanpercentile(sampled[0] - sampled[1], (2.5, 97.5))
+    return f"{one.name} less {other.name}: {told[0] - told[1]:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", type=Path, help="report.json of nas rank")
+    parser.add_argument("pairs", nargs="*", metavar="SETTING", help="settings to compare, two and two")
+    asked = parser.parse_args()
+    reference, *ways = read(asked.report)
+    ways = [way for way in ways if not way.name.startswith(reference.name)]
+    for line in groups(reference.scores):
+        print(line)
+    for way in ways:
+        if way.scores.shape[1] > 1:
+            print(by_seed(way, reference.scores))
+    for cost in (1 / 10, 1 / 40):
+        print(held_out(ways, reference.scores, cost))
+    named = {way.name: way for way in ways}
+    for one, other in zip(asked.pairs[::2], asked.pairs[1::2], strict=True):
+        print(paired(named[one], named[other], reference.scores))
+
+
+if __name__ == "__main__":
+    main()
