@@ -1,8 +1,8 @@
 """What can be said of a ranking beyond its report: `python -m experiments.bench.ranking_claims REPORT [SETTING OTHER]`.
 
 On either side of the reference's largest gap, how much of the variance is between candidates; how each seed of a
-setting agrees; what is left of the best way within a budget on candidates that it was not chosen by; and, of settings
-in pairs, whether they differ beyond chance, by a bootstrap over candidates.
+setting agrees, and several together; what is left of the best way within a budget on candidates that it was not chosen
+by; and, of settings in pairs, whether they differ beyond chance, by a bootstrap over candidates.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proxies.agreement import FloatArray, agreement, intraclass, kendall_tau
+from proxies.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
 
 SPLITS = 500
 RESAMPLES = 2000
@@ -54,6 +54,24 @@ def by_seed(way: Way, reference: FloatArray) -> str:
     found = [agreement(column[:, None], reference) for column in way.scores.T]
     each = (f"{a.tau.value:.3f} (better half {a.tau_better_half.value:.2f}, top 5 {a.top5_recall})" for a in found)
     return f"{way.name}, {way.cost:.1%}: {'; '.join(each)}"
+
+
+def averaged(way: Way, reference: FloatArray) -> Iterator[str]:
+    """What several seeds of a setting are worth together: the mean over all ways to take so many of them."""
+    seeds = way.scores.shape[1]
+    for count in range(2, seeds + 1):
+        taken = [way.scores[:, list(some)] for some in itertools.combinations(range(seeds), count)]
+        found = [agreement(some.mean(1, keepdims=True), reference) for some in taken]
+        tau, half = (
+            statistics.fmean(estimate.value or np.nan for estimate in estimates)
+            for estimates in ([a.tau for a in found], [a.tau_better_half for a in found])
+        )
+        top = statistics.fmean(a.top5_recall or 0.0 for a in found)
+        icc = intraclass_of_mean(intraclass(way.scores) or np.nan, count)
+        yield (
+            f"{way.name}, {count} of {seeds} seeds averaged, {way.cost * count:.1%}: tau {tau:.3f}, "
+            f"better half {half:.2f}, top 5 {top:.2f}, ICC {icc:.2f}"
+        )
 
 
 def held_out(ways: Sequence[Way], reference: FloatArray, cost: float) -> str:
@@ -99,6 +117,7 @@ def main() -> None:
     for way in ways:
         if way.scores.shape[1] > 1:
             print(by_seed(way, reference.scores))
+            print(*averaged(way, reference.scores), sep="\n")
     for cost in (1 / 10, 1 / 40):
         print(held_out(ways, reference.scores, cost))
     named = {way.name: way for way in ways}
