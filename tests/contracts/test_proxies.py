@@ -8,7 +8,7 @@ from nas.search.types import Proxy
 from nas.training.recipe import Recipe
 from proxies.cost import CostConfig
 from proxies.registry import PROXIES, BuiltIn, prepare
-from proxies.short_train import ShortTrain, ShortTrainConfig
+from proxies.short_train import ShortTrain, ShortTrainConfig, further
 from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError
@@ -58,6 +58,18 @@ def test_what_is_timed_trains_the_same() -> None:
     assert len({scores["latency_ms"] for scores in timed}) == 1
     assert all(0.1 < scores["latency_ms"] < 10_000 for scores in timed)
     assert [{name: scores[name] for name in plain[0]} for scores in timed] == plain
+
+
+def test_several_trainings_score_their_mean() -> None:
+    data = digits(DigitsConfig(train_images=8, val_images=4))
+    config = SETTINGS["short_train"].model_copy(update={"rungs": 1})
+    seeds = [further(7, number) for number in range(3)]
+    assert len({*seeds}) == 3
+    assert seeds[0] == 7
+    alone = [next(iter(prepare(config, data).evaluate(zoo("fpn").genotype, seed=s, device="cpu"))) for s in seeds]
+    several = prepare(config.model_copy(update={"trainings": 3}), data)
+    (scores,) = several.evaluate(zoo("fpn").genotype, seed=7, device="cpu")
+    assert scores == pytest.approx({name: sum(one[name] for one in alone) / 3 for name in alone[0]})
 
 
 @pytest.mark.parametrize("name", PROXIES)
