@@ -193,7 +193,7 @@ def _findings(standing: Standing) -> Iterator[str]:
         yield f"best at up to 1/{1 / cost:g} of the reference's time: {_told(offer) if offer else 'none'}"
     compared = max(verdict.one_seed.candidates for verdict in verdicts)
     if compared < FEWEST_CANDIDATES:
-        yield f"{compared} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
+        yield f"{compared} candidates are too few to choose a proxy by: {FEWEST_CANDIDATES} at least"
     ways = sum(not verdict.measured.own for verdict in verdicts)
     yield f"{ways} ways compared on the same candidates flatter the best of them: another --seed draws others"
     if few := [verdict.measured.name for verdict in unfinished(verdicts) if not verdict.measured.own]:

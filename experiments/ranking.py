@@ -104,7 +104,7 @@ def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
         soft_wrap=True,
     )
     if config.candidates < FEWEST_CANDIDATES:
-        few = f"{config.candidates} candidates are too few for confidence intervals: {FEWEST_CANDIDATES} at least"
+        few = f"{config.candidates} candidates are too few to choose a proxy by: {FEWEST_CANDIDATES} at least"
         console.print(few, style="yellow")
 
 

@@ -115,7 +115,10 @@ class RunDirectory(Generic[C]):
         file = self.path / STUDY
         begun = any((self.path / name).exists() for name in (DRIVER, MEASURED))
         if begun and not (file.is_file() and file.stat().st_size):
-            raise StoreError(f"{file} is gone, or empty: put a copy of it back, or begin anew with another --out")
+            raise StoreError(
+                f"{file} is gone, or empty: put a copy of it back, with its {STUDY}-wal if there is one, or begin anew "
+                "with another --out"
+            )
         return Store(str(file), report_every=1.0)
 
     def driver(self) -> str:

@@ -185,7 +185,9 @@ def _enough(verdicts: Sequence[Verdict]) -> float:
 
 
 def _offers(verdicts: Sequence[Verdict]) -> Iterator[Offer]:
-    enough = max(_enough(verdicts), FEWEST_CANDIDATES)
+    enough = _enough(verdicts)
+    if enough < COMPLETE * FEWEST_CANDIDATES:
+        return
     for verdict in verdicts:
         name, seeds = verdict.measured.name, len(verdict.measured.seeds)
         if verdict.cost is None or name == REFERENCE:

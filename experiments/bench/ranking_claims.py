@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from proxies.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
+from proxies.ranking import REFERENCE
 
 SPLITS = 500
 RESAMPLES = 2000
@@ -31,9 +32,15 @@ class Way:
 
 
 def read(path: Path) -> list[Way]:
-    """The ways of a report, the reference first."""
+    """The ways of a report that have all their scores, the reference first; of candidates that the reference scored."""
     settings = json.loads(path.read_text())["settings"]
-    return [Way(s["name"], np.array(s["scores"], np.float64), s["cost"]) for s in settings]
+    tables = [np.array(setting["scores"], np.float64) for setting in settings]
+    there = np.isfinite(tables[0]).all(1)
+    return [
+        Way(setting["name"], table[there], setting["cost"])
+        for setting, table in zip(settings, tables, strict=True)
+        if np.isfinite(table[there]).all()
+    ]
 
 
 def groups(reference: FloatArray) -> Iterator[str]:
@@ -46,13 +53,20 @@ def groups(reference: FloatArray) -> Iterator[str]:
         taus = ", ".join(f"{tau:.2f}" for tau in between) or "of one seed"
         yield (
             f"{title} the largest gap: {len(members)} candidates, {means[members].min():.3f} to "
-            f"{means[members].max():.3f}, ICC {intraclass(rows) or np.nan:.2f}, tau between seeds {taus}"
+            f"{means[members].max():.3f}, ICC {number(intraclass(rows))}, tau between seeds {taus}"
         )
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def by_seed(way: Way, reference: FloatArray) -> str:
     found = [agreement(column[:, None], reference) for column in way.scores.T]
-    each = (f"{a.tau.value:.3f} (better half {a.tau_better_half.value:.2f}, top 5 {a.top5_recall})" for a in found)
+    each = (
+        f"{number(a.tau.value, 3)} (better half {number(a.tau_better_half.value)}, top 5 {number(a.top5_recall)})"
+        for a in found
+    )
     return f"{way.name}, {way.cost:.1%}: {'; '.join(each)}"
 
 
@@ -67,10 +81,11 @@ def averaged(way: Way, reference: FloatArray) -> Iterator[str]:
             for estimates in ([a.tau for a in found], [a.tau_better_half for a in found])
         )
         top = statistics.fmean(a.top5_recall or 0.0 for a in found)
-        icc = intraclass_of_mean(intraclass(way.scores) or np.nan, count)
+        single = intraclass(way.scores)
+        icc = None if single is None else intraclass_of_mean(single, count)
         yield (
             f"{way.name}, {count} of {seeds} seeds averaged, {way.cost * count:.1%}: tau {tau:.3f}, "
-            f"better half {half:.2f}, top 5 {top:.2f}, ICC {icc:.2f}"
+            f"better half {half:.2f}, top 5 {top:.2f}, ICC {number(icc)}"
         )
 
 
@@ -78,7 +93,9 @@ def held_out(ways: Sequence[Way], reference: FloatArray, cost: float) -> str:
     """Choose by one half of the candidates, judge by the other, over random halves."""
     rng = np.random.default_rng(0)
     means = reference.mean(1)
-    fit = [way for way in ways if way.cost <= cost and np.isfinite(way.scores[:, 0]).all()]
+    fit = [way for way in ways if way.cost <= cost]
+    if not fit:
+        return f"no way within {cost:.1%}"
     chosen, kept = [], []
     for _ in range(SPLITS):
         order = rng.permutation(len(means))
@@ -110,8 +127,10 @@ def main() -> None:
     parser.add_argument("report", type=Path, help="report.json of nas rank")
     parser.add_argument("pairs", nargs="*", metavar="SETTING", help="settings to compare, two and two")
     asked = parser.parse_args()
+    if len(asked.pairs) % 2:
+        parser.error("settings are compared two and two")
     reference, *ways = read(asked.report)
-    ways = [way for way in ways if not way.name.startswith(reference.name)]
+    ways = [way for way in ways if not way.name.startswith(f"{REFERENCE}@")]
     for line in groups(reference.scores):
         print(line)
     for way in ways:

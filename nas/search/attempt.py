@@ -45,7 +45,7 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         time_limit: seconds the work may take in all.
 
     Raises:
-        KeyboardInterrupt: passes through; `SystemExit` ends the job alone.
+        KeyboardInterrupt: passes through, as does all else that is no `Exception`.
     """
     clock = _Clock(time_limit)
     count = 0
@@ -55,7 +55,7 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
                 count += 1
                 yield Report(job.number, State.running, plain(scores, count), clock.spent)
         yield Report(job.number, State.finished, seconds=clock.spent)
-    except (_TimeUp, SystemExit, Exception) as error:
+    except (_TimeUp, Exception) as error:
         yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
 
 
@@ -115,15 +115,15 @@ def plain(scores: Scores, step: int) -> Scores:
     Raises:
         ValueError: one is no finite number.
     """
-    plain: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for name, value in scores.items():
         try:
-            plain[name] = float(value)
-        except (TypeError, ValueError):
+            numbers[name] = float(value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):  # the last two from tensors and huge integers
             raise _NoNumber(f"step {step}: {name} is of type {type(value).__name__}, no number") from None
-        if not math.isfinite(plain[name]):
-            raise _NoNumber(f"step {step}: {name} is {plain[name]}")
-    return plain
+        if not math.isfinite(numbers[name]):
+            raise _NoNumber(f"step {step}: {name} is {numbers[name]}")
+    return numbers
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """Jobs carried out one after the other in this process."""
 
+import time
 from dataclasses import dataclass
 
-from nas.search.attempt import carry_out
-from nas.search.types import Ask, Tell, Work
+from nas.search.attempt import carry_out, describe
+from nas.search.types import Ask, Report, State, Tell, Work
 
 
 @dataclass(frozen=True)
@@ -18,4 +19,9 @@ class LocalRunner:
 
     def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         while (job := ask()) is not None:
-            carry_out(work, job, tell, time_limit=self.time_limit)
+            start = time.monotonic()
+            try:
+                carry_out(work, job, tell, time_limit=self.time_limit)
+            except SystemExit as error:  # would end us all; elsewhere it ends a worker, which is replaced
+                seconds = time.monotonic() - start
+                tell(Report(job.number, State.failed, seconds=seconds, error=describe(error)))

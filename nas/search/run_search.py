@@ -3,7 +3,7 @@
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -111,8 +111,6 @@ class _Loop:
     violation: Violation | None
     draw: Draw | None
     exhausted: bool = False
-    repeats: int = field(init=False)
-    """Of the strategy's proposals since the last new one."""
     active: dict[int, Trial] = field(default_factory=dict)
     """Trials that the runner was handed and has not ended, as they were begun."""
     orphans: deque[Trial] = field(init=False)
@@ -125,11 +123,9 @@ class _Loop:
     """Trials that are known to have ended."""
 
     def __post_init__(self) -> None:
-        history = self.store.history()
-        for trial in history:
+        for trial in self.store.history():
             self._teach(trial)
             self.ended.add(trial.number)
-        self.repeats = _repeats([trial.number for trial in (*history, *self.store.running())])
         self._collect_orphans()
 
     def ask(self) -> Job | None:
@@ -201,13 +197,11 @@ class _Loop:
             return None
         try:
             for _ in range(MOST_REPEATS):
-                if trial := self._claim(self.strategy.ask()):
-                    self.repeats = 0
-                    return trial
-                self.repeats += 1
-                if self.draw and self.repeats >= SETTLED:
+                if self.draw and self.store.stale >= SETTLED:
                     trial = self._drawn(self.draw)
                     self.exhausted = trial is None
+                    return trial
+                if trial := self._claim(self.strategy.ask()):
                     return trial
         except StudyFull:
             return None
@@ -222,7 +216,7 @@ class _Loop:
             if self.store.find(candidate.key) or (self.violation and self.violation(candidate.value)):
                 continue
             with suppress(KeyClaimed):
-                return self._begin(candidate, asked=False)
+                return self._begin(candidate, drawn=True)
         return None
 
     def _claim(self, candidate: Candidate) -> Trial | None:
@@ -236,17 +230,17 @@ class _Loop:
             self.store.reject()
             return None
         try:
-            return self._begin(candidate, asked=True)
+            return self._begin(candidate, drawn=False)
         except KeyClaimed:
             return self._claim(candidate)
 
-    def _begin(self, candidate: Candidate, *, asked: bool) -> Trial:
+    def _begin(self, candidate: Candidate, *, drawn: bool) -> Trial:
         return self.store.create(
             key=candidate.key,
             trace=candidate.trace,
             genotype=candidate.value.to_json(),
             seed=self.seed,
-            asked=asked,
+            drawn=drawn,
             most=self.trials,
         )
 
@@ -275,17 +269,3 @@ class _Loop:
         if self.scheduler:
             self.scheduler.remember(trial)
         self.heard = trial.told + 1
-
-
-def _repeats(history: Sequence[int]) -> int:
-    """How many proposals in a row a strategy has repeated, by the numbers of the trials as it came to know them."""
-    count, known, after_repeat = 0, set[int](), False
-    for number in history:
-        repeat = number in known
-        if repeat:
-            count += 1
-        elif count < SETTLED or not after_repeat:  # else it was drawn
-            count = 0
-        known.add(number)
-        after_repeat = repeat
-    return count

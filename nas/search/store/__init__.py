@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select
 from sqlalchemy.exc import IntegrityError
 
 from nas.search.store import rows
@@ -89,6 +89,11 @@ class Store:
         return self._database.read(lambda connection: self._study.asked(connection, self.slot))
 
     @property
+    def stale(self) -> int:
+        """How many of these in a row were repeats or rejected, less one for each trial drawn since."""
+        return self._database.read(lambda connection: self._study.stale(connection, self.slot))
+
+    @property
     def rejected(self) -> int:
         """How many proposals were turned away untried, as the search does not allow them."""
         return self._database.read(self._study.rejected)
@@ -99,12 +104,12 @@ class Store:
         return self._database.read(self._study.trials)
 
     def create(
-        self, *, key: str, trace: Trace, genotype: str, seed: int, asked: bool = True, most: int | None = None
+        self, *, key: str, trace: Trace, genotype: str, seed: int, drawn: bool = False, most: int | None = None
     ) -> Trial:
         """Add a running trial under the next number.
 
         Args:
-            asked: whether a strategy has proposed it.
+            drawn: by chance, not proposed by the strategy.
             most: trials that the study may come to.
 
         Raises:
@@ -117,20 +122,12 @@ class Store:
             if number is None:
                 raise StudyFull(f"study {self.study!r} has its {most} trials")
             trial = Trial(number, State.running, key, trace, genotype, seed, slot=self.slot)
-            row = {"study": self.study, "number": number, "key": key, "genotype": genotype, "slot": self.slot}
-            start = {"state": State.running, "trace": rows.trace_text(trace), "seed": seed, "reports": "[]"}
-            connection.execute(trials.insert().values(row | start))
-            if asked:
-                self._study.ask(connection, self.slot)
+            rows.add(connection, self.study, trial)
+            self._study.ask(connection, self.slot, new=True, drawn=drawn)
             return trial
 
-        def done(connection: Connection) -> Trial | None:
-            mine = trials.c.key == key, trials.c.slot == self.slot
-            row = connection.execute(self._rows.where(*mine)).first()
-            return rows.trial_of(row) if row else None
-
         try:
-            return self._keep(self._database.write(change, done))
+            return self._keep(self._database.write(change, lambda c: rows.of_key(c, self.study, key, self.slot)))
         except IntegrityError as error:
             raise KeyClaimed(f"study {self.study!r} has a trial of key {key} already") from error
 
@@ -246,14 +243,13 @@ class Store:
             trial = rows.get(connection, self.study, number)
             told = self._study.next(connection, "told") if trial.state.ended else None
             connection.execute(repeats.insert().values(place | {"trace": text, "told": told}))
-            self._study.ask(connection, self.slot)
+            self._study.ask(connection, self.slot, new=False)
             return replace(trial, trace=trace, told=told)
 
         def done(connection: Connection) -> Trial | None:
             if self._study.asked(connection, self.slot) == before:
                 return None
-            same = repeats.c.study == self.study, repeats.c.number == number, repeats.c.trace == text
-            told = connection.execute(select(repeats.c.told).where(*same).order_by(repeats.c.repeat.desc())).scalar()
+            told = rows.last_told(connection, self.study, number, text)
             return replace(rows.get(connection, self.study, number), trace=trace, told=told)
 
         before = self.asked
@@ -264,7 +260,7 @@ class Store:
 
         def change(connection: Connection) -> None:
             self._study.next(connection, "rejected")
-            self._study.ask(connection, self.slot)
+            self._study.ask(connection, self.slot, new=False)
 
         before = self.asked
         self._database.write(change, lambda connection: self._study.asked(connection, self.slot) > before or None)

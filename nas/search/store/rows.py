@@ -70,6 +70,28 @@ def get(connection: Connection, study: str, number: int) -> Trial:
     return trial_of(row)
 
 
+def add(connection: Connection, study: str, trial: Trial) -> None:
+    """Write a trial that begins."""
+    row = {name: getattr(trial, name) for name in ("number", "key", "genotype", "seed", "slot")}
+    start = {"study": study, "state": trial.state.value, "trace": trace_text(trial.trace), "reports": "[]"}
+    connection.execute(trials.insert().values(row | start))
+
+
+def of_key(connection: Connection, study: str, key: str, slot: int) -> Trial | None:
+    """A driver's trial of a key, if it has one."""
+    row = connection.execute(rows_of(study).where(trials.c.key == key, trials.c.slot == slot)).first()
+    return trial_of(row) if row else None
+
+
+def last_told(connection: Connection, study: str, number: int, trace: str) -> int | None:
+    """The place at which a trial's last repeat by way of a trace was told; None where it was not."""
+    same = repeats.c.study == study, repeats.c.number == number, repeats.c.trace == trace
+    place: int | None = connection.execute(
+        select(repeats.c.told).where(*same).order_by(repeats.c.repeat.desc())
+    ).scalar()
+    return place
+
+
 def attempt_of(trial: Trial) -> tuple[int, int]:
     """Which evaluation of the trial this is: by whom, and the how manieth."""
     return trial.slot, trial.attempts

@@ -15,12 +15,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    inspect,
     select,
     text,
     update,
 )
 
-VERSION = 2
+VERSION = 3
 
 _METADATA = MetaData()
 
@@ -48,6 +49,8 @@ drivers = Table(
     Column("driver", String(200), nullable=False),
     Column("beats", Integer, nullable=False, server_default="0"),
     Column("asked", Integer, nullable=False, server_default="0"),
+    # how many of these in a row came to nothing new
+    Column("stale", Integer, nullable=False, server_default="0"),
     ForeignKeyConstraint(["study"], [studies.c.name]),
 )
 
@@ -134,5 +137,11 @@ def _share(connection: Connection) -> None:
         index.create(connection)
 
 
-OLDER: Mapping[int | None, Callable[[Connection], None]] = {1: _share}
+def _settle(connection: Connection) -> None:
+    """2 to 3: a driver knows how long its strategy has proposed nothing new."""
+    if "stale" not in {column["name"] for column in inspect(connection).get_columns(drivers.name)}:  # just made
+        connection.execute(text("ALTER TABLE drivers ADD COLUMN stale INTEGER DEFAULT '0' NOT NULL"))
+
+
+OLDER: Mapping[int | None, Callable[[Connection], None]] = {1: _share, 2: _settle}
 """What leads from each earlier version to the next."""

@@ -78,10 +78,15 @@ class Study:
         """How many proposals a driver has taken."""
         return int(connection.execute(select(drivers.c.asked).where(*self._driver(slot))).scalar_one())
 
-    def ask(self, connection: Connection, slot: int) -> int:
-        """Count a driver's proposal; returns how many it has taken."""
-        counted = update(drivers).where(*self._driver(slot)).values(asked=drivers.c.asked + 1)
-        return int(connection.execute(counted.returning(drivers.c.asked)).scalar_one())
+    def ask(self, connection: Connection, slot: int, *, new: bool, drawn: bool = False) -> None:
+        """Count a driver's proposal, and how many in a row were not new; a random draw makes up for one of these."""
+        asked = {"asked": drivers.c.asked + 1, "stale": 0 if new else drivers.c.stale + 1}
+        change = {"stale": drivers.c.stale - 1} if drawn else asked
+        connection.execute(update(drivers).where(*self._driver(slot)).values(change))
+
+    def stale(self, connection: Connection, slot: int) -> int:
+        """How many of a driver's proposals in a row were not new, less the draws they led to."""
+        return int(connection.execute(select(drivers.c.stale).where(*self._driver(slot))).scalar_one())
 
     def trials(self, connection: Connection) -> int:
         """How many trials there are, in whatever state."""

@@ -33,7 +33,6 @@ def test_reports_each_step_and_one_end() -> None:
         ("nan", "step 2: ap is nan"),
         ("raise", "KeyError: 'no such\\nlevel'"),
         ("memory", "out of memory"),
-        ("exit", "SystemExit: 3"),
         ("hang", "time limit of 0.1 s exceeded"),
         ("swallow", "time limit of 0.1 s exceeded"),
     ],

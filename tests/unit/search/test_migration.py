@@ -59,6 +59,18 @@ def test_nothing_is_lost_and_the_study_goes_on(url: str, old: Engine) -> None:
     assert Store(url).asked == 6
 
 
+def test_a_store_of_the_second_release_goes_on(url: str) -> None:
+    store = Store(url)
+    store.create(key="a", trace={}, genotype="{}", seed=7)
+    with create_engine(parse_url(url)).begin() as connection:
+        connection.execute(text("ALTER TABLE drivers DROP COLUMN stale"))
+        connection.execute(text("UPDATE fusion_nas SET version = 2"))
+    again = Store(url)
+    assert (again.asked, again.stale, again.count) == (1, 0, 1)
+    again.repeat(0, {})
+    assert (again.asked, again.stale) == (2, 1)
+
+
 def tables(engine: Engine) -> dict[str, Any]:
     looked = inspect(engine)
     return {
@@ -103,5 +115,7 @@ def test_who_opens_it_at_the_same_time_waits(url: str, old: Engine) -> None:
 def test_a_later_release_is_left_alone(url: str, old: Engine) -> None:
     with old.begin() as connection:
         connection.execute(text("UPDATE fusion_nas SET version = 99"))
-    with pytest.raises(StoreError, match="is a store of schema version 99, this release reads version 2"):
+    with pytest.raises(
+        StoreError, match=f"is a store of schema version 99, this release reads version {schema.VERSION}"
+    ):
         Store(url)

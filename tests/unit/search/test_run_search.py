@@ -1,78 +1,17 @@
 """The loop, on runners that do their work here."""
 
-import itertools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from searches import PairRunner, Search, interrupt_at, odd
 from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
-from nas.search.attempt import attempt
 from nas.search.local_runner import LocalRunner
-from nas.search.run_search import Result, driver_seed, run_search
-from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
+from nas.search.run_search import driver_seed, run_search
+from nas.search.scheduler import SchedulerConfig
 from nas.search.store import Store
-from nas.search.strategies import STRATEGIES, RandomSearch, StrategyConfig, build_strategy
-from nas.search.strategies.turns import candidate
-from nas.search.types import Ask, Direction, Runner, State, Tell, Trial, Work
-from search_spaces.choose import sample
-from search_spaces.within import Violation
-
-NEVER = SchedulerConfig(method="none")
-
-
-@dataclass
-class PairRunner:
-    """Two jobs at once, a step of each in turn."""
-
-    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
-        active = [attempt(work, job, time_limit=None) for job in itertools.islice(iter(ask, None), 2)]
-        while active:
-            reports = active.pop(0)
-            report = next(reports)
-            given_up = tell(report)
-            if not (given_up or report.state.ended):
-                active.append(reports)
-            elif job := ask():
-                active.append(attempt(work, job, time_limit=None))
-
-
-@dataclass
-class Search:
-    """A search that can be stopped and begun again."""
-
-    store: Store
-    space: DigitSpace = field(default_factory=DigitSpace)
-    strategy: str = "evolution"
-    proxy: SumProxy = field(default_factory=SumProxy)
-    runner: Runner = field(default_factory=LocalRunner)
-    watch: Callable[[Trial], None] = lambda trial: None
-    objectives: Mapping[str, Direction] = field(default_factory=lambda: OBJECTIVES)
-    scheduler: SchedulerConfig = NEVER
-    violation: Violation | None = None
-    draws: bool = False
-    """Whether it goes on at random where the strategy has settled."""
-
-    def run(self, trials: int) -> Result:
-        config = StrategyConfig(name=self.strategy, population=5, tournament=3)
-        seed = driver_seed(1, self.store.slot)
-        strategy = build_strategy(config, self.space, self.objectives, seed=seed, asked=self.store.asked)
-        return run_search(
-            strategy=strategy,
-            proxy=self.proxy,
-            runner=self.runner,
-            store=self.store,
-            trials=trials,
-            seed=1,
-            device="cpu",
-            watch=self.watch,
-            objectives=self.objectives,
-            scheduler=SuccessiveHalving(self.scheduler, self.objectives, self.proxy.steps),
-            violation=self.violation,
-            parse=parse,
-            draw=(lambda rng: candidate(sample(self.space, rng))) if self.draws else None,
-        )
+from nas.search.strategies import STRATEGIES, RandomSearch
+from nas.search.types import Runner, State, Trial
 
 
 @pytest.fixture
@@ -123,36 +62,6 @@ def test_a_search_gets_to_know_the_whole_space(
     assert not search.run(20).exhausted
     assert search.run(21).exhausted
     assert len({trial.key for trial in store.trials()}) == len(store.trials()) == 20
-
-
-@pytest.mark.parametrize("draws", [False, True])
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_resumed_anywhere_it_asks_for_the_same(
-    tmp_path: Path, strategy: str, draws: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Interrupted at every possible report, it ends with the same trials as without, chance's among them."""
-    monkeypatch.setattr("nas.search.run_search.SETTLED", 2)
-    space, count = DigitSpace(3, base=4, order=False), 20 if draws else 12
-    unbroken = Store(str(tmp_path / "unbroken.db"))
-    Search(unbroken, space, strategy, draws=draws).run(count)
-    wanted = [(trial.trace, trial.reports) for trial in unbroken.trials()]
-    for moment in range(1, 3 * count, 7):
-        store = Store(str(tmp_path / f"{moment}.db"))
-        with pytest.raises(KeyboardInterrupt):
-            Search(store, space, strategy, watch=interrupt_at(moment), draws=draws).run(count)
-        Search(store, space, strategy, draws=draws).run(count)
-        assert [(trial.trace, trial.reports) for trial in store.trials()] == wanted
-        assert store.asked == unbroken.asked
-
-
-def interrupt_at(moment: int) -> Callable[[Trial], None]:
-    calls = itertools.count(1)
-
-    def watch(trial: Trial) -> None:
-        if next(calls) == moment:
-            raise KeyboardInterrupt
-
-    return watch
 
 
 def test_an_orphan_starts_anew_under_its_number(store: Store) -> None:
@@ -277,22 +186,6 @@ def test_gives_up_early_what_is_hopeless(store: Store, runner: Runner, method: s
     assert result.best.scores["ap"] == max(t.reports[0]["ap"] * 4 for t in store.trials())  # type: ignore[index]
 
 
-@pytest.mark.parametrize("scheduler", [SchedulerConfig(), SchedulerConfig(method="hyperband", reduction=2.0)])
-def test_resumed_anywhere_it_gives_up_the_same(tmp_path: Path, scheduler: SchedulerConfig) -> None:
-    """By two objectives that conflict little, interrupted at every kind of report."""
-    proxy, both = SumProxy(steps=4), {"ap": "max", "spread": "min"}
-    unbroken = Store(str(tmp_path / "unbroken.db"))
-    Search(unbroken, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
-    wanted = [(trial.trace, trial.state, trial.reports) for trial in unbroken.trials()]
-    assert State.stopped in {state for _, state, _ in wanted}
-    for moment in range(1, 80, 13):
-        store = Store(str(tmp_path / f"{moment}.db"))
-        with pytest.raises(KeyboardInterrupt):
-            Search(store, proxy=proxy, scheduler=scheduler, objectives=both, watch=interrupt_at(moment)).run(24)
-        Search(store, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
-        assert [(trial.trace, trial.state, trial.reports) for trial in store.trials()] == wanted
-
-
 def test_optimises_what_it_is_asked_to(store: Store) -> None:
     """The other way round, by another score than the proxy's own."""
     result = Search(store, objectives={"spread": "min"}).run(40)
@@ -317,7 +210,3 @@ def test_says_when_nothing_is_allowed(store: Store, monkeypatch: pytest.MonkeyPa
     result = Search(store, violation=lambda digits: 1.0).run(5)
     assert result.exhausted
     assert (store.rejected, store.trials()) == (50, [])
-
-
-def odd(digits: Digits) -> float:
-    return float(sum(digits.values) % 2)

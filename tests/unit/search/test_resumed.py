@@ -1,0 +1,86 @@
+"""A search that is interrupted and begun again ends as one that is not."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import Search, interrupt_at, odd
+from toys import DigitSpace, SumProxy
+
+from nas.search.scheduler import SchedulerConfig
+from nas.search.store import Store
+from nas.search.strategies import STRATEGIES
+from nas.search.types import State
+
+
+@pytest.mark.parametrize(
+    ("draws", "limited", "count"), [(False, False, 12), (True, False, 20), (True, True, 10)], ids=str
+)
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_resumed_anywhere_it_asks_for_the_same(
+    strategy: str, draws: bool, limited: bool, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after whatever it writes down, it ends with the same trials as without, chance's among them, up to
+    the last of the 20 that there are, and of the 10 that are within limits.
+    """
+    monkeypatch.setattr("nas.search.run_search.SETTLED", 3)
+    if limited and strategy in REMEMBERS_REJECTED:
+        pytest.skip("it remembers what was rejected")
+    space = DigitSpace(3, base=4, order=False)
+
+    def search(store: Store) -> Store:
+        Search(store, space, strategy, draws=draws, violation=odd if limited else None).run(count)
+        return store
+
+    unbroken = search(Interrupted(math.inf))
+    wanted = [(trial.trace, trial.reports) for trial in unbroken.trials()]
+    for moment in range(1, unbroken.writes, max(1, unbroken.writes // 23)):
+        store = Interrupted(moment)
+        with pytest.raises(KeyboardInterrupt):
+            search(store)
+        search(store)
+        assert [(trial.trace, trial.reports) for trial in store.trials()] == wanted, moment
+        assert store.asked == unbroken.asked
+
+
+REMEMBERS_REJECTED = {"guided", "local"}
+
+
+class Interrupted(Store):
+    """A store in memory that is interrupted once, when so much has been written."""
+
+    def __init__(self, moment: float) -> None:
+        super().__init__("sqlite://")
+        self.moment = moment
+        self.writes = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in ("create", "repeat", "reject", "report", "end"):
+            return found
+
+        def write(*args: Any, **kwargs: Any) -> Any:
+            done = found(*args, **kwargs)
+            self.writes += 1
+            if self.writes == self.moment:
+                raise KeyboardInterrupt
+            return done
+
+        return write
+
+
+@pytest.mark.parametrize("scheduler", [SchedulerConfig(), SchedulerConfig(method="hyperband", reduction=2.0)])
+def test_resumed_anywhere_it_gives_up_the_same(tmp_path: Path, scheduler: SchedulerConfig) -> None:
+    """By two objectives that conflict little, interrupted at every kind of report."""
+    proxy, both = SumProxy(steps=4), {"ap": "max", "spread": "min"}
+    unbroken = Store(str(tmp_path / "unbroken.db"))
+    Search(unbroken, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
+    wanted = [(trial.trace, trial.state, trial.reports) for trial in unbroken.trials()]
+    assert State.stopped in {state for _, state, _ in wanted}
+    for moment in range(1, 80, 13):
+        store = Store(str(tmp_path / f"{moment}.db"))
+        with pytest.raises(KeyboardInterrupt):
+            Search(store, proxy=proxy, scheduler=scheduler, objectives=both, watch=interrupt_at(moment)).run(24)
+        Search(store, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
+        assert [(trial.trace, trial.state, trial.reports) for trial in store.trials()] == wanted
