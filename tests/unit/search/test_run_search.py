@@ -109,14 +109,17 @@ def test_a_broken_candidate_is_a_failed_trial(store: Store) -> None:
         def evaluate(self, genotype, *, seed, device):  # type: ignore[no-untyped-def]
             if sum(genotype.values) % 2:
                 raise ValueError("odd")
-            if sum(genotype.values) % 3:
+            if sum(genotype.values) % 3 == 1:
                 return
+            if sum(genotype.values) % 3 == 2:
+                raise SystemExit(3)
             yield {"ap": 1.0} if sum(genotype.values) % 4 else {"recall": 1.0}
 
     Search(store, proxy=Broken()).run(30)
     errors = {trial.error for trial in store.trials()}
     missing = "ValueError: the proxy did not score ['ap']: it scored ['recall']"
-    assert errors == {None, "ValueError: odd", missing, "ValueError: the proxy scored nothing"}
+    nothing = "ValueError: the proxy scored nothing"
+    assert errors == {None, "ValueError: odd", "SystemExit: 3", missing, nothing}
     assert {trial.state for trial in store.trials() if trial.error} == {State.failed}
 
 

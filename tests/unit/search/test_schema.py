@@ -9,6 +9,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from nas.search.store import Store, StoreError
 from nas.search.store.database import open_database
+from nas.search.store.schema import VERSION
 from nas.search.types import State
 
 
@@ -55,7 +56,7 @@ def test_refuses_another_version(tmp_path: Path) -> None:
     Store(str(file)).close()
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE fusion_nas SET version = 99")
-    with pytest.raises(StoreError, match=r"study\.db is a store of schema version 99, this release reads version 2"):
+    with pytest.raises(StoreError, match=f"schema version 99, this release reads version {VERSION}"):
         Store(str(file))
 
 

@@ -212,10 +212,10 @@ def test_who_stops_within_a_write_does_not_stop_the_others_for_ever(
     suspended, other = Store(url), Store(url)
     calls, ask = itertools.count(), Study.ask
 
-    def ask_after_a_pause(study: Study, connection: Connection, slot: int) -> int:
+    def ask_after_a_pause(study: Study, connection: Connection, slot: int, **what: bool) -> None:
         if next(calls) == 0:
             assert other.create(key="a", trace={}, genotype="{}", seed=0).number == 0
-        return ask(study, connection, slot)
+        ask(study, connection, slot, **what)
 
     monkeypatch.setattr(Study, "ask", ask_after_a_pause)
     assert suspended.create(key="b", trace={}, genotype="{}", seed=0).number == 1
