@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from test_run_search import Search
+from searches import Search
 from toys import DigitSpace, SumProxy
 
 from nas.search import lease

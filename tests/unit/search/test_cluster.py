@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import toys
 from nodes import Nodes
+from searches import Search
 from test_ray_runner import Journal
-from test_run_search import Search
 from toys import SumProxy, misbehave
 
 from nas.search.store import Store

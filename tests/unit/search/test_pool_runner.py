@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from searches import Search
 from test_ray_runner import Journal, given_up_jobs_go_no_further
-from test_run_search import Search
 from toys import DigitSpace, misbehave
 
 from nas.search import pool_runner

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_run_search import Search
+from searches import Search
 from toys import DigitSpace, SumProxy, misbehave
 
 from nas.search.scheduler import SchedulerConfig

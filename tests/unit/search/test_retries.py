@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_run_search import Search
+from searches import Search
 from toys import OBJECTIVES, Digits, DigitSpace
 
 from nas.search.pool_runner import PoolRunner
@@ -18,7 +18,7 @@ from nas.search.types import Direction, Runner, Scores, State
 
 @dataclass(frozen=True)
 class Deadly:
-    """Kills its worker at candidates whose first digit is 0, and once at each whose first is 1."""
+    """Kills its worker at candidates whose first digit is 0, and asks it to end, once, at each whose first is 1."""
 
     folder: str
     steps: int = 2
@@ -32,7 +32,7 @@ class Deadly:
         seen = Path(self.folder, genotype.key())
         if genotype.values[0] == 0 or (genotype.values[0] == 1 and not seen.exists()):
             seen.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGTERM if genotype.values[0] else signal.SIGKILL)
         yield {"ap": 1.0}
 
 
