@@ -160,14 +160,14 @@ def _cells(verdict: Verdict) -> dict[str, str]:
     one, several = verdict.one_seed, verdict.all_seeds
     return {
         "setting": verdict.measured.name,
-        "s": _number(verdict.seconds, 1),
-        "cost": _number(verdict.cost, 3),
+        "s": number(verdict.seconds, 1),
+        "cost": number(verdict.cost, 3),
         "tau [95 %]": told(one.tau),
         "better half": told(one.tau_better_half),
-        "Spearman": _number(one.spearman.value),
-        "top 5": _number(one.top5_recall),
-        "ICC": _number(verdict.icc),
-        "ICC k": _number(verdict.icc_mean),
+        "Spearman": number(one.spearman.value),
+        "top 5": number(one.top5_recall),
+        "ICC": number(verdict.icc),
+        "ICC k": number(verdict.icc_mean),
         "tau k": told(several.tau) if several else "-",
         "of": str(one.candidates),
     }
@@ -175,10 +175,11 @@ def _cells(verdict: Verdict) -> dict[str, str]:
 
 def told(estimate: Estimate) -> str:
     bounds = estimate.interval
-    return _number(estimate.value) + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
+    return number(estimate.value) + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
 
 
-def _number(value: float | None, digits: int = 2) -> str:
+def number(value: float | None, digits: int = 2) -> str:
+    """A number as a table has it, a dash for what is not defined."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 

@@ -11,12 +11,13 @@ from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
 from nas.search.ranking import best
-from nas.search.run_search import MOST_REPEATS, driver_seed, run_search
+from nas.search.run_search import MOST_REPEATS, run_search
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import BY_FIRST, build_strategy
 from nas.search.strategies.turns import candidate
 from nas.search.types import Direction
+from nas.seeds import nth_seed
 from proxies.features import proposal_features
 from proxies.predictor import Ensemble
 from search_spaces.choose import sample
@@ -44,7 +45,7 @@ def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, consol
 
 def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
     config = run.config()
-    seed = driver_seed(config.seed, store.slot)
+    seed = nth_seed(config.seed, store.slot)  # drivers of one study propose each their own
     proxy, objectives = judge.proxy, judge.objectives
     space = Within(find_space(config.space), judge.budget, seed=config.seed)
     strategy = build_strategy(

@@ -1,6 +1,5 @@
 """Short training: a genotype trained for a few steps at a small scale, scored in COCO AP."""
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -13,6 +12,7 @@ from nas.data.cache import Images, open_images
 from nas.data.detection_set import DetectionSet
 from nas.latency import pass_time
 from nas.search.types import Direction, Scores
+from nas.seeds import nth_seed
 from nas.training.batches import Batches
 from nas.training.evaluation import Evaluator, evaluate
 from nas.training.recipe import Recipe
@@ -132,7 +132,7 @@ class ShortTrain:
             GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
             Diverged: the loss is no longer finite.
         """
-        runs = [self._train(genotype, further(seed, number), device) for number in range(self.config.trainings)]
+        runs = [self._train(genotype, nth_seed(seed, number), device) for number in range(self.config.trainings)]
         for scores in zip(*runs, strict=True):
             yield {name: fmean(of[name] for of in scores) for name in scores[0]}
 
@@ -158,8 +158,3 @@ class ShortTrain:
                 "mparams": priced["mparams"],
                 **timed,
             }
-
-
-def further(seed: int, number: int) -> int:
-    """The seed of a training beside the first, which has the seed itself."""
-    return random.Random(f"{seed}/{number}").getrandbits(31) if number else seed

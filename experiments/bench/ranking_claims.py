@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.rank_report import number
 from proxies.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
 from proxies.ranking import REFERENCE
 
@@ -57,10 +58,6 @@ def groups(reference: FloatArray) -> Iterator[str]:
         )
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
 def by_seed(way: Way, reference: FloatArray) -> str:
     found = [agreement(column[:, None], reference) for column in way.scores.T]
     each = (
@@ -72,16 +69,12 @@ def by_seed(way: Way, reference: FloatArray) -> str:
 
 def averaged(way: Way, reference: FloatArray) -> Iterator[str]:
     """What several seeds of a setting are worth together: the mean over all ways to take so many of them."""
-    seeds = way.scores.shape[1]
+    seeds, single = way.scores.shape[1], intraclass(way.scores)
     for count in range(2, seeds + 1):
         taken = [way.scores[:, list(some)] for some in itertools.combinations(range(seeds), count)]
         found = [agreement(some.mean(1, keepdims=True), reference) for some in taken]
-        tau, half = (
-            statistics.fmean(estimate.value or np.nan for estimate in estimates)
-            for estimates in ([a.tau for a in found], [a.tau_better_half for a in found])
-        )
-        top = statistics.fmean(a.top5_recall or 0.0 for a in found)
-        single = intraclass(way.scores)
+        values = [(a.tau.value, a.tau_better_half.value, a.top5_recall) for a in found]
+        tau, half, top = np.array(values, np.float64).mean(0)  # NaN where one is not defined
         icc = None if single is None else intraclass_of_mean(single, count)
         yield (
             f"{way.name}, {count} of {seeds} seeds averaged, {way.cost * count:.1%}: tau {tau:.3f}, "

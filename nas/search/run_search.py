@@ -63,7 +63,7 @@ def run_search(
     their trials, those whose driver dies start anew here, and the search ends when all have ended.
 
     Args:
-        strategy: built with `asked=store.asked` and `driver_seed(seed, store.slot)`, and not told of anything: it is
+        strategy: built with `asked=store.asked` and `nth_seed(seed, store.slot)`, and not told of anything: it is
             told the store's history here.
         seed: every trial's: candidates are compared under the same initialisation and order of data.
         device: what the proxy is handed, in the worker's own numbering.
@@ -92,11 +92,6 @@ def run_search(
                 store.release(but=loop.orphans)  # whose attempts were others' or a worker's
             raise
     return Result(best(store.trials(), wanted), loop.exhausted)
-
-
-def driver_seed(seed: int, slot: int) -> int:
-    """The seed of a driver's proposals, so that drivers of one study differ: the study's own in slot 0."""
-    return random.Random(f"{seed}/{slot}").getrandbits(31) if slot else seed
 
 
 @dataclass

@@ -5,10 +5,11 @@ import pytest
 from experiments.contracts.proxies import PROXY
 from nas.data.digits import DigitsConfig, digits
 from nas.search.types import Proxy
+from nas.seeds import nth_seed
 from nas.training.recipe import Recipe
 from proxies.cost import CostConfig
 from proxies.registry import PROXIES, BuiltIn, prepare
-from proxies.short_train import ShortTrain, ShortTrainConfig, further
+from proxies.short_train import ShortTrain, ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError
@@ -63,7 +64,7 @@ def test_what_is_timed_trains_the_same() -> None:
 def test_several_trainings_score_their_mean() -> None:
     data = digits(DigitsConfig(train_images=8, val_images=4))
     config = SETTINGS["short_train"].model_copy(update={"rungs": 1})
-    seeds = [further(7, number) for number in range(3)]
+    seeds = [nth_seed(7, number) for number in range(3)]
     assert len({*seeds}) == 3
     assert seeds[0] == 7
     alone = [next(iter(prepare(config, data).evaluate(zoo("fpn").genotype, seed=s, device="cpu"))) for s in seeds]

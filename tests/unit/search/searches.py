@@ -8,12 +8,13 @@ from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
 from nas.search.attempt import attempt
 from nas.search.local_runner import LocalRunner
-from nas.search.run_search import Result, driver_seed, run_search
+from nas.search.run_search import Result, run_search
 from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.strategies.turns import candidate
 from nas.search.types import Ask, Direction, Runner, Tell, Trial, Work
+from nas.seeds import nth_seed
 from search_spaces.choose import sample
 from search_spaces.within import Violation
 
@@ -54,7 +55,7 @@ class Search:
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)
-        seed = driver_seed(1, self.store.slot)
+        seed = nth_seed(1, self.store.slot)
         strategy = build_strategy(config, self.space, self.objectives, seed=seed, asked=self.store.asked)
         return run_search(
             strategy=strategy,

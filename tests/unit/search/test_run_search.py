@@ -7,11 +7,12 @@ from searches import PairRunner, Search, interrupt_at, odd
 from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
 from nas.search.local_runner import LocalRunner
-from nas.search.run_search import driver_seed, run_search
+from nas.search.run_search import run_search
 from nas.search.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES, RandomSearch
 from nas.search.types import Runner, State, Trial
+from nas.seeds import nth_seed
 
 
 @pytest.fixture
@@ -134,8 +135,8 @@ def test_errors_of_the_loop_itself_are_raised(store: Store, runner: Runner) -> N
 
 
 def test_drivers_of_a_study_propose_each_their_own() -> None:
-    assert driver_seed(7, 0) == 7, "a driver that is alone searches as if there were no slots"
-    seeds = [driver_seed(seed, slot) for seed in range(5) for slot in range(5)]
+    assert nth_seed(7, 0) == 7, "a driver that is alone searches as if there were no slots"
+    seeds = [nth_seed(seed, slot) for seed in range(5) for slot in range(5)]
     assert len(set(seeds)) == 25
     assert all(0 <= seed < 2**31 for seed in seeds)
 

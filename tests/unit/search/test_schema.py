@@ -56,7 +56,9 @@ def test_refuses_another_version(tmp_path: Path) -> None:
     Store(str(file)).close()
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE fusion_nas SET version = 99")
-    with pytest.raises(StoreError, match=f"schema version 99, this release reads version {VERSION}"):
+    with pytest.raises(
+        StoreError, match=rf"study\.db is a store of schema version 99, this release reads version {VERSION}"
+    ):
         Store(str(file))
 
 

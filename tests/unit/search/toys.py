@@ -90,8 +90,6 @@ def misbehave(job: Job) -> Iterator[Scores]:
                 time.sleep(60)
             except Exception:
                 yield {"ap": 2.0}
-        case "exit":
-            raise SystemExit(3)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
     yield {"ap": 3.0}
