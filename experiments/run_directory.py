@@ -27,7 +27,17 @@ MEASURED = "measured.json"
 """What a ranking's settings were when they were measured, by name."""
 OBJECTIVES = "objectives.json"
 """What a user's own proxy said its objectives are: it knows them once it is built, others by their settings."""
-_RECORDED = ("fusion-nas", "torch", "torchvision", "ray", "numpy", "pycocotools", "scikit-learn")
+_RECORDED = (
+    "fusion-nas",
+    "torch",
+    "torchvision",
+    "ray",
+    "optuna",
+    "sqlalchemy",
+    "numpy",
+    "pycocotools",
+    "scikit-learn",
+)
 
 
 C = TypeVar("C", bound=RunConfig)

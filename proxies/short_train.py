@@ -39,8 +39,8 @@ class ShortTrainConfig(DetectorProxyConfig):
         steps: optimiser steps of a full evaluation.
         rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
         val_images: how many validation images score it.
-        trainings: from how many seeds it is trained, side by side; its scores are their means. Several short ones
-            rank better than a longer one at the same cost.
+        trainings: from how many seeds it is trained, side by side; its scores are their means. On the joint
+            space several short ones tell good candidates apart better than a longer one at the same cost.
         latency: whether it is timed as well, on one image, on the device it trains on. Trials that share the device
             lengthen each other's times, and no two runs take the same.
         cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
@@ -144,12 +144,14 @@ class ShortTrain:
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
+        generators = [torch.default_generator, *(torch.cuda.default_generators if device != "cpu" else ())]
         for rung in range(1, config.rungs + 1):
             model.train()
             losses = [trainer.step(*next(stream)) for _ in range(trainer.steps, config.steps * rung // config.rungs)]
             loss = torch.stack(losses).mean()
             require_finite(loss, trainer.steps)
             metrics = evaluate(trainer.scored, self.val, self.val_images, device=device, evaluator=EVALUATOR)
+            states = [generator.get_state() for generator in generators]
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],
@@ -158,3 +160,5 @@ class ShortTrain:
                 "mparams": priced["mparams"],
                 **timed,
             }
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)  # others train meanwhile, and heads may sample

@@ -1,5 +1,7 @@
 """What every proxy promises to a search."""
 
+from dataclasses import replace
+
 import pytest
 
 from experiments.contracts.proxies import PROXY
@@ -12,7 +14,7 @@ from proxies.registry import PROXIES, BuiltIn, prepare
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.genotype import Scale
-from search_spaces.ops import GenotypeError
+from search_spaces.ops import GenotypeError, op
 from search_spaces.zoo import zoo
 
 SCALE = Scale(width=1 / 16, output_width=32, head_depth=1)
@@ -61,16 +63,18 @@ def test_what_is_timed_trains_the_same() -> None:
     assert [{name: scores[name] for name in plain[0]} for scores in timed] == plain
 
 
-def test_several_trainings_score_their_mean() -> None:
-    data = digits(DigitsConfig(train_images=8, val_images=4))
-    config = SETTINGS["short_train"].model_copy(update={"rungs": 1})
+@pytest.mark.parametrize("head", ["fcos", "faster_rcnn"])
+def test_several_trainings_score_their_mean(head: str) -> None:
+    """At each rung, also where a head samples from torch's own generator."""
+    data, config = digits(DigitsConfig(train_images=8, val_images=4)), SETTINGS["short_train"]
+    genotype = replace(zoo("fpn").genotype, head=op(head))
     seeds = [nth_seed(7, number) for number in range(3)]
     assert len({*seeds}) == 3
     assert seeds[0] == 7
-    alone = [next(iter(prepare(config, data).evaluate(zoo("fpn").genotype, seed=s, device="cpu"))) for s in seeds]
+    alone = [list(prepare(config, data).evaluate(genotype, seed=seed, device="cpu")) for seed in seeds]
     several = prepare(config.model_copy(update={"trainings": 3}), data)
-    (scores,) = several.evaluate(zoo("fpn").genotype, seed=7, device="cpu")
-    assert scores == pytest.approx({name: sum(one[name] for one in alone) / 3 for name in alone[0]})
+    for scores, *each in zip(several.evaluate(genotype, seed=7, device="cpu"), *alone, strict=True):
+        assert scores == pytest.approx({name: sum(one[name] for one in each) / 3 for name in scores})
 
 
 @pytest.mark.parametrize("name", PROXIES)
