@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from nas.inspect.console import accept_all_text
 from search_spaces.naming import unknown
 
 VERBS = {
@@ -18,6 +19,7 @@ VERBS = {
     "draw": ("GENOTYPE", "draw the graph"),
     "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
     "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
+    "data": ("check DIR", "everything wrong or odd about a data set, before any training"),
     "zoo": ("", "list the published systems"),
     "import-tf": ("FILE", "published TensorFlow weights of SpineNet as a checkpoint"),
     "bench": ("strategies", "compare strategies on a table of scores"),
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 failed, 2 unusable arguments, 130 interrupted.
     """
+    accept_all_text()
     verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or [""]
     if verb in ("-h", "--help"):
         print(USAGE)

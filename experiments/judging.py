@@ -14,6 +14,7 @@ from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Proxy
 from proxies import registry
 from proxies.budget import Budget, require_within
+from proxies.short_train import ShortTrainConfig
 from search_spaces.registry import find_space
 
 
@@ -33,7 +34,7 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
         DataError: the data cannot be used.
         GenotypeError: the proxy's scale does not suit the space, or nothing in the space keeps the limits.
         ImportPathError: the import path of the user's own proxy leads to none.
-        UsageError: the user's own proxy does not score what is to be optimised.
+        UsageError: the user's own proxy does not score what is to be optimised, or the data has changed.
     """
     config = run.config()
     settings = config.built_in
@@ -41,13 +42,20 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
     def decode(data: tuple[DetectionSet, DetectionSet], progress: Callable[[int, int], None]) -> tuple[Proxy, Budget]:
         budget = Budget(config.limits, config.size, data[0].num_classes)
         proxy = registry.prepare(settings, data, progress) if settings else registry.own_proxy(config.by, data)
+        _say_what_scores(settings, data[1], console)
         return proxy, budget
 
-    proxy, budget = open_for(config, [settings] if settings else [], decode, console)
+    proxy, budget = open_for(run, [settings] if settings else [], decode, console)
     require_within(find_space(config.space), budget, seed=config.seed)
     if not settings:
         run.write(OBJECTIVES, json.dumps(dict(proxy.objectives)))
     return Judge(proxy, objectives(run), budget)
+
+
+def _say_what_scores(settings: registry.BuiltIn | None, val: DetectionSet, console: Console) -> None:
+    if isinstance(settings, ShortTrainConfig) and settings.val_images < len(val) and not val.shuffled:
+        shown = f"{settings.val_images} of its {len(val)} images, drawn from the whole set, score every candidate"
+        console.print(f"{val.name}: note: {shown}; --proxy.val-images {len(val)} takes all", soft_wrap=True)
 
 
 def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:

@@ -73,9 +73,9 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
     console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table cuts numbers
     console.print(_table(standing.verdicts))
     for line in _findings(standing):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     for name in (TABLE, DOCUMENT, PLOT):
-        console.print(f"report   {run.path / name}", markup=False, soft_wrap=True)
+        console.print(f"report   {run.path / name}", soft_wrap=True)
 
 
 def document(standing: Standing) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from experiments.config import RankConfig
 from experiments.errors import UsageError
@@ -57,13 +58,13 @@ def carry_on(
                     watch=watch,
                 )
         except KeyboardInterrupt:
-            console.print(f"go on    {config.goes_on} {run.path}", markup=False, soft_wrap=True)
+            console.print(f"go on    {config.goes_on} {run.path}", soft_wrap=True)
             raise
         finally:
             report(run, require_tau, console)
 
 
-def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
+def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]:
     """Open and decode the data, once for all measurements.
 
     Raises:
@@ -72,10 +73,11 @@ def prepare(config: RankConfig, console: Console) -> dict[str, Proxy]:
         GenotypeError: a setting's scale does not suit the space.
         ImportPathError: a user's own proxy cannot be made, or does not score what it is ranked by.
     """
+    config = run.config()
     config.drawn()
     settings = [setting.proxy for setting in config.plan.all.values()]
     proxies = [proxy for proxy in settings if not isinstance(proxy, OwnConfig)]
-    return open_for(config, proxies, partial(ranking.prepare, config.plan), console)
+    return open_for(run, proxies, partial(ranking.prepare, config.plan), console)
 
 
 def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
@@ -100,7 +102,10 @@ def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
     config = run.config()
     what = f"{config.candidates} candidates of space {config.space!r} on {config.data}"
     console.print(
-        f"[bold]{run.path}[/bold]: {what}, {len(config.plan.all)} settings, {len(config.queue())} measurements",
+        Text.assemble(
+            (str(run.path), "bold"),
+            f": {what}, {len(config.plan.all)} settings, {len(config.queue())} measurements",
+        ),
         soft_wrap=True,
     )
     if config.candidates < FEWEST_CANDIDATES:
@@ -123,7 +128,7 @@ def _view(
             if trial.state.ended and (trial.error or not console.is_terminal):
                 outcome = one_line(trial.error or "") or _outcome(config, measurement, trial)
                 done = bar.tasks[task].completed
-                console.print(f"{done:.0f}/{total}  {what}: {outcome}", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"{done:.0f}/{total}  {what}: {outcome}", soft_wrap=True)
 
         yield watch
 

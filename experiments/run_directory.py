@@ -25,6 +25,8 @@ STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
 LOCK, DRIVER = "lock", "driver"
 MEASURED = "measured.json"
 """What a ranking's settings were when they were measured, by name."""
+FINGERPRINT = "data.json"
+"""Fingerprints of the training and the validation set that trials are scored on."""
 OBJECTIVES = "objectives.json"
 """What a user's own proxy said its objectives are: it knows them once it is built, others by their settings."""
 _RECORDED = (
@@ -109,7 +111,7 @@ class RunDirectory(Generic[C]):
 
     def discard(self) -> None:
         """Remove what was written of a run that could not begin."""
-        for name in (self.kind.file, ENVIRONMENT, OBJECTIVES, DRIVER):
+        for name in (self.kind.file, ENVIRONMENT, FINGERPRINT, OBJECTIVES, DRIVER):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

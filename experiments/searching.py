@@ -1,12 +1,15 @@
 """Carrying a run on: from its directory to its winner."""
 
+import json
+import shlex
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.text import Text
 
 from experiments.config import SearchConfig
 from experiments.judging import Judge
-from experiments.run_directory import RunDirectory
+from experiments.run_directory import FINGERPRINT, RunDirectory
 from experiments.running import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
@@ -14,6 +17,7 @@ from nas.search.ranking import best
 from nas.search.run_search import MOST_REPEATS, run_search
 from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
+from nas.search.store.study import CONTENTS
 from nas.search.strategies import BY_FIRST, build_strategy
 from nas.search.strategies.turns import candidate
 from nas.search.types import Direction
@@ -57,7 +61,8 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
         predictor=Ensemble(proposal_features),
     )
     known = store.trials()
-    console.print(f"[bold]{run.path}[/bold]: {config.trials} trials of space {config.space!r} on {config.data}")
+    what = f": {config.trials} trials of space {config.space!r} on {config.data}"
+    console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
     if len(config.objectives) > 1 and config.strategy.name in BY_FIRST:
         console.print(
             f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
@@ -79,7 +84,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
                 draw=lambda rng: candidate(sample(space, rng)),
             )
     except StoreError:
-        console.print(f"go on    nas resume {run.path}")
+        console.print(f"go on    nas resume {run.path}", soft_wrap=True)
         raise  # it cannot be asked what there is
     except BaseException:
         _conclude(run, store, objectives, console)
@@ -100,7 +105,8 @@ def join(run: RunDirectory[SearchConfig]) -> Store:
         StoreError: it cannot be opened, or is another search.
     """
     store = run.store()
-    store.join(run.driver(), run.config().agreed())
+    contents = json.loads((run.path / FINGERPRINT).read_bytes())
+    store.join(run.driver(), {**run.config().agreed(), CONTENTS: contents})
     return store
 
 
@@ -113,14 +119,14 @@ def _conclude(
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
     winner = best(trials, objectives)
     if winner is None:
-        console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.")
+        console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.", soft_wrap=True)
         return
     run.write_best(winner)
     console.print(leaderboard(trials, objectives))
-    console.print(f"winner   {run.path / 'best.json'} (trial {winner.number})")
-    console.print(f"trials   {store.place}")
+    path = shlex.quote(str(run.path))
+    lines = [f"winner   {run.path / 'best.json'} (trial {winner.number})", f"trials   {store.place}"]
     if any(not trial.state.ended for trial in trials):
-        console.print(f"go on    nas resume {run.path}")
-    console.print(f"inspect  nas inspect {run.path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
-    console.print(f"draw     nas draw {run.path}")
-    console.print(f"retrain  nas train {run.path} --epochs 30", highlight=False)
+        lines.append(f"go on    nas resume {path}")
+    lines.append(f"inspect  nas inspect {path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
+    lines += [f"draw     nas draw {path}", f"retrain  nas train {path} --epochs 30"]
+    console.print("\n".join(lines), soft_wrap=True)

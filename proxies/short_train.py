@@ -38,7 +38,7 @@ class ShortTrainConfig(DetectorProxyConfig):
     Attributes:
         steps: optimiser steps of a full evaluation.
         rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
-        val_images: how many validation images score it.
+        val_images: how many validation images score it, drawn from the whole set, the same ones for all candidates.
         trainings: from how many seeds it is trained, side by side; its scores are their means. On the joint
             space several short ones tell good candidates apart better than a longer one at the same cost.
         latency: whether it is timed as well, on one image, on the device it trains on. Trials that share the device
@@ -101,7 +101,7 @@ class ShortTrain:
         Args:
             opened: what other proxies of this data have decoded, to which is added what they have not.
         """
-        train, val = data[0], data[1].subset(config.val_images)
+        train, val = data[0], data[1].draw(config.val_images)
         limit = int(config.cache_gib * 2**30)
         opened = {} if opened is None else opened
 

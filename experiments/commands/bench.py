@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.table import Column, Table
 from tyro.conf import Positional
 
@@ -15,6 +14,7 @@ from experiments.arguments import parse
 from experiments.bench.strategies import BUDGETS, CLOSE, Regret, Speed, compare
 from experiments.bench.table import Table as Scores
 from experiments.errors import UsageError
+from nas.inspect.console import open_console
 from nas.search.strategies import STRATEGIES, StrategyConfig
 from search_spaces.naming import unknown
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         about = {"table": table.name, "seeds": asked.seeds, "noise": asked.noise, "default": StrategyConfig().name}
         print(json.dumps({**about, "speed": [*map(asdict, speeds)], "regret": [*map(asdict, regrets)]}))
         return 0
-    console = Console()
+    console = open_console()
     console.print(
         f"{table.name}: {len(table.kinds):,} traces, {len(table.accuracy):,} keys, best {table.best:.2f}; "
         f"{asked.seeds} seeds; {StrategyConfig().name} is the default"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_type_hints
 
-from rich.console import Console
 from rich.text import Text
 from tyro.conf import Positional
 
@@ -17,6 +16,7 @@ from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED
 from experiments.contracts.strategies import STRATEGY, task
 from experiments.errors import UsageError
 from nas.data.digits import DigitsConfig, digits
+from nas.inspect.console import open_console
 from nas.search.strategies import StrategyConfig, build_own_strategy
 from proxies.registry import own_proxy
 from search_spaces.choose import SearchSpace, first_choice
@@ -42,9 +42,9 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "check", arguments)
-    console = Console(soft_wrap=True)
+    console = open_console(soft_wrap=True)
     kind = asked.kind or _kind(asked.name)
-    console.print(f"[bold]{asked.name}[/bold], a {kind}")
+    console.print(Text.assemble((asked.name, "bold"), f", a {kind}"))
     broken = 0
     for outcome in _CHECKS[kind](asked.name):
         broken += outcome.fault is not None

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from rich.console import Console
 from tyro.conf import Positional, arg
 
 from experiments.arguments import parse, split_positional
@@ -14,6 +13,7 @@ from experiments.genotypes import Named, find_genotype
 from experiments.network import Network, parse_network
 from experiments.timing import Timing, timing_table, timings
 from nas.cost import Cost, cost
+from nas.inspect.console import open_console
 from nas.training.device import best_device
 from search_spaces.genotype import Scale
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps(asdict(counted) | ({"latency": [asdict(one) for one in timed]} if timed else {})))
         return 0
-    console = Console()
+    console = open_console()
     console.print(f"parameters    {counted.parameters:,} ({counted.trainable_parameters:,} trainable)")
     console.print(f"multiply-adds {counted.macs:,} at {counted.image_size} px")
     console.print(f"activations   {counted.activations:,} ({counted.activation_bytes / 2**20:,.1f} MiB)")
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     if timed:
         console.print(timing_table(timed))
     for reason in dict.fromkeys(one.reason for one in timed if one.reason):
-        console.print(reason, markup=False)
+        console.print(reason)
     return 0
 
 

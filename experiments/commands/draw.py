@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
 from tyro.conf import Positional, arg
 
 from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
 from experiments.genotypes import find_genotype
 from experiments.network import Network, parse_network
+from nas.inspect.console import open_console
 from nas.inspect.draw import describe, draw
 from search_spaces.genotype import Scale
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no directory {out.parent}")
     draw(named.genotype, out, title=named.label)
-    console = Console()
-    console.print(describe(named.genotype, named.scale, named.num_classes), markup=False, highlight=False)
-    console.print(f"drawn to {out}", markup=False)
+    console = open_console()
+    console.print(describe(named.genotype, named.scale, named.num_classes))
+    console.print(f"drawn to {out}")
     return 0

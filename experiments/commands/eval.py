@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse
 from experiments.errors import UsageError
-from experiments.opening import report_skipped
+from experiments.opening import report
 from nas.data.cache import open_images
+from nas.data.depth import scaled_from
 from nas.data.digits import DigitsConfig
 from nas.data.open import open_val
+from nas.inspect.console import open_console
 from nas.training.checkpoint import Checkpoint
 from nas.training.device import best_device
 from nas.training.evaluation import evaluate
@@ -45,8 +46,10 @@ def main(arguments: Sequence[str]) -> int:
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
     val = open_val(asked.data, asked.digits).under(blueprint.categories)
-    aside = Console(stderr=True)
-    report_skipped(val, aside)
+    if blueprint.values:
+        val = scaled_from(val, blueprint.values)
+    aside = open_console(stderr=True)
+    report([val], aside)
     if not checkpoint.epoch:
         aside.print(f"{asked.checkpoint}: its head was never trained: begin with it, `nas train --backbone-weights`")
     device = best_device(asked.device)
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps(metrics))
         return 0
-    console = Console()
+    console = open_console()
     for metric, value in metrics.items():
         console.print(f"{metric:6} {value:.4f}")
     return 0

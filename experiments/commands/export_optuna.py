@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
@@ -15,6 +14,7 @@ from experiments.judging import objectives
 from experiments.optuna_study import export
 from experiments.run_directory import RunDirectory
 from nas.data.open import open_data
+from nas.inspect.console import open_console
 from proxies.budget import Budget, Limits
 from search_spaces.genotype import Genotype
 from search_spaces.registry import find_space
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     if not ended:
         raise UsageError(f"{run.path} has no ended trial yet: `nas resume {run.path}` goes on with it")
     name = asked.study or run.path.resolve().name
-    console = Console(soft_wrap=True)
+    console = open_console(soft_wrap=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("exporting", total=ended)
         added = export(
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
             constraints=_constraints(config),
             watch=lambda: bar.advance(task),
         )
-    console.print(f"study {name!r} in {asked.storage}: {added} trials added, {ended - added} were there", markup=False)
-    console.print(f"look     optuna-dashboard {asked.storage}", markup=False, highlight=False)
+    console.print(f"study {name!r} in {asked.storage}: {added} trials added, {ended - added} were there")
+    console.print(f"look     optuna-dashboard {asked.storage}")
     return 0
 
 

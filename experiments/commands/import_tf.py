@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from rich.console import Console
 from torchvision.models.detection import RetinaNet_ResNet50_FPN_Weights
 from tyro.conf import Positional, arg
 
@@ -18,6 +17,7 @@ from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
 from nas.importers.tf_spinenet import import_weights
 from nas.importers.variables import Variables, read_variables
+from nas.inspect.console import open_console
 from nas.training.checkpoint import Blueprint, Checkpoint
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.rewrite import with_padding
@@ -80,10 +80,10 @@ def main(arguments: Sequence[str]) -> int:
         Checkpoint(blueprint, "{}", 0, {"model": model.state_dict()}).save(asked.out)
     except (OSError, RuntimeError) as error:
         raise UsageError(f"--out {asked.out}: cannot be written: {error}") from None
-    console = Console()
+    console = open_console()
     if variables.head:
-        console.print(f"left out: {len(variables.head)} variables of a head, first {variables.head[0]}", markup=False)
-    console.print(f"{len(variables.ordered)} variables in {asked.out}; the head starts fresh", markup=False)
+        console.print(f"left out: {len(variables.head)} variables of a head, first {variables.head[0]}")
+    console.print(f"{len(variables.ordered)} variables in {asked.out}; the head starts fresh")
     return 0
 
 

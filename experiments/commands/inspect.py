@@ -14,6 +14,7 @@ from experiments.errors import UsageError
 from experiments.judging import objectives as objectives_of
 from experiments.pareto_plot import plot
 from experiments.run_directory import RunDirectory
+from nas.inspect.console import open_console
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import front_table, leaderboard, summary_document
 from nas.search.ranking import best, merit, pareto_front
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.json:
         print(json.dumps(summary_document(trials, objectives, rejected=store.rejected)))
         return 0
-    console = Console()
+    console = open_console()
     console.print(leaderboard(trials, objectives, top=asked.top))
     if store.rejected:
         console.print(f"{store.rejected} proposals were rejected, outside the limits or impossible to build")
@@ -56,10 +57,10 @@ def main(arguments: Sequence[str]) -> int:
         console.print(front_table(trials, objectives))
     for trial in trials:
         if trial.error:
-            console.print(f"trial {trial.number} failed: {trial.error}", markup=False)
+            console.print(f"trial {trial.number} failed: {trial.error}")
     if winner := best(trials, objectives):
         console.print(f"\nThe winner, trial {winner.number}:")
-        console.print(describe(Genotype.from_json(winner.genotype)), markup=False, highlight=False)
+        console.print(describe(Genotype.from_json(winner.genotype)))
     _say_how_predictable(trials, objectives, console)
     return 0
 

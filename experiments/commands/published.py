@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
 from rich.table import Column, Table
 
 from experiments.arguments import parse
 from experiments.published import FIGURES
 from experiments.published.figure import Compared
+from nas.inspect.console import open_console
 
 WIDTH = 140
 
@@ -30,14 +30,14 @@ def main(arguments: Sequence[str]) -> int:
         document = [{**asdict(row), "difference": row.difference, "holds": row.holds} for row in rows]
         print(json.dumps({"figures": document, "failed": len(failed)}))
         return 1 if failed else 0
-    console = Console()
+    console = open_console()
     console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table does cells
     console.print(_table(rows))
     slips = [row for row in rows if row.holds and row.difference]
     console.print(f"{len(rows) - len(failed) - len(slips)} of {len(rows)} figures equal")
     for row in (*slips, *failed):
         what = "within its tolerance" if row.holds else "OUTSIDE its tolerance"
-        console.print(f"{row.system} {row.name}: {what}. {row.note}", markup=False)
+        console.print(f"{row.system} {row.name}: {what}. {row.note}")
     return 1 if failed else 0
 
 

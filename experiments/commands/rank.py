@@ -16,6 +16,7 @@ from experiments.rank_report import report
 from experiments.ranking import carry_on, prepare
 from experiments.run_directory import RunDirectory
 from nas.data.detection_set import DataError
+from nas.inspect.console import open_console
 from search_spaces.choose import SpaceExhausted
 from search_spaces.importing import ImportPathError
 from search_spaces.ops import GenotypeError
@@ -43,7 +44,7 @@ class Old:
 
 
 def main(arguments: Sequence[str]) -> int:
-    console = Console()
+    console = open_console()
     name, flags = split_positional(arguments)
     if name is None:
         _start(parse(New, "rank", flags), console)
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.report:
         report(run, asked.require_tau, console)
     else:
-        carry_on(run, prepare(run.config(), console), asked.require_tau, console)
+        carry_on(run, prepare(run, console), asked.require_tau, console)
     return 0
 
 
@@ -65,7 +66,7 @@ def _start(asked: New, console: Console) -> None:
     options = {name: getattr(asked, name) for name in RankOptions.model_fields}
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
     try:
-        proxies = prepare(run.config(), console)
+        proxies = prepare(run, console)
     except (DataError, GenotypeError, ImportPathError, SpaceExhausted):
         run.discard()
         raise

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from tyro.conf import Positional
 
 from experiments.arguments import parse
@@ -12,6 +11,7 @@ from experiments.config import SearchConfig
 from experiments.judging import prepare
 from experiments.run_directory import RunDirectory
 from experiments.searching import carry_on, join
+from nas.inspect.console import open_console
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,6 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
-    console = Console()
+    console = open_console()
     judge = prepare(run, console)
     return carry_on(run, join(run), judge, console)

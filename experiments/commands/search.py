@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from experiments.arguments import parse, split_positional
 from experiments.config import SETTINGS, SearchConfig
 from experiments.errors import UsageError
@@ -12,6 +10,7 @@ from experiments.presets import preset
 from experiments.run_directory import RunDirectory
 from experiments.searching import carry_on, join
 from nas.data.detection_set import DataError
+from nas.inspect.console import open_console
 from nas.search.store import StoreError
 from search_spaces.importing import ImportPathError
 from search_spaces.ops import GenotypeError
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     start = preset(name)
     config = parse(SearchConfig, "search [PRESET]", flags, start)
     _refuse_idle(config, start)
-    console = Console()
+    console = open_console()
     run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
     try:
         judge = prepare(run, console)

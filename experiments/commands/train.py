@@ -15,11 +15,13 @@ from experiments.arguments import parse, split_positional
 from experiments.errors import UsageError
 from experiments.genotypes import Named, find_genotype
 from experiments.network import Network, parse_network
-from experiments.opening import report_skipped
+from experiments.opening import report
+from nas.data.depth import values_of
 from nas.data.detection_set import Category
 from nas.data.digits import DigitsConfig
 from nas.data.open import open_data
 from nas.detectors import DetectorConfig
+from nas.inspect.console import open_console
 from nas.training.checkpoint import Blueprint
 from nas.training.device import best_device
 from nas.training.fit import LAST, METRICS, FitConfig, fit
@@ -58,13 +60,14 @@ def main(arguments: Sequence[str]) -> int:
     if config.data is None:
         raise UsageError("--data: give a directory in COCO's format, or 'digits'")
     named = config.network.of(found)
-    console = Console()
+    console = open_console()
     data = open_data(config.data, config.digits)
-    for split in data:
-        report_skipped(split, console)
+    report(data, console)
     out = config.out or Path("train") / named.label
     outputs = _outputs(data[0].categories, config.network.classes)
-    blueprint = Blueprint(named.genotype, config.network.scale, config.detector, config.image_size, outputs)
+    blueprint = Blueprint(
+        named.genotype, config.network.scale, config.detector, config.image_size, outputs, values_of(data[0])
+    )
     with _progress(console) as bar:
         task = bar.add_task(named.label, total=None, loss="")
 
@@ -75,14 +78,17 @@ def main(arguments: Sequence[str]) -> int:
             if news.step == news.steps and not console.is_terminal:
                 console.print(standing)
 
+        def say(sentence: str) -> None:
+            console.print(sentence, soft_wrap=True)
+
         try:
-            metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch)
+            metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch, say=say)
         except KeyboardInterrupt:
-            console.print(f"interrupted: the same command goes on from {out / LAST}", markup=False)
+            console.print(f"interrupted: the same command goes on from {out / LAST}", soft_wrap=True)
             raise
     for metric, value in metrics.items():
         console.print(f"{metric:6} {value:.4f}")
-    console.print(f"checkpoint {out / LAST}, numbers {out / METRICS}", markup=False)
+    console.print(f"checkpoint {out / LAST}, numbers {out / METRICS}", soft_wrap=True)
     return 0
 
 
@@ -126,7 +132,7 @@ def _patient(recipe: Recipe) -> Recipe:
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[loss]}"),

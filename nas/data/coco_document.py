@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from nas.data.detection_set import DataError
-from nas.data.problems import Kind, Problems
+from nas.data.diagnostics import Diagnostics, Kind, Severity
 
 Record = dict[str, Any]
 
@@ -67,10 +67,16 @@ _FIELDS = {
 
 _UNKNOWN_IMAGE = Kind("annotations of unknown images", "add the image's entry, or drop the annotation")
 _UNKNOWN_CATEGORY = Kind("annotations of unknown categories", "add the category, or drop the annotation")
+_ONE_NAME = Kind(
+    "category names that several ids share, each of which is a class of its own",
+    "give them different names, or merge them under one id",
+    Severity.warning,
+)
+_UNUSED = Kind("categories without an annotation", "", Severity.note)
 
 
-def read_document(file: Path) -> Document:
-    """Read a COCO detection file and fill in what may be left out: `id`, `area` (w * h) and `iscrowd` (0).
+def read_document(file: Path, diagnostics: Diagnostics) -> Document:
+    """Read a COCO detection file and fill in what may be left out: `id` and `iscrowd` (0).
 
     An annotation id of 0 is replaced as well, because pycocotools takes it for "no match".
 
@@ -78,14 +84,14 @@ def read_document(file: Path) -> Document:
         DataError: missing, not JSON, not COCO, repeated ids, or references to unknown ids.
     """
     document = _load(file)
-    problems = Problems(file)
     for table, fields in _FIELDS.items():
-        _check_fields(table, document[table], fields, problems)
-    problems.raise_any()
+        _check_fields(table, document[table], fields, diagnostics)
+    diagnostics.raise_errors()
     for table in _FIELDS:
-        _check_unique(table, document[table], problems)
-    _check_references(document, problems)
-    problems.raise_any()
+        _check_unique(table, document[table], diagnostics)
+    _check_references(document, diagnostics)
+    diagnostics.raise_errors()
+    _note_categories(document, diagnostics)
     _fill_in(document["annotations"])
     return Document(
         info=document.get("info") or {},
@@ -111,37 +117,49 @@ def _load(file: Path) -> Record:
     return tables
 
 
-def _check_fields(table: str, records: list[Any], fields: tuple[_Field, ...], problems: Problems) -> None:
+def _check_fields(table: str, records: list[Any], fields: tuple[_Field, ...], diagnostics: Diagnostics) -> None:
     kind = Kind(f"ill-typed {table}", "correct these fields as COCO's format has them")
     for index, record in enumerate(records):
         if not isinstance(record, dict):
-            problems.add(kind, f"index {index} is not an object")
+            diagnostics.add(kind, f"index {index} is not an object")
             continue
         for field in fields:
             value = record.get(field.name)
             if not field.holds(value):
                 entry = f"id {record['id']}" if "id" in record else f"index {index}"
                 state = f"is {value!r:.40}" if field.name in record else "is missing"
-                problems.add(kind, f"{entry}: {field.name!r} {state}, must be {field.must_be}")
+                diagnostics.add(kind, f"{entry}: {field.name!r} {state}, must be {field.must_be}")
 
 
-def _check_unique(table: str, records: Iterable[Record], problems: Problems) -> None:
+def _check_unique(table: str, records: Iterable[Record], diagnostics: Diagnostics) -> None:
     kind = Kind(f"repeated ids in {table}", "give each entry its own id")
     uses = Counter(record.get("id") for record in records)
     for key, count in uses.items():
         if count > 1 and key is not None:
-            problems.add(kind, f"id {key} ({count} times)")
+            diagnostics.add(kind, f"id {key} ({count} times)")
 
 
-def _check_references(document: Mapping[str, Any], problems: Problems) -> None:
+def _check_references(document: Mapping[str, Any], diagnostics: Diagnostics) -> None:
     images = {image["id"] for image in document["images"]}
     categories = {category["id"] for category in document["categories"]}
     for index, annotation in enumerate(document["annotations"]):
         entry = f"annotation id {annotation.get('id', f'left out, index {index}')}"
         if annotation["image_id"] not in images:
-            problems.add(_UNKNOWN_IMAGE, f"{entry} (image_id {annotation['image_id']})")
+            diagnostics.add(_UNKNOWN_IMAGE, f"{entry} (image_id {annotation['image_id']})")
         if annotation["category_id"] not in categories:
-            problems.add(_UNKNOWN_CATEGORY, f"{entry} (category_id {annotation['category_id']})")
+            diagnostics.add(_UNKNOWN_CATEGORY, f"{entry} (category_id {annotation['category_id']})")
+
+
+def _note_categories(document: Mapping[str, Any], diagnostics: Diagnostics) -> None:
+    used = {annotation["category_id"] for annotation in document["annotations"]}
+    by_name: dict[str, list[int]] = {}
+    for category in document["categories"]:
+        by_name.setdefault(category["name"], []).append(category["id"])
+        if category["id"] not in used:
+            diagnostics.add(_UNUSED, f"{category['name']!r} (id {category['id']})")
+    for name, ids in by_name.items():
+        if len(ids) > 1:
+            diagnostics.add(_ONE_NAME, f"{name!r} (ids {', '.join(map(str, ids))})")
 
 
 def _fill_in(annotations: Iterable[Record]) -> None:
@@ -149,6 +167,4 @@ def _fill_in(annotations: Iterable[Record]) -> None:
     for annotation in annotations:
         if not annotation.get("id"):
             annotation["id"], unused = unused, unused + 1
-        if annotation.get("area") is None:
-            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
         annotation["iscrowd"] = int(annotation.get("iscrowd") or 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,28 @@ UInt8Array = NDArray[np.uint8]
 
 class DataError(ValueError):
     """Data cannot be used as it is; the message names the file, the entry and the fix."""
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """Something that reading a set noticed.
+
+    Attributes:
+        file: the annotation file.
+        severity: "error", "warning" or "note".
+        what: its kind.
+        count: how many entries it concerns.
+        text: a sentence or two for people: what, how many, the first few, and the fix.
+    """
+
+    file: Path
+    severity: str
+    what: str
+    count: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.severity}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -45,8 +68,10 @@ class DetectionSet:
     """The COCO document pycocotools scores against: crowds included, `id`, `area` and `iscrowd` filled in."""
     load: Callable[[int], UInt8Array]
     """Position -> (H, W, 3) uint8 RGB. Raises `DataError` for an image that does not decode."""
-    skipped: Mapping[str, int]
-    """Reason -> how many annotations it struck while reading."""
+    shuffled: bool = False
+    """Whether the images are in random order already, so that the first ones are a fair draw."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """What reading it noticed: left out, changed, or probably wrong."""
     segments: tuple[tuple[Any, ...], ...] | None = None
     """COCO's `segmentation` of each target, in the order of `boxes`; None unless every annotation has a mask."""
 
@@ -90,6 +115,33 @@ class DetectionSet:
         if n >= len(self):
             return self
         return replace(self.select(range(n)), name=f"{self.name}[:{n}]")
+
+    def draw(self, n: int) -> "DetectionSet":
+        """Draw `n` images, always the same ones, in the set's order; all images if there are fewer.
+
+        The draw holds every category of which there are objects, as far as `n` suffices: rare ones first. The other
+        images are drawn evenly from the whole set, however it is sorted.
+
+        Raises:
+            ValueError: `n` is less than 1.
+        """
+        if self.shuffled or not 1 <= n < len(self):
+            return self.subset(n)
+        order = np.random.default_rng(0).permutation(len(self))
+        place = np.argsort(order)
+        chosen: set[int] = set()
+        for holders in sorted(self._holders(), key=len):
+            if len(chosen) < n and chosen.isdisjoint(holders.tolist()):
+                chosen.add(int(holders[place[holders].argmin()]))
+        rest = [int(i) for i in order if i not in chosen]
+        drawn = sorted([*chosen, *rest[: n - len(chosen)]])
+        return replace(self.select(drawn), name=f"{self.name}[{n} of {len(self)}]")
+
+    def _holders(self) -> list[IntArray]:
+        """Positions of the images that hold each category, without categories that no image holds."""
+        images = np.repeat(np.arange(len(self)), [len(labels) for labels in self.labels])
+        codes = np.unique(np.concatenate(self.labels) * len(self) + images)
+        return np.split(codes % len(self), np.flatnonzero(np.diff(codes // len(self))) + 1) if codes.size else []
 
     def select(self, positions: Sequence[int]) -> "DetectionSet":
         """Keep the images at these positions, in this order; the ground truth shrinks along."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas.data.backdrop import backdrop, tint
 from nas.data.detection_set import Category, DetectionSet, FloatArray, UInt8Array
+from nas.data.fingerprint import digest
 from nas.data.glyphs import Glyphs, Part, load_glyphs
 
 # ids start at 1, so that they differ from labels, as COCO's do
@@ -55,6 +56,10 @@ class Scenes:
         # a copy, since callers augment in place
         return np.array(self.images[position])
 
+    def fingerprint(self) -> str:
+        """Equal as long as every pixel is."""
+        return digest([self.images.tobytes()])
+
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
@@ -85,8 +90,8 @@ def _compose(part: Part, count: int, config: DigitsConfig) -> DetectionSet:
         boxes=tuple(scene.boxes for scene in scenes),
         labels=tuple(np.array(scene.labels, np.int64) for scene in scenes),
         ground_truth=_document(scenes, config.image_size),
+        shuffled=True,
         load=Scenes(np.stack([scene.image for scene in scenes])),
-        skipped={},
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 from urllib.request import urlopen
 
+from nas.data.depth import ValueRange
 from nas.data.detection_set import DataError, DetectionSet, UInt8Array
 from nas.data.images import ImageFolder
 
@@ -123,9 +124,15 @@ class FetchedImages:
     folder: PurePosixPath
     """Of the images, within the set."""
     names: tuple[str, ...]
+    values: ValueRange | None = None
+    """As of `ImageFolder`."""
 
     def __call__(self, position: int) -> UInt8Array:
-        return ImageFolder(fetch(self.url) / self.folder, self.names)(position)
+        return ImageFolder(fetch(self.url) / self.folder, self.names, self.values)(position)
+
+    def fingerprint(self) -> str:
+        """As of `ImageFolder`."""
+        return ImageFolder(fetch(self.url) / self.folder, self.names).fingerprint()
 
 
 def anywhere(data: DetectionSet, url: str) -> DetectionSet:
@@ -133,4 +140,4 @@ def anywhere(data: DetectionSet, url: str) -> DetectionSet:
     load = data.load
     assert isinstance(load, ImageFolder)
     folder = PurePosixPath(load.folder.relative_to(fetch(url).absolute()))
-    return replace(data, load=FetchedImages(url, folder, load.names))
+    return replace(data, load=FetchedImages(url, folder, load.names, load.values))

@@ -1,32 +1,118 @@
 """Masks as COCO writes them, polygons or run lengths, and as pixels."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.detection_set import UInt8Array
+from nas.data.diagnostics import Kind, Severity
 
 Shape = tuple[int, int]
 """Height and width, px."""
 
+MALFORMED = Kind(
+    "malformed masks, which are not used", "export them again; boxes are used all the same", Severity.warning
+)
+UNMASKED = Kind("annotations without a mask, where others have one", "", Severity.note)
+
 _SHORTEST = 6
 """Numbers in a polygon of three corners."""
 
+_CONTINUES, _NEGATIVE, _FIRST, _LAST = 0x20, 0x10, 48, 111
+"""Of a character of compressed run lengths: its flags, and the range of characters."""
+_MOST_CHARACTERS = 7
+"""Of one compressed run length: more would not fit into 32 bits."""
 
-def is_mask(segmentation: object, shape: Shape) -> bool:
-    """Whether an annotation's `segmentation` is a mask of an image of that shape, in any of COCO's three forms."""
+
+def is_absent(segmentation: object) -> bool:
+    """Whether an annotation has no mask: no `segmentation`, an empty one, or one of empty polygons alone."""
+    return not segmentation or (isinstance(segmentation, list) and not any(segmentation))
+
+
+def mask_fault(segmentation: object, shape: Shape) -> str:
+    """What is wrong with a `segmentation`, in any of COCO's three forms; empty where it is a mask of such an image.
+
+    Everything is checked that pycocotools' C code takes on trust, and would loop or write out of bounds over.
+
+    Args:
+        segmentation: the annotation's field, as JSON has it.
+        shape: height and width of the annotation's image, px.
+    """
     if isinstance(segmentation, list):
-        return bool(segmentation) and all(map(_is_polygon, segmentation))
+        return next(filter(None, (_polygon_fault(polygon, shape) for polygon in segmentation)), "")
     if isinstance(segmentation, dict):
-        return segmentation.get("size") == list(shape) and isinstance(segmentation.get("counts"), (list, str))
-    return False
+        return _runs_fault(segmentation, shape)
+    return f"is neither polygons nor run lengths, but {segmentation!r:.40}"
 
 
-def _is_polygon(value: object) -> bool:
-    if not isinstance(value, list) or len(value) < _SHORTEST or len(value) % 2:
-        return False
-    return set(map(type, value)) <= {int, float}
+def _polygon_fault(polygon: object, shape: Shape) -> str:
+    if not isinstance(polygon, list) or not set(map(type, polygon)) <= {int, float}:
+        return "has a polygon that is no list of numbers"
+    if len(polygon) < _SHORTEST or len(polygon) % 2:
+        return f"has a polygon of {len(polygon)} numbers, not of 6, 8, 10 or more"
+    # outlines may leave their image a little; C code visits every pixel along an edge, however far out
+    extent = max(shape)
+    # a sum with NaN is NaN, for which no comparison holds
+    if not (-extent <= min(polygon) and max(polygon) <= 2 * extent and abs(sum(polygon)) < math.inf):
+        return f"has a polygon with coordinates far outside its {shape[1]}x{shape[0]} image, or not finite"
+    return ""
+
+
+def _runs_fault(runs: dict[str, Any], shape: Shape) -> str:
+    if runs.get("size") != list(shape):
+        return f"is of size {runs.get('size')!r:.40}, its image of {list(shape)} (height, width)"
+    counts = runs.get("counts")
+    if isinstance(counts, str):
+        try:
+            counts = decompress(counts)
+        except ValueError as error:
+            return str(error)
+    elif not isinstance(counts, list) or not set(map(type, counts)) <= {int}:
+        return "has 'counts' that are neither a text nor a list of whole numbers"
+    pixels = shape[0] * shape[1]
+    if min(counts, default=0) < 0 or max(counts, default=0) > pixels:
+        return f"has a run length outside 0 to {pixels}, the pixels of its image"
+    if (total := sum(counts)) != pixels:
+        return f"has run lengths that sum to {total}, its image has {pixels} pixels"
+    return ""
+
+
+def decompress(text: str) -> list[int]:
+    """Run lengths of COCO's compressed form: LEB128-like, five bits a character, from the third on as differences.
+
+    Raises:
+        ValueError: the text is not such run lengths.
+    """
+    characters = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64)
+    if not len(characters) or characters.min() < _FIRST or characters.max() > _LAST:
+        raise ValueError(f"has compressed run lengths with foreign characters: {text!r:.40}")
+    values = characters - _FIRST
+    last = np.flatnonzero(values & _CONTINUES == 0)
+    starts = np.concatenate(([0], last[:-1] + 1))
+    lengths = np.diff(np.append(starts, len(values)))
+    if not len(last) or last[-1] != len(values) - 1 or lengths.max() > _MOST_CHARACTERS:
+        raise ValueError("has compressed run lengths that are cut short")
+    place = np.arange(len(values)) - np.repeat(starts, lengths)
+    runs = np.add.reduceat((values & 0x1F) << (5 * place), starts)
+    runs -= np.where(values[last] & _NEGATIVE, 1 << (5 * lengths), 0)
+    for first in (1, 2):  # each is the difference to the last but one, but for the first three
+        runs[first::2] = np.cumsum(runs[first::2])
+    return [int(run) for run in runs]
+
+
+def outline_area(segmentation: Any) -> float:
+    """Area that a well-formed mask covers, px: of polygons by the shoelace formula, as COCO states it; 0 if absent."""
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+        return float(sum((decompress(counts) if isinstance(counts, str) else counts)[1::2]))
+    return sum(_shoelace(polygon) for polygon in segmentation or ())
+
+
+def _shoelace(polygon: list[float]) -> float:
+    xs, ys = np.asarray(polygon[::2], np.float64), np.asarray(polygon[1::2], np.float64)
+    return float(abs(np.dot(xs, np.roll(ys, -1)) - np.dot(ys, np.roll(xs, -1))) / 2)
 
 
 def draw(segmentation: Any, shape: Shape, scale: float, size: int) -> UInt8Array:

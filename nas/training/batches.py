@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nas.data.cache import Images
 from nas.data.detection_set import DataError, DetectionSet, FloatArray, IntArray
-from nas.data.masks import draw
+from nas.data.masks import MALFORMED, UNMASKED, draw
 from nas.data.targets import Targets
 
 Batch = tuple[Tensor, Targets]
@@ -35,8 +35,15 @@ class Batches:
 
     def __post_init__(self) -> None:
         if self.masks and self.data.segments is None:
+            reasons = [str(one) for one in self.data.diagnostics if one.what in (MALFORMED.what, UNMASKED.what)]
             raise DataError(
-                f"{self.data.name} has annotations without a mask: give each a 'segmentation', or train another head"
+                "\n  ".join(
+                    [
+                        f"{self.data.name} has annotations without a mask: give each a 'segmentation', or train "
+                        "another head",
+                        *reasons,
+                    ]
+                )
             )
 
     @property
@@ -44,10 +51,11 @@ class Batches:
         return max(1, len(self.data) // self.batch_size)
 
     def training(self, *, seed: int, epoch: int, flip: bool, device: str) -> Iterator[Batch]:
-        """One epoch in random order; what does not fill a batch is left out."""
+        """One epoch in random order; what does not fill a batch is left out, and a single image is shown twice."""
         rng = np.random.default_rng((seed, epoch))
-        order = rng.permutation(len(self.data))
-        mirrored = rng.random(len(self.data)) < (0.5 if flip else 0.0)
+        # a batch of one image has no spread for a norm over the batch to learn
+        order = np.resize(rng.permutation(len(self.data)), max(2, len(self.data)))
+        mirrored = rng.random(len(order)) < (0.5 if flip else 0.0)
         for step in range(self.steps_per_epoch):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             yield self._batch(chosen, mirrored[chosen], device)

@@ -1,7 +1,8 @@
 """Checkpoints: weights, and all that is needed to build the network they belong to."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from nas.cost import cost, require_memory
+from nas.data.depth import ValueRange
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig, build_detector
 from search_spaces.genotype import Genotype, Scale
@@ -32,6 +34,7 @@ class Blueprint:
         detector: how it reads its outputs.
         image_size: side of the letterboxed images it was trained on, px.
         categories: what its labels mean.
+        values: range that images of more than 8 bits are scaled from, as those it was trained on.
     """
 
     genotype: Genotype
@@ -39,6 +42,7 @@ class Blueprint:
     detector: DetectorConfig
     image_size: int
     categories: tuple[Category, ...]
+    values: ValueRange | None = None
 
     def build(self) -> nn.Module:
         """The detector with fresh weights.
@@ -57,6 +61,7 @@ class Blueprint:
             "detector": self.detector.model_dump(),
             "image_size": self.image_size,
             "categories": [asdict(category) for category in self.categories],
+            "values": self.values and asdict(self.values),
         }
         return json.dumps(document)
 
@@ -69,17 +74,27 @@ class Blueprint:
             detector=DetectorConfig.model_validate(raw["detector"]),
             image_size=int(raw["image_size"]),
             categories=tuple(Category(int(c["id"]), str(c["name"])) for c in raw["categories"]),
+            values=ValueRange(**raw["values"]) if raw.get("values") else None,
         )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A blueprint and the state of its training after `epoch` epochs under the settings `config` (JSON)."""
+    """A blueprint and the state of its training.
+
+    Attributes:
+        blueprint: what is trained.
+        config: the settings, as JSON.
+        epoch: how many epochs it was trained for.
+        state: weights, and what a continued training needs beside them.
+        inputs: fingerprints of what it was trained on, by name; empty in checkpoints of version 0.1.
+    """
 
     blueprint: Blueprint
     config: str
     epoch: int
     state: dict[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
@@ -90,6 +105,7 @@ class Checkpoint:
             "config": self.config,
             "epoch": self.epoch,
             "state": self.state,
+            "inputs": json.dumps(dict(self.inputs)),
         }
         torch.save(document, part)
         part.replace(path)
@@ -112,7 +128,11 @@ class Checkpoint:
             raise CheckpointError(f"{path}: not a checkpoint of format {FORMAT!r}")
         try:
             return Checkpoint(
-                Blueprint.from_json(raw["blueprint"]), str(raw["config"]), int(raw["epoch"]), dict(raw["state"])
+                Blueprint.from_json(raw["blueprint"]),
+                str(raw["config"]),
+                int(raw["epoch"]),
+                dict(raw["state"]),
+                json.loads(raw.get("inputs", "{}")),
             )
         except (KeyError, TypeError, ValueError, GenotypeError) as error:
             raise CheckpointError(f"{path}: damaged checkpoint: {error}") from None

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from nas.data.cache import Images
-from nas.data.detection_set import DetectionSet, IntArray
-from nas.data.masks import encode
+from nas.data.detection_set import DataError, DetectionSet, IntArray
+from nas.data.masks import encode, mask_fault
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 """COCO's 12 numbers in the order of `COCOeval.stats`; -1 where no object is of the kind."""
@@ -34,22 +34,64 @@ def coco_metrics(
 ) -> dict[str, float]:
     """Score detections in COCO's result format against a COCO document, by their boxes or their masks.
 
+    Neither is changed, and ids may be any whole numbers: images and annotations are numbered from 1 for the evaluators.
+
     Returns:
         The 12 COCO numbers by name.
+
+    Raises:
+        DataError: a mask is malformed, or a detection is of an image that the document lacks.
     """
     COCO, COCOeval = _implementation(evaluator)
-    if kind == "segm":  # beside a box, pycocotools would take the box's area for the mask's
-        detections = [{key: value for key, value in found.items() if key != "bbox"} for found in detections]
+    document, found = _renumbered(ground_truth, detections, masks=kind == "segm")
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = dict(ground_truth)
+        truth.dataset = document
         truth.createIndex()
-        found = truth.loadRes(list(detections)) if detections else _nothing_found(truth)
-        evaluation = COCOeval(truth, found, kind)
+        results = truth.loadRes(found) if found else _nothing_found(truth)
+        evaluation = COCOeval(truth, results, kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return dict(zip(METRICS, map(float, evaluation.stats[: len(METRICS)]), strict=True))
+
+
+def _renumbered(
+    ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], *, masks: bool
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Copies whose ids suit the evaluators, which write into what they are given.
+
+    pycocotools takes annotation 0 for no match, faster-coco-eval 1.8 all ids below 1, and both keep ids as doubles.
+    """
+    number = {image["id"]: n for n, image in enumerate(ground_truth["images"], 1)}
+    if stray := next((d["image_id"] for d in detections if d["image_id"] not in number), None):
+        raise DataError(f"a detection is of image_id {stray}, which the ground truth does not have: drop it")
+    objects = [
+        {"iscrowd": 0, **a, "id": n, "image_id": number[a["image_id"]]}
+        for n, a in enumerate(ground_truth["annotations"], 1)
+    ]
+    # beside a box, pycocotools would take the box's area for the mask's
+    left_out = {"bbox", "id"} if masks else {"segmentation", "id"}
+    found = [
+        {**{key: value for key, value in d.items() if key not in left_out}, "image_id": number[d["image_id"]]}
+        for d in detections
+    ]
+    if masks:
+        shapes = {number[i["id"]]: (i.get("height"), i.get("width")) for i in ground_truth["images"]}
+        _require_masks("annotation", objects, shapes)
+        _require_masks("detection", found, shapes)
+    images = [{**image, "id": n} for n, image in enumerate(ground_truth["images"], 1)]
+    return {**ground_truth, "images": images, "annotations": objects}, found
+
+
+def _require_masks(what: str, records: Sequence[Mapping[str, Any]], shapes: Mapping[int, Any]) -> None:
+    """Refuse masks that pycocotools' C code would loop or write out of bounds over."""
+    for index, record in enumerate(records):
+        segmentation = record.get("segmentation")
+        if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), bytes):  # as pycocotools encodes
+            segmentation = {**segmentation, "counts": segmentation["counts"].decode("latin-1")}
+        if fault := mask_fault(segmentation, shapes[record["image_id"]]):
+            raise DataError(f"the mask of the {what} at index {index} {fault}: correct it, or leave it out")
 
 
 def _implementation(evaluator: Evaluator) -> tuple[Any, Any]:

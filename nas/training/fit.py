@@ -2,20 +2,23 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from nas.data.cache import open_images
 from nas.data.detection_set import DetectionSet
+from nas.data.fingerprint import digest, fingerprint
 from nas.ops.block.dropblock import set_epoch
 from nas.pretrained import backbone_of, load_backbone, read_weights, taking_over
 from nas.training.batches import Batches
-from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
+from nas.training.checkpoint import Blueprint, Checkpoint
 from nas.training.evaluation import evaluate
 from nas.training.recipe import Recipe
+from nas.training.resume import resume
 from nas.training.trainer import Trainer, require_finite
 
 LAST = "last.pt"
@@ -63,27 +66,33 @@ def fit(
     *,
     device: str,
     watch: Callable[[Progress], None],
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, float]:
     """Train, leaving `last.pt` after every epoch and `metrics.json` at the end; go on where an earlier call stopped.
 
+    A training of more epochs goes on as well, under the longer schedule from there on.
+
     Args:
         blueprint: what to build.
-        config: how to train it; to resume it must be the same as before.
-        data: training and validation set.
+        config: how to train it; to resume, all but `epochs` and `cache_gib` must be the same as before.
+        data: training and validation set; to resume, the training set must be the same, wherever it lies.
         out: directory for the checkpoint and the metrics.
         device: where to train.
         watch: called after every step.
+        say: called with a sentence where a training goes on, or has nothing left to do.
 
     Returns:
         The 12 COCO numbers on the validation set, and 12 of masks where head and data have them.
 
     Raises:
         DataError: the head is trained on masks, and the training set has none; or a category is not the blueprint's.
-        CheckpointError: `out` holds a training of something else, or the backbone's weights are damaged.
+        CheckpointError: `out` holds a training of something else, the message says in what it differs; or the
+            backbone's weights are damaged.
         Diverged: the loss is no longer finite; the last checkpoint stays.
         WeightsError: the backbone's weights cannot be read or do not fit.
     """
     train, val = (part.under(blueprint.categories) for part in data)
+    inputs = _inputs(config, data)
     limit = int(config.cache_gib * 2**30)
     batches = Batches(
         train,
@@ -101,7 +110,8 @@ def fit(
     model.to(device)
     trainer = Trainer(model, config.recipe, config.epochs * batches.steps_per_epoch)
     out.mkdir(parents=True, exist_ok=True)
-    for epoch in range(_resume(out / LAST, blueprint, config, trainer), config.epochs):
+    wanted = Checkpoint(blueprint, config.model_dump_json(), config.epochs, {}, inputs)
+    for epoch in range(resume(out / LAST, wanted, trainer, say), config.epochs):
         model.train()
         set_epoch(model, epoch)
         stream = batches.training(seed=config.seed, epoch=epoch, flip=config.recipe.flip, device=device)
@@ -109,18 +119,17 @@ def fit(
             loss = trainer.step(images, targets)
             watch(Progress(epoch, config.epochs, step, batches.steps_per_epoch, float(loss)))
         require_finite(loss, trainer.steps)
-        Checkpoint(blueprint, config.model_dump_json(), epoch + 1, trainer.state_dict()).save(out / LAST)
+        replace(wanted, epoch=epoch + 1, state=trainer.state_dict()).save(out / LAST)
     metrics = evaluate(trainer.scored, val, open_images(val, blueprint.image_size, limit=limit), device=device)
     (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
 
 
-def _resume(path: Path, blueprint: Blueprint, config: FitConfig, trainer: Trainer) -> int:
-    """The first epoch left to train."""
-    if not path.exists():
-        return 0
-    found = Checkpoint.load(path)
-    if found.blueprint != blueprint or found.config != config.model_dump_json():
-        raise CheckpointError(f"{path} belongs to another training: give the same settings, or another directory")
-    trainer.load_state_dict(found.state)
-    return found.epoch
+def _inputs(config: FitConfig, data: tuple[DetectionSet, DetectionSet]) -> dict[str, Any]:
+    """Fingerprints of what a training begins with."""
+    weights = config.backbone_weights
+    return {
+        "train": fingerprint(data[0]),
+        "val": fingerprint(data[1]),
+        "backbone_weights": digest([weights.read_bytes()]) if weights and weights.is_file() else "",
+    }

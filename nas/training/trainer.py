@@ -97,11 +97,21 @@ class Trainer:
         """Continue from what `state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        self._load_schedule(state["schedule"])
         self.steps = state["steps"]
         if self.average:
             self.average.module.load_state_dict(state["average"])
             self.average.n_averaged.fill_(self.steps)
+
+    def _load_schedule(self, state: dict[str, Any]) -> None:
+        """Continue a schedule; one of another length from the same step on."""
+        planned = self.schedule.state_dict()
+        length = ("total_steps", "_schedule_phases")
+        other = state["total_steps"] != planned["total_steps"]
+        self.schedule.load_state_dict({**state, **{name: planned[name] for name in length}})
+        if other:
+            self.schedule.last_epoch -= 1  # the optimiser's rate is the old schedule's until the next step
+            self.schedule.step()
 
 
 def _averaged(model: nn.Module, horizon: int) -> AveragedModel:

@@ -71,7 +71,7 @@ class ZeroCost:
         data: tuple[DetectionSet, DetectionSet],
         progress: Callable[[int, int], None] | None = None,
     ) -> "ZeroCost":
-        """Decode the training set's first images; `progress` hears of (images done, images in all).
+        """Decode images drawn from the training set; `progress` hears of (images done, images in all).
 
         Raises:
             DataError: the training set has fewer images than are asked for.
@@ -82,7 +82,7 @@ class ZeroCost:
                 f"{train.name} has {len(train)} images, {config.batches} batches of {config.batch_size} need {needed}: "
                 "give a smaller batch_size"
             )
-        chosen = train.subset(needed)
+        chosen = train.draw(needed)
         return ZeroCost(config, chosen, letterbox(chosen, config.image_size, progress=progress))
 
     @property

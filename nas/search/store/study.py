@@ -14,6 +14,9 @@ from nas.search.store.errors import StoreError, damaged
 from nas.search.store.schema import drivers, repeats, studies, trials
 from search_spaces.naming import dotted
 
+CONTENTS = "contents"
+"""Of a search's configuration: fingerprints of its data. Studies that version 0.1 began have none."""
+
 Pulse = tuple[int, int]
 """A driver's beats, and the proposals it has taken: while it lives, they change."""
 
@@ -120,7 +123,8 @@ class Study:
 
 def _refuse_others(study: str, kept: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     theirs, ours = dict(dotted(kept)), dict(dotted(config))
-    differing = [name for name in sorted(theirs | ours) if theirs.get(name) != ours.get(name)]
+    names = theirs | ours if CONTENTS in kept else {name for name in theirs | ours if not name.startswith(CONTENTS)}
+    differing = [name for name in sorted(names) if theirs.get(name) != ours.get(name)]
     if kept and differing:
         told = "; ".join(f"{name} is {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
         raise StoreError(f"study {study!r} is another search: {told}. Give the same, or another --study")

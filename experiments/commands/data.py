@@ -1,0 +1,67 @@
+"""`nas data check DIR`: everything wrong or odd about a data set, before any training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from tyro.conf import Positional
+
+from experiments.arguments import parse, split_positional
+from experiments.errors import UsageError
+from experiments.opening import print_diagnostic
+from nas.data.coco import Examined, check_coco
+from nas.data.diagnostics import Severity
+from nas.inspect.console import open_console
+from search_spaces.naming import unknown
+
+ACTIONS = ("check",)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Report everything wrong or odd about a data set in COCO's format; every image is opened, nothing is trained.
+
+    Exit code 0 where nothing is wrong, 1 where the report has an error or a warning. Notes tell what is left out
+    or changed on purpose.
+    """
+
+    directory: Positional[Path]
+    """As for `nas search --data`: train.json, val.json and images/, or the layouts of COCO and Roboflow."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    action, rest = split_positional(arguments)
+    if action is None:
+        parse(Arguments, "data check", rest or ["--help"])
+        raise UsageError(f"what of the data? Say nas data {ACTIONS[0]} DIR")
+    if action not in ACTIONS:
+        raise UsageError(unknown("action", action, ACTIONS))
+    asked = parse(Arguments, "data check", rest)
+    if not asked.directory.is_dir():
+        raise UsageError(f"{asked.directory} is not a directory; give one that holds train.json and val.json")
+    console = open_console()
+    examined = _examine(asked.directory, console)
+    for split in examined:
+        _print(split, console)
+    wrong = [one for split in examined for one in split.found if one.severity != Severity.note]
+    errors = sum(one.severity == Severity.error for one in wrong)
+    console.print(f"{errors} errors, {len(wrong) - errors} warnings" if wrong else "nothing wrong")
+    return 1 if wrong else 0
+
+
+def _examine(directory: Path, console: Console) -> tuple[Examined, Examined]:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("opening images", total=None)
+        return check_coco(directory, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _print(split: Examined, console: Console) -> None:
+    data = split.data
+    size = (
+        f"{len(data):,} images, {data.num_objects:,} objects of {data.num_classes} categories" if data else "unusable"
+    )
+    console.print(f"{split.name}: {size}", style="bold", soft_wrap=True)
+    for one in split.found:
+        print_diagnostic(one, console)

@@ -1,0 +1,102 @@
+"""Images of more than 8 bits a channel: 16-bit and 32-bit integers, floats, and how their values become 0..255."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nas.data.detection_set import DetectionSet, UInt8Array
+
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32)
+"""Bits that sensors and file formats have."""
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Stored values from `low` to just below `high`, which become 0..255; values outside are clipped."""
+
+    low: float
+    high: float
+
+    def to_uint8(self, values: NDArray[Any]) -> UInt8Array:
+        """Values of any shape -> uint8 of that shape; what is no number becomes 0."""
+        levels = (values.astype(np.float64) - self.low) * (256 / (self.high - self.low))
+        return np.floor(np.nan_to_num(levels, posinf=255.0, neginf=0.0)).clip(0, 255).astype(np.uint8)
+
+    def union(self, other: "ValueRange | None") -> "ValueRange":
+        """The smallest range that holds both."""
+        if other is None:
+            return self
+        return ValueRange(min(self.low, other.low), max(self.high, other.high))
+
+    @property
+    def words(self) -> str:
+        """The range as a user would call it."""
+        bits = next((bits for bits in _DEPTHS if self == ValueRange(0, 2**bits)), None)
+        return f"{bits} bits" if bits else f"values from {self.low:g} to {self.high:g}"
+
+
+@runtime_checkable
+class ScaledImages(Protocol):
+    """A loader, a dataclass, that scales the values of images of more than 8 bits."""
+
+    values: ValueRange | None
+
+
+def values_of(data: DetectionSet) -> ValueRange | None:
+    """The range that a set's images of more than 8 bits are scaled from; None where it has none."""
+    return data.load.values if isinstance(data.load, ScaledImages) else None
+
+
+def scaled_from(data: DetectionSet, values: ValueRange) -> DetectionSet:
+    """The set with its images of more than 8 bits scaled from another range, such as that of a training."""
+    if not isinstance(data.load, ScaledImages):
+        return data
+    return replace(data, load=replace(data.load, values=values))
+
+
+def deep_values(image: Image.Image, path: Path) -> NDArray[Any] | None:
+    """Values (H, W) or (H, W, 3) of an opened image of more than 8 bits a channel; None for any other.
+
+    Pillow keeps the upper byte alone of 16-bit colour, so that PNGs of 16-bit colour are decoded by torchvision.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return np.asarray(image)
+    if not is_deep(image):
+        return None
+    # importing torchvision takes seconds, for images that are rare
+    import torch
+    from torchvision.io import ImageReadMode, decode_image
+
+    pixels = decode_image(torch.from_numpy(np.fromfile(path, np.uint8)), ImageReadMode.UNCHANGED)
+    values: NDArray[Any] = pixels.numpy()[: 3 if len(pixels) > 2 else 1].transpose(1, 2, 0)  # without transparency
+    return values if values.shape[2] == 3 else values[:, :, 0]
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an opened image has more than 8 bits a channel, of which all can be read."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return True
+    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def value_range(arrays: Iterable[NDArray[Any]]) -> ValueRange | None:
+    """The range that all these values have in common; None where there are none.
+
+    Integers from 0 up fill a number of bits that sensors have. Floats are taken for 0..1 or 0..255 where they lie
+    within. Other values, such as temperatures, fill the range from their lowest to their highest.
+    """
+    found = [(values[np.isfinite(values)], values.dtype.kind == "f") for values in arrays]
+    sound = [(values, floats) for values, floats in found if values.size]
+    if not sound:
+        return None
+    low, high = min(float(v.min()) for v, _ in sound), max(float(v.max()) for v, _ in sound)
+    if low >= 0 and not any(floats for _, floats in sound):
+        return ValueRange(0, 2 ** next(bits for bits in _DEPTHS if high < 2**bits))
+    if low >= 0 and high <= 255:
+        return ValueRange(0, 1 if high <= 1 else 256)
+    return ValueRange(low, high if high > low else low + 1)

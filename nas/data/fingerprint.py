@@ -1,0 +1,79 @@
+"""Fingerprints of data sets: whether a set is still what it was, and if not, in what it differs."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from nas.data.detection_set import DetectionSet
+
+_PARTS = {
+    "categories": "the categories",
+    "images": "the image files",
+    "sizes": "the image sizes",
+    "labels": "the categories of objects",
+    "boxes": "the boxes",
+    "truth": "the crowds or areas",
+    "masks": "the masks",
+}
+"""Part of a fingerprint -> what it covers, in words."""
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A loader of images that knows whether they are the same as before."""
+
+    def fingerprint(self) -> str:
+        """Equal as long as the images are."""
+        ...
+
+
+def fingerprint(data: DetectionSet) -> dict[str, str]:
+    """Part of the set -> its count and digest. Folders and annotation ids do not count, so that a set may be moved."""
+    annotations = data.ground_truth["annotations"]
+    truth = [[a["category_id"], a["iscrowd"], a["area"], *a["bbox"]] for a in annotations]
+    return {
+        "categories": _stated(data.num_classes, json.dumps([[c.id, c.name] for c in data.categories]).encode()),
+        "images": f"{len(data)} {data.load.fingerprint() if isinstance(data.load, Fingerprinted) else ''}".strip(),
+        "sizes": _stated(len(data), np.array(data.sizes, np.int64).tobytes()),
+        "labels": _stated(data.num_objects, *_arrays(data.labels)),
+        "boxes": _stated(data.num_objects, *_arrays(data.boxes)),
+        "truth": _stated(len(truth), np.array(truth, np.float64).tobytes()),
+        "masks": _stated(0 if data.segments is None else data.num_objects, _outlines(data)),
+    }
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """In words, the parts in which two fingerprints differ; a part that one of them lacks is not compared."""
+    found = []
+    for part, words in _PARTS.items():
+        if part in before and part in after and before[part] != after[part]:
+            (old, *_), (new, *_) = before[part].split(" "), after[part].split(" ")
+            found.append(f"{words} ({old} before, {new} now)" if old != new else words)
+    return found
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """16 hexadecimal digits."""
+    total = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()
+
+
+def _stated(count: int, *parts: bytes) -> str:
+    return f"{count} {digest(parts)}"
+
+
+def _arrays(of_images: Iterable[Any]) -> Iterable[bytes]:
+    for array in of_images:
+        yield len(array).to_bytes(4, "little")
+        yield array.tobytes()
+
+
+def _outlines(data: DetectionSet) -> bytes:
+    segments = chain.from_iterable(data.segments or ())
+    return json.dumps(list(segments)).encode() if data.segments is not None else b""

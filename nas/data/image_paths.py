@@ -1,0 +1,67 @@
+"""Where the images of a set lie: the paths that annotations state, against what is on the disk."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PureWindowsPath
+
+_MOST_SEARCHED = 200_000
+"""Files looked at to find missing images."""
+
+
+class Listing:
+    """Files below a folder, each of whose directories is listed once.
+
+    Attributes:
+        folder: where the images should lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._directories: dict[str, dict[str, int]] = {}
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the file at a path within the folder; None where there is none."""
+        parent, _, file = name.rpartition("/")
+        if parent not in self._directories:
+            self._directories[parent] = _list(self.folder / parent)
+        return self._directories[parent].get(file)
+
+    def resolve(self, name: str) -> str | None:
+        """The path of an image that annotations call `name`: as it is, with slashes for backslashes, or from `folder`
+        on where it begins with the folder's own name; None where no such file exists.
+        """
+        slashed = name.replace("\\", "/")
+        below = slashed.removeprefix("./").removeprefix(f"{self.folder.name}/")
+        return next((path for path in (name, slashed, below) if path and self.size(path) is not None), None)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a path stays within the folder that it is relative to, on any system."""
+    path = PureWindowsPath(name)  # the Windows flavour knows both separators
+    return bool(path.parts) and not path.anchor and ".." not in path.parts and "\0" not in name
+
+
+def whereabouts(names: Iterable[str], root: Path) -> str:
+    """Where files of these names lie below `root`, as a sentence; empty where they do not."""
+    wanted = {PureWindowsPath(name).name.lower() for name in names}
+    found: Counter[str] = Counter()
+    searched = 0
+    for directory, _, files in os.walk(root):
+        found[directory] += len(wanted.intersection(map(str.lower, files)))
+        searched += len(files)
+        if searched > _MOST_SEARCHED:
+            break
+    if not +found:
+        return ""
+    directory, count = found.most_common(1)[0]
+    example = next(path.name for path in sorted(Path(directory).iterdir()) if path.name.lower() in wanted)
+    return f"{count:,} of these names lie in {directory}, such as {example}"
+
+
+def _list(folder: Path) -> dict[str, int]:
+    """Name -> bytes of the files right in `folder`."""
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}

@@ -1,0 +1,36 @@
+"""The console that commands write to: text appears as it is, whatever it holds and whatever the terminal can show."""
+
+import codecs
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
+
+from rich.console import Console
+
+_PLAIN = {"★": "*", "…": "...", "–": "-", "—": "-", "×": "x"}
+_ERRORS = "fusion-nas-plain"
+
+
+def open_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """A console that reads no markup in square brackets: paths, names and errors may hold them.
+
+    Args:
+        stderr: whether it writes to standard error.
+        soft_wrap: whether the terminal wraps long lines, not the console.
+    """
+    return Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, highlight=False)
+
+
+def accept_all_text() -> None:
+    """Let standard output and standard error replace characters that their encoding lacks, rather than fail."""
+    codecs.register_error(_ERRORS, _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            with suppress(ValueError):  # a stream that is closed
+                stream.reconfigure(errors=_ERRORS)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
