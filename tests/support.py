@@ -4,12 +4,14 @@ import contextlib
 import io
 import os
 import random
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from experiments.cli import main
+from nas.data.detection_set import DetectionSet
 from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import op, stem_maps
 
@@ -56,6 +58,11 @@ def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
             dead = Edge(rng.choice([*stems, *[n.name for n in built]]), op("lateral"))
             built.append(Node(f"dead{len(built)}", rng.randrange(6), 8, (dead,)))
     return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)
+
+
+def noticed(data: DetectionSet) -> dict[str, int]:
+    """What reading a set noticed: the first words of each diagnostic, up to a comma or colon -> its count."""
+    return {re.split("[,:(]", one.what)[0].strip(): one.count for one in data.diagnostics}
 
 
 @dataclass(frozen=True)

@@ -124,15 +124,16 @@ def note_boxes(
 
 
 def note_repeats(
-    keys: NDArray[np.int64], xywh: Floats, annotations: Sequence[Record], diagnostics: Diagnostics
+    keys: NDArray[np.int64], boxes: Boxes, annotations: Sequence[Record], diagnostics: Diagnostics
 ) -> None:
     """Record objects that are stated twice; `keys` (N, 2) are each one's image and category."""
-    numbers = np.concatenate([keys.astype(np.uint64), xywh.view(np.uint64)], axis=1)
+    rows = np.flatnonzero(boxes.kept)
+    numbers = np.concatenate([keys[rows].astype(np.uint64), boxes.xywh[rows].view(np.uint64)], axis=1)
     # a hash of each row: sorting whole rows would take as long as reading them
     factors = np.random.default_rng(0).integers(2**63, size=numbers.shape[1], dtype=np.uint64) | np.uint64(1)
     mixed = numbers ^ (numbers >> np.uint64(29))
     _, firsts, counts = np.unique((mixed * factors).sum(1), return_index=True, return_counts=True)
-    twice = np.sort(firsts[counts > 1])
+    twice = rows[np.sort(firsts[counts > 1])]
     diagnostics.add_all(_REPEATED, int(counts.sum() - len(counts)), [label(annotations[i], i) for i in twice[:3]])
 
 

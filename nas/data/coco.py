@@ -222,7 +222,7 @@ def _assemble(document: Document, name: str, load: ImageFolder, diagnostics: Dia
     limits = np.array(sizes, np.float64).reshape(-1, 2)[where]
     boxes = clip(xywh, limits)
     note_boxes(boxes, limits, crowd, annotations, diagnostics)
-    note_repeats(np.stack((where, labels), 1), boxes.xywh, annotations, diagnostics)
+    note_repeats(np.stack((where, labels), 1), boxes, annotations, diagnostics)
     masked = _masked(annotations, boxes.kept, [sizes[i] for i in where], diagnostics)
     settle_areas(annotations, boxes.xywh, masked, diagnostics)
 

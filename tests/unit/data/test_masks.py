@@ -1,6 +1,7 @@
 """Masks: what COCO writes, at any size, with their boxes."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import shared_data
+from support import noticed, shared_data
 from torch import Tensor
 
 from nas.data.cache import letterbox, letterbox_image
 from nas.data.coco import read_split
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.masks import decode, draw, encode, is_mask
+from nas.data.masks import decode, decompress, draw, encode, is_absent, mask_fault, outline_area
 from nas.training.batches import Batches
 
 SHAPE = (40, 60)
@@ -40,7 +41,7 @@ FORMS = {"polygons": CROSS, "counts": uncompressed(cross()), "compressed": encod
 
 @pytest.mark.parametrize("form", FORMS)
 def test_all_forms_hold_the_same_mask(form: str) -> None:
-    assert is_mask(FORMS[form], SHAPE)
+    assert mask_fault(FORMS[form], SHAPE) == ""
     assert np.array_equal(decode(FORMS[form], SHAPE), cross())
 
 
@@ -57,23 +58,68 @@ def test_a_mask_is_drawn_where_its_image_lies(form: str, size: int) -> None:
     assert (drawn[:rows, :columns].astype(bool) != (boxed[0, :rows, :columns] > 127)).sum() <= 0.2 * drawn.sum()
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        None,
-        [],
-        [[]],
-        [[1, 2, 3, 4]],
-        [[1, 2, 3, 4, 5, 6, 7]],
-        [[1, 2, "3", 4, 5, 6]],
-        [CROSS],
-        {"size": [40, 61], "counts": [2400]},
-        {"size": [40, 60]},
-        "polygon",
-    ],
-)
-def test_what_is_no_mask(bad: object) -> None:
-    assert not is_mask(bad, SHAPE)
+@pytest.mark.parametrize("nothing", [None, [], [[]], [[], []], {}, ""])
+def test_an_empty_segmentation_is_no_mask(nothing: object) -> None:
+    assert is_absent(nothing)
+
+
+MALFORMED: dict[str, tuple[object, str]] = {
+    "a line": ([[1, 2, 3, 4]], "polygon of 4 numbers, not of 6, 8, 10"),
+    "an odd number": ([[1, 2, 3, 4, 5, 6, 7]], "polygon of 7 numbers"),
+    "a text in it": ([[1, 2, "3", 4, 5, 6]], "polygon that is no list of numbers"),
+    "too deep": ([CROSS], "polygon that is no list of numbers"),
+    "a word": ("polygon", "neither polygons nor run lengths, but 'polygon'"),
+    "not finite": ([[1, 2, 3, 4, 5, float("nan")]], "far outside its 60x40 image, or not finite"),
+    "far out": ([[1, 2, 3, 4, 5, 1e6]], "far outside its 60x40 image, or not finite"),
+    "one sound, one far out": ([*CROSS, [1, 2, -1e6, 4, 5, 6]], "far outside its 60x40 image"),
+    "of another image": ({"size": [40, 61], "counts": [2440]}, r"of size \[40, 61\], its image of \[40, 60\]"),
+    "no counts": ({"size": [40, 60]}, "'counts' that are neither a text nor a list"),
+    "counts of floats": ({"size": [40, 60], "counts": [2400.0]}, "'counts' that are neither a text nor a list"),
+    "too few": ({"size": [40, 60], "counts": [1000, 1399]}, "sum to 2399, its image has 2400 pixels"),
+    "too many": ({"size": [40, 60], "counts": [1000, 1401]}, "sum to 2401, its image has 2400 pixels"),
+    "negative": ({"size": [40, 60], "counts": [2401, -1]}, "run length outside 0 to 2400"),
+    "the text of a Python object": ({"size": [40, 60], "counts": "b'abc'"}, "foreign characters"),
+    "foreign letters": ({"size": [40, 60], "counts": "é"}, "foreign characters"),
+    "cut short": ({"size": [40, 60], "counts": FORMS["compressed"]["counts"][:-1]}, "cut short|sum to"),
+    "within a number": ({"size": [40, 60], "counts": "ooo"}, "cut short"),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_mask_is_told_from_a_sound_one(case: str) -> None:
+    bad, fault = MALFORMED[case]
+    assert not is_absent(bad)
+    assert re.search(fault, mask_fault(bad, SHAPE))
+
+
+def test_compressed_run_lengths_are_read_as_pycocotools_writes_them() -> None:
+    """Of masks of many shapes, from one run to a run for each pixel."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        height, width = (int(n) for n in rng.integers(1, 60, 2))
+        pixels = rng.random((height, width)) < rng.random()
+        pixels[: height // 3] = rng.random() < 0.5
+        written = encode(pixels[None])[0]
+        assert mask_fault(written, (height, width)) == ""
+        runs = decompress(written["counts"])
+        assert np.array_equal(np.repeat(np.arange(len(runs)) % 2, runs), pixels.T.ravel())
+
+
+def test_the_area_of_an_outline() -> None:
+    """A triangle by its formula, a rectangle twice, and run lengths by their pixels."""
+    assert outline_area([[0, 0, 40, 0, 0, 30]]) == 600
+    assert outline_area([[0, 0, 10, 0, 10, 5, 0, 5], [20, 0, 20, 5, 30, 5, 30, 0]]) == 100
+    assert outline_area(FORMS["counts"]) == outline_area(FORMS["compressed"]) == cross().sum()
+
+
+def test_malformed_masks_are_named_and_never_used(tmp_path: Path) -> None:
+    """The boxes are used all the same; a head that needs masks is told which are malformed, and in which file."""
+    data = _write(tmp_path, [CROSS, {"size": [40, 60], "counts": "b'abc'"}])
+    assert data.segments is None
+    assert data.num_objects == 2
+    assert noticed(data)["malformed masks"] == 1
+    with pytest.raises(DataError, match=r"train\.json: warning: malformed masks.*annotation 2 has compressed"):
+        Batches(data, letterbox(data, 64), 2, masks=True)
 
 
 def _write(folder: Path, segments: list[Any]) -> DetectionSet:
@@ -94,13 +140,13 @@ def _write(folder: Path, segments: list[Any]) -> DetectionSet:
 def test_a_set_has_masks_if_every_annotation_has(tmp_path: Path) -> None:
     data = _write(tmp_path, [CROSS, FORMS["counts"]])
     assert data.segments == ((CROSS, FORMS["counts"]),)
-    assert data.skipped == {}
+    assert "annotations without a mask" not in noticed(data)
 
 
 def test_a_set_with_some_masks_tells_how_many_lack(tmp_path: Path) -> None:
     data = _write(tmp_path, [CROSS, [], None])
     assert data.segments is None
-    assert data.skipped == {"unmasked": 2}
+    assert noticed(data)["annotations without a mask"] == 2
     with pytest.raises(DataError, match="without a mask"):
         Batches(data, letterbox(data, 64), 1, masks=True)
 
@@ -108,7 +154,7 @@ def test_a_set_with_some_masks_tells_how_many_lack(tmp_path: Path) -> None:
 def test_a_set_without_masks_is_not_blamed(tmp_path: Path) -> None:
     data = _write(tmp_path, [[], []])
     assert data.segments is None
-    assert data.skipped == {}
+    assert "annotations without a mask" not in noticed(data)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,96 @@
+"""Time and memory of reading a set as large as COCO, with all checks: `python -m experiments.bench.read_coco`.
+
+Makes a set of COCO's size in a temporary folder: 118,000 images of a few bytes and 860,000 boxes with polygons. Each
+way to read it runs in a process of its own, in turns: ours, pycocotools' index, which checks nothing, and, with
+`--against`, ours of another checkout.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+OURS = "from pathlib import Path; from nas.data.coco import read_split; read_split(Path('train.json'), Path('images'))"
+PYCOCOTOOLS = "from pycocotools.coco import COCO; COCO('train.json')"
+_MEASURE = """
+import resource, time
+{imports}
+start = time.perf_counter()
+{read}
+taken = time.perf_counter() - start
+print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def make(folder: Path, images: int, boxes: int) -> None:
+    """Write `train.json` and `images/` with objects like COCO's: polygons of some 50 numbers inside their boxes."""
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    entries = [{"id": i, "file_name": f"{i:012}.jpg", "width": 640, "height": 480} for i in range(1, images + 1)]
+    for entry in entries:
+        (folder / "images" / str(entry["file_name"])).write_bytes(b"\xff\xd8\xff\xd9")
+    corners, sides = rng.random((boxes, 2)) * (500, 380), rng.random((boxes, 2)) * (130, 90) + 5
+    of_image, category = rng.integers(1, images + 1, boxes), rng.integers(1, 81, boxes)
+    with (folder / "train.json").open("w") as file:
+        names = [{"id": c, "name": f"category {c}"} for c in range(1, 81)]
+        file.write(json.dumps({"images": entries, "categories": names})[:-1] + ', "annotations": [')
+        for i in range(boxes):
+            outline = (corners[i] + rng.random((25, 2)) * sides[i]).round(2)
+            annotation = {
+                "id": i + 1,
+                "image_id": int(of_image[i]),
+                "category_id": int(category[i]),
+                "bbox": [*corners[i].round(2).tolist(), *sides[i].round(2).tolist()],
+                "area": round(float(sides[i].prod()) / 2, 2),
+                "iscrowd": 0,
+                "segmentation": [outline.ravel().tolist()],
+            }
+            file.write((", " if i else "") + json.dumps(annotation))
+        file.write("]}")
+
+
+def measure(read: str, folder: Path, checkout: Path) -> tuple[float, float]:
+    """Seconds of a read in a fresh process, and the most memory that it took, GiB."""
+    imports, statement = read.rsplit("; ", 1)
+    code = _MEASURE.format(imports=imports, read=statement)
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    seconds, kib = done.stdout.splitlines()[-1].split()
+    return float(seconds), float(kib) / 2**20
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print medians of all ways, and their ratios to ours."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=118_000)
+    parser.add_argument("--boxes", type=int, default=860_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", type=Path, help="another checkout of this repository")
+    asked = parser.parse_args(arguments)
+    here = Path(__file__).parents[2]
+    ways = {"ours": (OURS, here), "pycocotools": (PYCOCOTOOLS, here)}
+    if asked.against:
+        ways["other checkout"] = (OURS, asked.against.resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder), asked.images, asked.boxes)
+        taken = {name: [measure(read, Path(folder), at)] for name, (read, at) in ways.items()}
+        for _ in range(asked.rounds - 1):
+            for name, (read, at) in ways.items():
+                taken[name].append(measure(read, Path(folder), at))
+    medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in taken.items()}
+    for name, (seconds, memory) in medians.items():
+        ratios = f"ours is {medians['ours'][0] / seconds:.2f} of its time, {medians['ours'][1] / memory:.2f} of its memory"
+        print(f"{name:15} {seconds:6.2f} s  {memory:5.2f} GiB" + ("" if name == "ours" else f"  ({ratios})"))
+
+
+if __name__ == "__main__":
+    main()

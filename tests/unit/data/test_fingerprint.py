@@ -1,0 +1,80 @@
+"""Fingerprints: what changes them, what does not, and what is said of the difference."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sets import Document, write_set
+
+from nas.data.coco import read_coco
+from nas.data.digits import DigitsConfig, digits
+from nas.data.fingerprint import changes, fingerprint
+
+
+def _classes(document: Document) -> None:
+    for annotation in document["annotations"]:
+        annotation["category_id"] = annotation["category_id"] % 3 + 1
+
+
+CHANGES: dict[str, tuple[Callable[[Document], object], list[str]]] = {
+    "classes": (_classes, ["the categories of objects", "the crowds or areas"]),
+    "one box": (lambda d: d["annotations"][0]["bbox"].__setitem__(0, 1), ["the boxes", "the crowds or areas"]),
+    "a category": (lambda d: d["categories"][0].update(name="red"), ["the categories"]),
+    "an object less": (
+        lambda d: d["annotations"].pop(),
+        [
+            "the categories of objects (8 before, 7 now)",
+            "the boxes (8 before, 7 now)",
+            "the crowds or areas (8 before, 7 now)",
+            "the masks (8 before, 7 now)",
+        ],
+    ),
+    "an outline": (lambda d: d["annotations"][0]["segmentation"][0].__setitem__(0, 1), ["the masks"]),
+    "annotation ids": (lambda d: [a.update(id=-a["id"]) for a in d["annotations"]], []),
+    "formatting": (lambda d: d.update(info={"year": 2026}), []),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_fingerprint_tells_what_changed(tmp_path: Path, case: str) -> None:
+    before = fingerprint(read_coco(write_set(tmp_path))[0])
+    document = json.loads((tmp_path / "train.json").read_text())
+    change, said = CHANGES[case]
+    change(document)
+    for split in ("train", "val"):  # both, so that their categories agree
+        path = tmp_path / f"{split}.json"
+        other = json.loads(path.read_text())
+        path.write_text(json.dumps(document if split == "train" else {**other, "categories": document["categories"]}))
+    assert changes(before, fingerprint(read_coco(tmp_path)[0])) == said
+
+
+def test_a_moved_set_has_the_same_fingerprint(tmp_path: Path) -> None:
+    before = fingerprint(read_coco(write_set(tmp_path / "here"))[0])
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    assert fingerprint(read_coco(tmp_path / "there")[0]) == before
+
+
+def test_an_image_that_changed_in_place_is_noticed(tmp_path: Path) -> None:
+    """Of the same length, as files without compression are."""
+
+    def bitmaps(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = image["file_name"].replace("png", "bmp")
+
+    write_set(tmp_path, change=bitmaps)
+    for path in list((tmp_path / "images").glob("*.png")):
+        Image.open(path).save(path.with_suffix(".bmp"))
+    before = fingerprint(read_coco(tmp_path)[0])
+    image = Image.open(tmp_path / "images" / "train_2.bmp")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "images" / "train_2.bmp")
+    assert changes(before, fingerprint(read_coco(tmp_path)[0])) == ["the image files"]
+
+
+def test_scenes_of_digits_have_fingerprints() -> None:
+    config = DigitsConfig(train_images=2, val_images=1, image_size=64, max_side=32)
+    assert fingerprint(digits(config)[0]) == fingerprint(digits(config)[0])
+    other = fingerprint(digits(config.model_copy(update={"clutter": 0.5}))[0])
+    assert "the image files" in changes(fingerprint(digits(config)[0]), other)

@@ -1,0 +1,215 @@
+"""What reading a set says of boxes, areas, categories and images that are probably not what they seem."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sets import Change, Document, of_each, write_set
+from support import noticed
+
+from nas.data.coco import check_coco, read_coco, read_split
+from nas.data.detection_set import DataError, DetectionSet
+
+
+def _read(root: Path, change: Change | None = None, **options: Any) -> DetectionSet:
+    write_set(root, change=change, **options)
+    return read_coco(root)[0]
+
+
+def _corners(a: dict[str, Any]) -> list[float]:
+    x, y, w, h = a["bbox"]
+    return [x, y, x + w, y + h]
+
+
+def _centred(a: dict[str, Any]) -> list[float]:
+    x, y, w, h = a["bbox"]
+    return [x + w / 2, y + h / 2, w, h]
+
+
+def _halved(a: dict[str, Any]) -> list[float]:
+    return [value / 2 for value in a["bbox"]]
+
+
+def test_nothing_is_said_of_a_sound_set(tmp_path: Path) -> None:
+    train, val = read_coco(write_set(tmp_path, images=20))
+    assert (noticed(train), noticed(val)) == ({}, {})
+
+
+def test_boxes_in_parts_of_their_image_are_refused(tmp_path: Path) -> None:
+    def parts(a: dict[str, Any]) -> list[float]:
+        return [value / extent for value, extent in zip(a["bbox"], (96, 80, 96, 80), strict=True)]
+
+    with pytest.raises(DataError, match=r"within the first pixel of their image \(8\): annotation 1.*multiply by its"):
+        _read(tmp_path, of_each(bbox=parts))
+
+
+@pytest.mark.parametrize(
+    ("bbox", "said"),
+    [
+        (_corners, "would fit as [x1, y1, x2, y2]"),
+        (_centred, "would fit as [centre x, centre y, width, height]"),
+        (_halved, "none reaches beyond the upper left 55%"),
+    ],
+)
+def test_boxes_of_another_format_or_scale_are_suspected(
+    tmp_path: Path, bbox: Callable[[dict[str, Any]], list[float]], said: str
+) -> None:
+    data = _read(tmp_path, of_each(bbox=bbox), images=20)
+    warnings = [one.text for one in data.diagnostics if one.severity == "warning"]
+    assert any(said in warning for warning in warnings), warnings
+
+
+@pytest.mark.parametrize(
+    ("stated", "outline"),
+    [(0, "box"), (0, "triangle"), (7, "box"), (None, "triangle"), (1e9, "triangle"), (1e-4, "box")],
+)
+def test_an_area_that_cannot_be_is_the_outlines_or_the_boxs(tmp_path: Path, stated: float | None, outline: str) -> None:
+    """All state 0, one constant, nothing, or areas out of all proportion: COCO's three sizes would mean nothing."""
+
+    def triangle(a: dict[str, Any]) -> list[list[float]]:
+        x, y, w, h = a["bbox"]
+        return [[x, y, x + w, y, x, y + h]] if outline == "triangle" else []
+
+    data = _read(tmp_path, of_each(area=lambda a: stated, segmentation=triangle))
+    for annotation in data.ground_truth["annotations"]:
+        _, _, w, h = annotation["bbox"]
+        assert annotation["area"] == (w * h / 2 if outline == "triangle" else w * h)
+    assert noticed(data) == ({} if stated is None else {"areas that cannot be": 8})
+
+
+def test_areas_of_masks_stay_as_they_are_stated(tmp_path: Path) -> None:
+    """COCO's own areas are those of outlines, smaller than the boxes'."""
+    data = _read(tmp_path, of_each(area=lambda a: a["area"] * 0.61))
+    _, _, w, h = data.ground_truth["annotations"][0]["bbox"]
+    assert data.ground_truth["annotations"][0]["area"] == w * h * 0.61
+    assert noticed(data) == {}
+
+
+@pytest.mark.parametrize(("every", "severity"), [(2, "warning"), (20, "note")])
+def test_crowds_are_counted_and_suspected_where_they_are_many(tmp_path: Path, every: int, severity: str) -> None:
+    data = _read(tmp_path, of_each(iscrowd=lambda a: int(a["id"] % every == 0)), images=20)
+    (said,) = data.diagnostics
+    assert (said.what.split(",")[0], said.count, said.severity) == ("crowds (iscrowd 1)", 40 // every, severity)
+    assert data.num_objects == 40 - 40 // every
+
+
+def test_what_is_stated_twice_deserves_a_word(tmp_path: Path) -> None:
+    """An object, a file under two ids, a category's name, and a validation image that is a training image."""
+
+    def twice(split: str, document: Document) -> None:
+        first = document["annotations"][0]
+        document["annotations"].append({**first, "id": 100})
+        document["images"].append({**document["images"][0], "id": 100})
+        document["categories"][2]["name"] = document["categories"][0]["name"]
+
+    write_set(tmp_path, change=twice)
+    val = json.loads((tmp_path / "val.json").read_text())
+    val["images"][1]["file_name"] = "train_1.png"
+    (tmp_path / "val.json").write_text(json.dumps(val))
+    train, val_set = read_coco(tmp_path)
+    assert noticed(train) == {
+        "objects annotated more than once": 1,
+        "files listed under several image ids": 1,
+        "category names that several ids share": 1,
+    }
+    assert noticed(val_set)["validation images that are training images as well"] == 1
+
+
+def test_copies_of_images_under_other_names_are_found(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    for copy, original in (("train_2.png", "train_1.png"), ("val_3.png", "train_4.png")):
+        (tmp_path / "images" / copy).write_bytes((tmp_path / "images" / original).read_bytes())
+    train, val = read_coco(tmp_path)
+    assert [one.text for one in train.diagnostics] == [
+        "images that are copies of others (1): train_2.png of train_1.png. Drop all but one of each."
+    ]
+    assert noticed(val) == {"validation images that are training images as well": 1}
+
+
+def test_a_single_image_and_long_images_deserve_a_word(tmp_path: Path) -> None:
+    assert noticed(_read(tmp_path / "single", images=1))["a single image"] == 1
+    long = noticed(_read(tmp_path / "long", size=(400, 48)))
+    assert long == {"images more than 8 times as long as wide": 4}
+
+
+@pytest.mark.parametrize("name", ["images\\{}", "images/{}", ".\\{}", "./images/{}"])
+def test_names_from_another_system_or_folder_are_found(tmp_path: Path, name: str) -> None:
+    """As Label Studio writes them on Windows, or relative to the set's own folder."""
+
+    def renamed(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = name.format(image["file_name"])
+
+    data = _read(tmp_path, renamed)
+    assert noticed(data) == {"file names that are read as paths below the image directory": 4}
+    assert np.array_equal(data.load(1), np.asarray(Image.open(tmp_path / "images" / "train_2.png")))
+
+
+def test_images_that_lie_elsewhere_are_found_by_the_message(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "pictures")
+    (tmp_path / "images").mkdir()
+    with pytest.raises(DataError, match=rf"looked for in {tmp_path}/images.*4 of these names lie in {tmp_path}/pic"):
+        read_coco(tmp_path)
+
+
+def test_another_spelling_of_a_name_is_named(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "images" / "val_1.png").rename(tmp_path / "images" / "VAL_1.PNG")
+    with pytest.raises(DataError, match=r"1 of these names lie in .*images, such as VAL_1\.PNG"):
+        read_coco(tmp_path)
+
+
+def test_roboflows_export_is_read_as_it_comes(tmp_path: Path) -> None:
+    """Annotations beside the images of each split, and a category 0 that groups the others and has no objects."""
+
+    def grouped(split: str, document: Document) -> None:
+        document["categories"].insert(0, {"id": 0, "name": "colours", "supercategory": "none"})
+
+    write_set(tmp_path, change=grouped)
+    for split, folder in (("train", "train"), ("val", "valid")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / f"{split}.json").rename(tmp_path / folder / "_annotations.coco.json")
+        for image in (tmp_path / "images").glob(f"{split}_*"):
+            image.rename(tmp_path / folder / image.name)
+    train, val = read_coco(tmp_path)
+    assert (len(train), len(val)) == (4, 4)
+    assert noticed(train) == {"categories without an annotation": 1}
+    assert np.concatenate(train.labels).min() >= 1
+
+
+def test_a_check_reports_both_splits_in_full(tmp_path: Path) -> None:
+    """Errors of one split do not hide those of the other, nor warnings."""
+
+    def spoilt(split: str, document: Document) -> None:
+        document["images"][0]["file_name"] = "gone.png"
+        for annotation in document["annotations"]:
+            annotation["area"] = 0
+
+    write_set(tmp_path, change=spoilt)
+    (tmp_path / "train.json").write_text("{")
+    train, val = check_coco(tmp_path)
+    assert (train.data, val.data) == (None, None)
+    assert [one.severity for one in train.found] == ["error"]
+    assert "is not JSON" in train.found[0].text
+    assert [(one.severity, one.count) for one in val.found] == [("error", 1), ("warning", 8)]
+
+
+def test_a_check_opens_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_set(tmp_path, images=40)
+    monkeypatch.setattr("nas.data.image_checks.OPENED_UP_TO", 1)
+    (tmp_path / "images" / "train_8.png").write_bytes(b"not an image")
+    assert read_coco(tmp_path)[0].num_objects == 80
+    opened: list[tuple[int, int]] = []
+    train, _ = check_coco(tmp_path, lambda done, total: opened.append((done, total)))
+    assert opened[-1] == (40, 40)
+    assert ["train_8.png (id 8)" in one.text for one in train.found] == [True]
+
+
+def test_one_split_is_read_alone(tmp_path: Path) -> None:
+    root = write_set(tmp_path)
+    assert read_split(root / "val.json", root / "images").num_objects == 8
