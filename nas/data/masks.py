@@ -147,10 +147,19 @@ def decode(segmentation: Any, shape: Shape) -> UInt8Array:
     """COCO's polygons or run lengths -> (H, W) of 0 and 1."""
     from pycocotools import mask
 
-    whole = isinstance(segmentation, dict) and isinstance(segmentation["counts"], str)
-    runs = segmentation if whole else mask.frPyObjects(segmentation, *shape)
-    pixels: UInt8Array = mask.decode(mask.merge(runs) if isinstance(runs, list) else runs)
+    pixels: UInt8Array = mask.decode(compressed(segmentation, shape))
     return pixels
+
+
+def compressed(segmentation: Any, shape: Shape) -> dict[str, Any]:
+    """A well-formed mask in any of COCO's three forms -> its compressed run lengths, as they are where they are."""
+    from pycocotools import mask
+
+    if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
+        return segmentation
+    runs = mask.frPyObjects(segmentation, *shape)
+    merged: dict[str, Any] = mask.merge(runs) if isinstance(runs, list) else runs
+    return merged
 
 
 def encode(masks: NDArray[np.bool_]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from nas.data.cache import Images
 from nas.data.detection_set import DataError, DetectionSet, IntArray
-from nas.data.masks import encode, mask_fault
+from nas.data.masks import compressed, encode, mask_fault
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 """COCO's 12 numbers in the order of `COCOeval.stats`; -1 where no object is of the kind."""
@@ -34,7 +34,7 @@ def coco_metrics(
 ) -> dict[str, float]:
     """Score detections in COCO's result format against a COCO document, by their boxes or their masks.
 
-    Neither is changed, and ids may be any whole numbers: images and annotations are numbered from 1 for the evaluators.
+    Neither is changed, and ids may be any whole numbers: the evaluators get numbers from 1 up instead.
 
     Returns:
         The 12 COCO numbers by name.
@@ -63,25 +63,36 @@ def _renumbered(
 
     pycocotools takes annotation 0 for no match, faster-coco-eval 1.8 all ids below 1, and both keep ids as doubles.
     """
-    number = {image["id"]: n for n, image in enumerate(ground_truth["images"], 1)}
-    if stray := next((d["image_id"] for d in detections if d["image_id"] not in number), None):
+    images, categories = (_numbers(ground_truth[table]) for table in ("images", "categories"))
+    if stray := next((d["image_id"] for d in detections if d["image_id"] not in images), None):
         raise DataError(f"a detection is of image_id {stray}, which the ground truth does not have: drop it")
-    objects = [
-        {"iscrowd": 0, **a, "id": n, "image_id": number[a["image_id"]]}
-        for n, a in enumerate(ground_truth["annotations"], 1)
-    ]
     # beside a box, pycocotools would take the box's area for the mask's
     left_out = {"bbox", "id"} if masks else {"segmentation", "id"}
-    found = [
-        {**{key: value for key, value in d.items() if key not in left_out}, "image_id": number[d["image_id"]]}
-        for d in detections
-    ]
+
+    def numbered(record: Mapping[str, Any]) -> dict[str, Any]:
+        # no category has number 0: such detections count for none
+        return {"image_id": images[record["image_id"]], "category_id": categories.get(record["category_id"], 0)}
+
+    objects = [{"iscrowd": 0, **a, **numbered(a), "id": n} for n, a in enumerate(ground_truth["annotations"], 1)]
+    found = [{k: v for k, v in d.items() if k not in left_out} | numbered(d) for d in detections]
     if masks:
-        shapes = {number[i["id"]]: (i.get("height"), i.get("width")) for i in ground_truth["images"]}
+        shapes = {images[i["id"]]: (i.get("height"), i.get("width")) for i in ground_truth["images"]}
         _require_masks("annotation", objects, shapes)
         _require_masks("detection", found, shapes)
-    images = [{**image, "id": n} for n, image in enumerate(ground_truth["images"], 1)]
-    return {**ground_truth, "images": images, "annotations": objects}, found
+        for one in found:
+            one["segmentation"] = compressed(one["segmentation"], shapes[one["image_id"]])
+    document = {
+        **ground_truth,
+        "images": [{**image, "id": images[image["id"]]} for image in ground_truth["images"]],
+        "categories": [{**one, "id": categories[one["id"]]} for one in ground_truth["categories"]],
+        "annotations": objects,
+    }
+    return document, found
+
+
+def _numbers(records: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Id -> number from 1 up, in the order of ids, by which detections of equal scores are ranked."""
+    return {key: number for number, key in enumerate(sorted(record["id"] for record in records), 1)}
 
 
 def _require_masks(what: str, records: Sequence[Mapping[str, Any]], shapes: Mapping[int, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -9,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from sets import Document, of_each, write_set
 from support import shared_data
 from torch import Tensor, nn
 from torchvision.ops import roi_align
@@ -55,6 +57,77 @@ def test_no_detections_score_nothing_where_there_is_something_to_find() -> None:
     assert (scores["AP"], scores["APl"], scores["APs"]) == (0.0, 0.0, -1.0)
 
 
+def _scene(number: Callable[[int], int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Twelve objects in four images, ids as `number` gives them, and detections: three right, three apart, three twice.
+
+    By hand: 9 of 12 objects are found, two of three found ones before the false ones in each image's order.
+    """
+    truth: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": number(0), "name": "box"}]}
+    found: list[dict[str, Any]] = []
+    for i in range(4):
+        truth["images"].append({"id": number(i), "width": 200, "height": 200, "file_name": f"{i}.png"})
+        for j in range(3):
+            key, box = 3 * i + j, [60.0 * j, 10.0 + i, 40.0, 40.0]
+            truth["annotations"].append(
+                {
+                    "id": number(key),
+                    "image_id": number(i),
+                    "category_id": number(0),
+                    "bbox": box,
+                    "area": 1600,
+                    "iscrowd": 0,
+                }
+            )
+            score, shifted = 0.9 - key / 100, [box[0] + (12 if j == 1 else 0), *box[1:]]
+            found.append({"image_id": number(i), "category_id": number(0), "bbox": shifted, "score": score})
+    return truth, found
+
+
+@pytest.mark.parametrize("evaluator", get_args(Evaluator))
+@pytest.mark.parametrize(
+    "number",
+    [lambda k: k, lambda k: -1 - k, lambda k: 2**53 + k, lambda k: 2**62 + k, lambda k: -(2**62) - k],
+    ids=["from 0", "negative", "from 2**53", "from 2**62", "far below 0"],
+)
+def test_ids_do_not_matter(evaluator: Evaluator, number: Callable[[int], int]) -> None:
+    """faster-coco-eval takes annotations below 1 for unmatched, and both keep ids as doubles; ids from 1 are right."""
+    plain = coco_metrics(*_scene(lambda k: k + 1))
+    assert plain["AP50"] == pytest.approx(1.0)
+    assert 0.5 < plain["AP"] < 0.9
+    assert coco_metrics(*_scene(number), evaluator=evaluator) == pytest.approx(plain, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("evaluator", get_args(Evaluator))
+@pytest.mark.parametrize("case", ["val2014_100/bbox", "val2014_100/segm"])
+def test_nothing_is_written_into_what_is_scored(case: str, evaluator: Evaluator) -> None:
+    folder = shared_data() / "data" / "cocoeval_ref"
+    truth, results = (_read(folder / name) for name in CASES[case])
+    before = json.dumps([truth, results])
+    coco_metrics(truth, results, kind="segm" if case.endswith("segm") else "bbox", evaluator=evaluator)
+    assert json.dumps([truth, results]) == before
+
+
+def test_masks_are_checked_before_they_are_scored() -> None:
+    """Run lengths that the C code would trust; the fault is named, of objects and detections alike."""
+    truth, found = _scene(lambda k: k + 1)
+    sound = {"size": [200, 200], "counts": [20000, 20000]}
+    whole = [{**a, "segmentation": sound} for a in truth["annotations"]]
+    masks = [{**d, "segmentation": sound} for d in found]
+    assert coco_metrics({**truth, "annotations": whole}, masks, kind="segm")["AP"] > 0
+    bad = {"size": [200, 200], "counts": [20000, 20001]}
+    with pytest.raises(DataError, match=r"mask of the detection at index 0 has run lengths that sum to 40001"):
+        coco_metrics({**truth, "annotations": whole}, [{**masks[0], "segmentation": bad}], kind="segm")
+    whole[3]["segmentation"] = bad
+    with pytest.raises(DataError, match=r"mask of the annotation at index 3 has run lengths that sum to 40001"):
+        coco_metrics({**truth, "annotations": whole}, masks, kind="segm")
+
+
+def test_a_detection_of_no_image_is_named() -> None:
+    truth, found = _scene(lambda k: k + 1)
+    with pytest.raises(DataError, match="image_id 99, which the ground truth does not have"):
+        coco_metrics(truth, [{**found[0], "image_id": 99}])
+
+
 class _Oracle(nn.Module):
     """Finds every object of a set, masks in the frames of their boxes, whatever it is shown."""
 
@@ -93,6 +166,40 @@ def test_boxes_and_masks_are_scored_in_stored_pixels(real: tuple[DetectionSet, I
     assert scores["AP"] == pytest.approx(1.0)
     assert scores["mask_AP50"] > 0.97
     assert scores["mask_APl"] > 0.8
+
+
+@pytest.mark.parametrize("evaluator", get_args(Evaluator))
+@pytest.mark.parametrize("first", [0, -100, 2**53, -(2**62)])
+def test_a_set_with_any_ids_is_scored_right(tmp_path: Path, first: int, evaluator: Evaluator) -> None:
+    """All that there is, is found: AP 1, for a search's evaluator and for a training's; results keep the file's ids."""
+
+    def renumbered(split: str, document: Document) -> None:
+        for table in ("images", "annotations", "categories"):
+            for record in document[table]:
+                record["id"] += first
+        for annotation in document["annotations"]:
+            annotation["image_id"] += first
+            annotation["category_id"] += first
+
+    write_set(tmp_path, change=renumbered)
+    data = read_split(tmp_path / "val.json", tmp_path / "images")
+    images = letterbox(data, 96)
+    oracle = _Oracle(data, images, masks=False)
+    assert evaluate(oracle, data, images, device="cpu", evaluator=evaluator)["AP"] == pytest.approx(1.0)
+    found = to_coco(data, 0, float(images.scales[0]), oracle(torch.zeros(4, 3, 96, 96))[0])
+    assert {one["image_id"] for one in found} == {1 + first}
+    assert {one["category_id"] for one in found} <= {1 + first, 2 + first, 3 + first}
+
+
+def test_areas_of_0_do_not_hide_large_objects(tmp_path: Path) -> None:
+    """All objects are of 48 to 72 px, medium ones, whatever the exporter wrote as their area."""
+    write_set(tmp_path, size=(300, 300), change=of_each(area=lambda a: 0))
+    data = read_split(tmp_path / "val.json", tmp_path / "images")
+    images = letterbox(data, 300)
+    scores = evaluate(_Oracle(data, images, masks=False), data, images, device="cpu")
+    sides = [a["bbox"][2] for a in data.ground_truth["annotations"]]
+    assert {"APm" if 32 <= side < 96 else "APl" for side in sides} == {k for k in ("APm", "APl") if scores[k] >= 0}
+    assert scores["APs"] == -1
 
 
 def test_masks_are_scored_only_where_they_are_found_and_known(real: tuple[DetectionSet, Images]) -> None:

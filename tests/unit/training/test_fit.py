@@ -1,5 +1,7 @@
 """Training in earnest: it can be cut anywhere between epochs, and its files can be trusted."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -62,11 +64,116 @@ def test_a_training_cut_short_and_resumed_ends_as_if_it_never_was(
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_directory_is_not_reused_for_another_training(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
-    _train(blueprint, data, tmp_path)
-    other = replace(blueprint, scale=replace(blueprint.scale, head_depth=0))
-    with pytest.raises(CheckpointError, match="another training"):
-        _train(other, data, tmp_path)
+OTHERS: dict[str, tuple[Callable[[Blueprint], Blueprint], FitConfig, str]] = {
+    "scale": (
+        lambda b: replace(b, scale=replace(b.scale, head_depth=0)),
+        CONFIG,
+        "scale.head_depth is 0, was 1",
+    ),
+    "image size": (lambda b: replace(b, image_size=96), CONFIG, "image_size is 96, was 64"),
+    "detector": (
+        lambda b: replace(b, detector=DetectorConfig(nms_threshold=0.4)),
+        CONFIG,
+        r"detector.nms_threshold is 0.4, was 0.6",
+    ),
+    "genotype": (lambda b: replace(b, genotype=zoo("pafpn").genotype), CONFIG, "genotype has key .*, had"),
+    "recipe": (lambda b: b, FitConfig(epochs=2, recipe=Recipe(batch_size=8, average=2)), "batch_size is 8, was 4"),
+    "seed": (lambda b: b, CONFIG.model_copy(update={"seed": 3}), "seed is 3, was 0"),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(blueprint: Blueprint, data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of one epoch."""
+    out = tmp_path_factory.mktemp("trained")
+    once = CONFIG.model_copy(update={"epochs": 1})
+    fit(blueprint, once, data, out, device="cpu", watch=lambda news: None)
+    return out
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_what_makes_it_another_training_is_named(case: str, blueprint: Blueprint, data: Data, trained: Path) -> None:
+    change, config, said = OTHERS[case]
+    with pytest.raises(CheckpointError, match=f"last.pt belongs to another training: .*{said}"):
+        fit(change(blueprint), config, data, trained, device="cpu", watch=lambda news: None)
+
+
+def test_labels_corrected_in_place_make_it_another_training(blueprint: Blueprint, data: Data, trained: Path) -> None:
+    """Nothing is trained or scored, so that no number stands for what it is not."""
+    corrected = replace(data[0], labels=tuple(9 - labels for labels in data[0].labels))
+    before = (trained / METRICS).read_text()
+    with pytest.raises(CheckpointError, match="the training set is not the one of before: the categories of objects"):
+        fit(blueprint, CONFIG, (corrected, data[1]), trained, device="cpu", watch=lambda news: None)
+    assert (trained / METRICS).read_text() == before
+
+
+def _said(blueprint: Blueprint, config: FitConfig, data: Data, out: Path) -> tuple[list[Progress], list[str]]:
+    """What a training told of its steps, and what it said."""
+    steps: list[Progress] = []
+    said: list[str] = []
+    fit(blueprint, config, data, out, device="cpu", watch=steps.append, say=said.append)
+    return steps, said
+
+
+def test_a_training_that_is_done_says_so_and_is_scored_anew(
+    blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path
+) -> None:
+    """Also where the validation set changed: the score is of the new one, and the change is named."""
+    shutil.copytree(trained, tmp_path / "out")
+    once = CONFIG.model_copy(update={"epochs": 1})
+    steps, said = _said(blueprint, once, data, tmp_path / "out")
+    assert (steps, len(said)) == ([], 1)
+    assert "trained for 1 epochs already: it is only scored; --epochs 2 goes on" in said[0]
+    steps, said = _said(blueprint, once, (data[0], data[1].select(range(2))), tmp_path / "out")
+    assert steps == []
+    assert "the validation set is not the one of before" in said[1]
+
+
+def test_a_longer_training_goes_on(blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path) -> None:
+    """From the weights there are, at the rate of the longer schedule, and in the order of an unbroken training."""
+    shutil.copytree(trained, tmp_path / "out")
+    longer = CONFIG.model_copy(update={"epochs": 3})
+    steps, said = _said(blueprint, longer, data, tmp_path / "out")
+    assert [(news.epoch, news.epochs) for news in steps] == [(1, 3), (1, 3), (2, 3), (2, 3)]
+    assert "goes on after epoch 1, for 3 epochs instead of 1" in said[0]
+    state = Checkpoint.load(tmp_path / "out" / LAST).state
+    unbroken = Trainer(blueprint.build(), longer.recipe, 6)
+    for _ in range(6):
+        unbroken.optimizer.step()
+        unbroken.schedule.step()
+    assert state["steps"] == 6
+    assert state["optimizer"]["param_groups"][0]["lr"] == unbroken.optimizer.param_groups[0]["lr"]
+    assert state["schedule"]["total_steps"] == 7
+
+
+def test_the_first_step_of_a_longer_training_has_the_rate_of_its_schedule(blueprint: Blueprint) -> None:
+    short, long = (Trainer(blueprint.build(), Recipe(), steps) for steps in (4, 40))
+    for trainer in (short, long):
+        for _ in range(4):
+            trainer.optimizer.step()
+            trainer.schedule.step()
+    goes_on = Trainer(blueprint.build(), Recipe(), 40)
+    goes_on.load_state_dict(short.state_dict())
+    for name in ("lr", "betas"):
+        assert goes_on.optimizer.param_groups[0][name] == long.optimizer.param_groups[0][name]
+        assert goes_on.optimizer.param_groups[0][name] != short.optimizer.param_groups[0][name]
+
+
+def test_a_checkpoint_without_fingerprints_goes_on(
+    blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path
+) -> None:
+    """As version 0.1 wrote them."""
+    shutil.copytree(trained, tmp_path / "out")
+    raw = torch.load(tmp_path / "out" / LAST, weights_only=True)
+    del raw["inputs"]
+    torch.save(raw, tmp_path / "out" / LAST)
+    assert len(_said(blueprint, CONFIG, data, tmp_path / "out")[0]) == 2
+
+
+def test_a_single_image_trains(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
+    """It fills a batch of two, so that norms over the batch have a spread to learn."""
+    one = data[0].select([0]), data[1]
+    assert len(_said(blueprint, CONFIG, one, tmp_path)[0]) == 2
 
 
 def test_a_blueprint_survives_json(blueprint: Blueprint) -> None:

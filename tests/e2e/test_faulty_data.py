@@ -1,0 +1,185 @@
+"""Data sets as they come out of other tools, in `nas search`, `nas train`, `nas eval` and `nas data check`."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sets import Document, of_each, write_set
+from support import nas
+
+from experiments.cli import main
+
+SEARCH = ("--runner", "local", "--trials", "1", "--proxy.steps", "2", "--proxy.rungs", "1", "--proxy.image-size", "64")
+SCALE = ("--scale.width", "0.0625", "--scale.output-width", "32", "--scale.head-depth", "1")
+TRAIN = (*SCALE, "--image-size", "64", "--epochs", "1", "--recipe.batch-size", "2")
+
+
+def _shifted(split: str, document: Document) -> None:
+    """Every object gets the next category."""
+    for annotation in document["annotations"]:
+        annotation["category_id"] = annotation["category_id"] % 3 + 1
+
+
+def _parts(a: dict[str, Any]) -> list[float]:
+    return [value / 100 for value in a["bbox"]]
+
+
+def _change(root: Path, change: Callable[[str, Document], None], split: str = "train") -> None:
+    file = root / f"{split}.json"
+    document = json.loads(file.read_text())
+    change(split, document)
+    file.write_text(json.dumps(document))
+
+
+def test_what_is_left_out_is_said_once_by_every_command(tmp_path: Path) -> None:
+    """Crowds among the objects: once for each set that a command reads."""
+    write_set(tmp_path / "d", change=of_each(iscrowd=lambda a: a["id"] % 2))
+    said = "crowds (iscrowd 1), not trained on"
+    assert nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout.count(said) == 2
+    assert nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path).stdout.count(said) == 2
+    assert nas("eval", "o/last.pt", "--data", "d", cwd=tmp_path).stderr.count(said) == 1
+    assert nas("data", "check", "d", cwd=tmp_path, code=1).stdout.count(said) == 2
+
+
+def test_boxes_in_parts_of_their_image_are_refused_by_every_command(tmp_path: Path) -> None:
+    write_set(tmp_path / "d")
+    nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path)
+    for split in ("train", "val"):
+        _change(tmp_path / "d", of_each(bbox=_parts), split)
+    said = "within the first pixel of their image (8)"
+    assert said in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path, code=2).stderr
+    assert said in nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "new", cwd=tmp_path, code=2).stderr
+    assert said in nas("eval", "o/last.pt", "--data", "d", cwd=tmp_path, code=2).stderr
+    assert said in nas("data", "check", "d", cwd=tmp_path, code=1).stdout
+
+
+def test_malformed_masks_are_refused_by_heads_that_need_masks(tmp_path: Path) -> None:
+    """Boxes train all the same."""
+    write_set(tmp_path / "d", change=of_each(segmentation=lambda a: {"size": [80, 96], "counts": "b'abc'"}))
+    mask = ("train", "zoo:fpn", "--data", "d", *TRAIN, "--detector", "mask_rcnn", "--out", "o")
+    assert "annotation 1 has compressed run lengths with foreign" in nas(*mask, cwd=tmp_path, code=2).stderr
+    assert "malformed masks" in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout
+
+
+def test_a_search_scores_on_images_from_the_whole_set(tmp_path: Path) -> None:
+    """The first 30 validation images are backgrounds: AP of them alone would be -1."""
+
+    def sorted_by_folder(split: str, document: Document) -> None:
+        if split == "val":
+            document["annotations"] = [a for a in document["annotations"] if a["image_id"] > 30]
+
+    write_set(tmp_path / "d", images=40, change=sorted_by_folder)
+    done = nas("search", "--data", "d", *SEARCH, "--proxy.val-images", "10", "--out", "run", cwd=tmp_path)
+    assert "d/val: note: 10 of its 40 images, drawn from the whole set, score every candidate" in done.stdout
+    (trial,) = json.loads(nas("inspect", "run", "--json", cwd=tmp_path).stdout)["trials"]
+    assert trial["scores"]["ap"] >= 0
+
+
+def test_a_single_image_is_searched_and_trained_on(tmp_path: Path) -> None:
+    write_set(tmp_path / "d", images=1)
+    assert "a single image" in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout
+    (trial,) = json.loads(nas("inspect", "run", "--json", cwd=tmp_path).stdout)["trials"]
+    assert (trial["state"], trial["error"]) == ("finished", None)
+    nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path)
+
+
+def test_a_training_whose_labels_were_corrected_is_another(tmp_path: Path) -> None:
+    """Weights and numbers stay as they were; a longer training, and one of a moved set, go on."""
+    write_set(tmp_path / "d")
+    command = ("train", "zoo:fpn", *TRAIN, "--out", "o")
+    nas(*command, "--data", "d", cwd=tmp_path)
+    kept = {name: (tmp_path / "o" / name).read_bytes() for name in ("last.pt", "metrics.json")}
+    again = nas(*command, "--data", str(tmp_path / "d"), cwd=tmp_path)
+    assert "trained for 1 epochs already" in again.stdout
+    assert (tmp_path / "o" / "last.pt").read_bytes() == kept["last.pt"]
+    _change(tmp_path / "d", _shifted)
+    done = nas(*command, "--data", "d", cwd=tmp_path, code=2)
+    assert "the training set is not the one of before: the categories of objects" in done.stderr
+    assert {name: (tmp_path / "o" / name).read_bytes() for name in kept} == kept
+    for _ in range(2):  # three shifts in all
+        _change(tmp_path / "d", _shifted)
+    (tmp_path / "d").rename(tmp_path / "moved")
+    assert "goes on after epoch 1" in nas(*command, "--data", "moved", "--epochs", "2", cwd=tmp_path).stdout
+
+
+def test_a_search_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> None:
+    write_set(tmp_path / "d")
+    nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path)
+    nas("resume", "run", cwd=tmp_path)
+    _change(tmp_path / "d", _shifted, "val")
+    done = nas("resume", "run", cwd=tmp_path, code=2)
+    assert "run: its trials were scored on other data: of d/val, the categories of objects" in done.stderr
+    nas("inspect", "run", cwd=tmp_path)
+
+
+def test_a_team_searches_on_the_same_data(tmp_path: Path) -> None:
+    """By content: a directory of the same name with other labels is told of."""
+    write_set(tmp_path / "a" / "d")
+    write_set(tmp_path / "b" / "d", change=_shifted)
+    common = (*SEARCH, "--store", f"sqlite:///{tmp_path}/team.db")
+    nas("search", "--data", "a/d", *common, "--out", "first", cwd=tmp_path)
+    done = nas("search", "--data", "b/d", *common, "--out", "second", cwd=tmp_path, code=2)
+    assert "contents.train.labels is" in done.stderr
+
+
+def test_a_ranking_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> None:
+    write_set(tmp_path / "d")
+    plan = {
+        "base": {"image_size": 64},
+        "reference": {"cost": {}, "seeds": 1},
+        "settings": {"cost": {"cost": {}, "seeds": 1}},
+    }
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    command = ("rank", "--data", "d", "--plan", "plan.json", "--candidates", "2", "--runner", "local", "--out", "r")
+    nas(*command, cwd=tmp_path)
+    nas("rank", "r", cwd=tmp_path)
+    _change(tmp_path / "d", _shifted)
+    assert "of d/train, the categories of objects" in nas("rank", "r", cwd=tmp_path, code=2).stderr
+
+
+def test_square_brackets_in_a_path_are_no_markup(tmp_path: Path) -> None:
+    """`[/b]` would end a style that never began, `[v2]` would vanish."""
+    write_set(tmp_path / "d [x]")
+    (tmp_path / "a [/b]").mkdir(parents=True)
+    done = nas("search", "--data", "d [x]", *SEARCH, "--out", "a [/b]/run [v2]", cwd=tmp_path)
+    assert "winner   a [/b]/run [v2]/best.json (trial 0)" in done.stdout
+    assert "draw     nas draw 'a [/b]/run [v2]'" in done.stdout
+    assert "a [/b]/run [v2]: 1 trials" in done.stdout
+    trained = nas("train", "a [/b]/run [v2]", *TRAIN, "--out", "o [v2]", cwd=tmp_path)
+    assert "checkpoint o [v2]/last.pt, numbers o [v2]/metrics.json" in trained.stdout
+    assert "drawn to g [1].svg" in nas("draw", "a [/b]/run [v2]", "--out", "g [1].svg", cwd=tmp_path).stdout
+
+
+def test_output_of_any_encoding_ends_well(tmp_path: Path) -> None:
+    """Characters that an encoding lacks are replaced."""
+    write_set(tmp_path / "d")
+    nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path)
+    for encoding, star in (("latin-1", "*"), ("ascii", "*"), ("utf-8", "★")):
+        written = io.BytesIO()
+        stream = io.TextIOWrapper(written, encoding, write_through=True)
+        with contextlib.redirect_stdout(stream):
+            assert main(["inspect", str(tmp_path / "run")]) == 0
+        assert f"{star} on the Pareto front" in written.getvalue().decode(encoding)
+
+
+def test_a_check_says_where_nothing_is_wrong(tmp_path: Path) -> None:
+    write_set(tmp_path / "d")
+    done = nas("data", "check", "d", cwd=tmp_path)
+    assert "d/train: 4 images, 8 objects of 3 categories" in done.stdout
+    assert "nothing wrong" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("data", "check", "nowhere"), "nowhere is not a directory"),
+        (("data", "chek", "d"), "did you mean 'check'"),
+        (("data", "check", "."), "holds neither train.json"),
+    ],
+)
+def test_what_cannot_be_checked_is_told(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    assert says in nas(*arguments, cwd=tmp_path, code=2).stderr
