@@ -128,11 +128,8 @@ def test_a_team_searches_on_the_same_data(tmp_path: Path) -> None:
 
 def test_a_ranking_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> None:
     write_set(tmp_path / "d")
-    plan = {
-        "base": {"image_size": 64},
-        "reference": {"cost": {}, "seeds": 1},
-        "settings": {"cost": {"cost": {}, "seeds": 1}},
-    }
+    reference = {"short_train": {"steps": 1, "rungs": 1}, "seeds": 1}
+    plan = {"base": {"image_size": 64}, "reference": reference, "settings": {"small-is-good": {"cost": {}, "seeds": 1}}}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     command = ("rank", "--data", "d", "--plan", "plan.json", "--candidates", "2", "--runner", "local", "--out", "r")
     nas(*command, cwd=tmp_path)
