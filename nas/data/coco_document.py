@@ -154,7 +154,7 @@ def _note_categories(document: Mapping[str, Any], diagnostics: Diagnostics) -> N
     used = {annotation["category_id"] for annotation in document["annotations"]}
     by_name: dict[str, list[int]] = {}
     for category in document["categories"]:
-        by_name.setdefault(category["name"], []).append(category["id"])
+        by_name.setdefault(category["name"].strip().casefold(), []).append(category["id"])
         if category["id"] not in used:
             diagnostics.add(_UNUSED, f"{category['name']!r} (id {category['id']})")
     for name, ids in by_name.items():

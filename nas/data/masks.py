@@ -22,6 +22,7 @@ _SHORTEST = 6
 
 _CONTINUES, _NEGATIVE, _FIRST, _LAST = 0x20, 0x10, 48, 111
 """Of a character of compressed run lengths: its flags, and the range of characters."""
+_MOST_PIXELS = 2**31
 _MOST_CHARACTERS = 7
 """Of one compressed run length: more would not fit into 32 bits."""
 
@@ -40,6 +41,8 @@ def mask_fault(segmentation: object, shape: Shape) -> str:
         segmentation: the annotation's field, as JSON has it.
         shape: height and width of the annotation's image, px.
     """
+    if shape[0] * shape[1] >= _MOST_PIXELS:
+        return f"is of an image of {shape[1]}x{shape[0]}, more pixels than run lengths of 32 bits can count"
     if isinstance(segmentation, list):
         return next(filter(None, (_polygon_fault(polygon, shape) for polygon in segmentation)), "")
     if isinstance(segmentation, dict):

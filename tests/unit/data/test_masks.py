@@ -92,6 +92,11 @@ def test_a_malformed_mask_is_told_from_a_sound_one(case: str) -> None:
     assert re.search(fault, mask_fault(bad, SHAPE))
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_mask_of_more_pixels_than_can_be_counted_is_malformed(form: str) -> None:
+    assert "more pixels than run lengths" in mask_fault(FORMS[form], (2**16, 2**15))
+
+
 def test_compressed_run_lengths_are_read_as_pycocotools_writes_them() -> None:
     """Of masks of many shapes, from one run to a run for each pixel."""
     rng = np.random.default_rng(0)
