@@ -13,8 +13,9 @@ from nas.data.coco_document import Document, Record, read_document
 from nas.data.depth import ValueRange
 from nas.data.detection_set import Category, DataError, DetectionSet, Diagnostic
 from nas.data.diagnostics import Diagnostics, Kind, Severity
-from nas.data.image_checks import ImageFiles, Progress, examine_images, shared_images
-from nas.data.images import ImageFolder
+from nas.data.image_checks import Progress, examine_images
+from nas.data.image_copies import shared_images
+from nas.data.images import ImageFiles, ImageFolder
 from nas.data.masks import MALFORMED, UNMASKED, is_absent, mask_fault
 
 _NOTHING = Kind("set without an object to train on", "annotate at least one object that is no crowd")

@@ -1,9 +1,7 @@
 """Checks of a set's image files before any training: what is missing, broken, or probably not what it seems."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,11 @@ from PIL import Image
 from nas.data.depth import ValueRange, deep_values, is_deep, value_range
 from nas.data.detection_set import DataError
 from nas.data.diagnostics import Diagnostics, Kind, Severity
+from nas.data.image_copies import note_repeated_images
 from nas.data.image_paths import Listing, is_inside, whereabouts
-from nas.data.images import ImageFolder, beyond_limit, excerpt, read_image
+from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, beyond_limit, read_image
 
-OPENED_UP_TO = 5_000
+OPENED_UP_TO = EXCERPTS_UP_TO
 """Of sets of more images only a sample is opened, unless every image is asked for."""
 _SAMPLE = 32
 """Images of a large set that are opened, and images of more than 8 bits whose values are looked at."""
@@ -40,12 +39,6 @@ _TURNED = Kind(
     "see that the boxes are in pixels of the image as stored, or store the images upright without the tag",
     Severity.warning,
 )
-_TWICE = Kind(
-    "files listed under several image ids, each of which teaches the others' objects as background",
-    "merge their entries",
-    Severity.warning,
-)
-_COPIES = Kind("images that are copies of others", "drop all but one of each", Severity.warning)
 _BLACK = Kind(
     "images that are nearly black, of those looked at", "see that their values fill 0 to 255", Severity.warning
 )
@@ -55,19 +48,6 @@ _ELONGATED = Kind(
     "cut them into tiles",
     Severity.note,
 )
-
-
-@dataclass(frozen=True)
-class ImageFiles:
-    """What is known of a set's images without decoding them.
-
-    Attributes:
-        load: loads them by position.
-        lengths: bytes of each file.
-    """
-
-    load: ImageFolder
-    lengths: tuple[int, ...]
 
 
 def examine_images(
@@ -110,7 +90,7 @@ def examine_images(
     names = tuple(name for name, _ in found)
     load = ImageFolder(folder.absolute(), names, _common_values(headers.deep))
     lengths = tuple(length for _, length in found)
-    _note_repeats(load, lengths, there, diagnostics, contents=all_opened)
+    note_repeated_images(load, lengths, there, diagnostics, contents=all_opened)
     if load.values:
         _note_scaling(load.values, len(headers.deep), diagnostics)
     _note_black(load, images, opened, diagnostics)
@@ -227,49 +207,6 @@ def _decoded(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
 def _note_scaling(values: ValueRange, count: int, diagnostics: Diagnostics) -> None:
     what = f"images of more than 8 bits a channel, whose values are scaled from {values.words} to 0..255"
     diagnostics.add_all(Kind(what, "", Severity.note), count)
-
-
-def _note_repeats(
-    load: ImageFolder, lengths: tuple[int, ...], there: list[int], diagnostics: Diagnostics, *, contents: bool
-) -> None:
-    uses = Counter(load.names[i] for i in there)
-    for name, count in uses.items():
-        if count > 1:
-            diagnostics.add(_TWICE, f"{name} ({count} times)")
-    if contents:
-        for first, *others in _copies(load, lengths, {load.names[i]: i for i in there}.values()):
-            diagnostics.add(_COPIES, f"{', '.join(load.names[i] for i in others)} of {load.names[first]}")
-
-
-def shared_images(first: ImageFiles, second: ImageFiles) -> list[str]:
-    """Names of images of the second set that are files, or copies of files, of the first as well."""
-    if first.load.folder == second.load.folder and (names := set(first.load.names).intersection(second.load.names)):
-        return [name for name in second.load.names if name in names]
-    if max(len(first.lengths), len(second.lengths)) > OPENED_UP_TO:
-        return []
-    lengths = set(first.lengths).intersection(second.lengths)
-    known = {digest for _, digest in _excerpts(first, lengths)}
-    return [name for name, digest in _excerpts(second, lengths) if digest in known]
-
-
-def _excerpts(files: ImageFiles, lengths: set[int]) -> Iterator[tuple[str, bytes]]:
-    """Names and digests of the files of these lengths."""
-    for name, length in zip(files.load.names, files.lengths, strict=True):
-        if length in lengths:
-            yield name, excerpt(files.load.folder / name, length)
-
-
-def _copies(load: ImageFolder, lengths: Sequence[int], positions: Iterable[int]) -> Iterator[list[int]]:
-    """Groups of positions whose files have the same length and the same bytes at begin, middle and end."""
-    same_length: defaultdict[int, list[int]] = defaultdict(list)
-    for i in positions:
-        same_length[lengths[i]].append(i)
-    for length, group in same_length.items():
-        if len(group) > 1:
-            alike: defaultdict[bytes, list[int]] = defaultdict(list)
-            for i in group:
-                alike[excerpt(load.folder / load.names[i], length)].append(i)
-            yield from (found for found in alike.values() if len(found) > 1)
 
 
 def _note_black(

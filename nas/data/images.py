@@ -50,6 +50,19 @@ class ImageFolder:
         return digest(facts)
 
 
+@dataclass(frozen=True)
+class ImageFiles:
+    """What is known of a set's images without decoding them.
+
+    Attributes:
+        load: loads them by position.
+        lengths: bytes of each file.
+    """
+
+    load: ImageFolder
+    lengths: tuple[int, ...]
+
+
 def read_image(path: Path, values: ValueRange | None = None) -> UInt8Array:
     """Decode to (H, W, 3) uint8 RGB. EXIF orientation is ignored, since boxes are in stored pixels.
 
