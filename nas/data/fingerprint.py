@@ -34,7 +34,8 @@ class Fingerprinted(Protocol):
 def fingerprint(data: DetectionSet) -> dict[str, str]:
     """Part of the set -> its count and digest. Folders and annotation ids do not count, so that a set may be moved."""
     annotations = data.ground_truth["annotations"]
-    truth = [[a["category_id"], a["iscrowd"], a["area"], *a["bbox"]] for a in annotations]
+    # what of the ground truth is in no target
+    truth = [(a["area"], *((a["category_id"], *a["bbox"]) if a["iscrowd"] else (0,) * 5)) for a in annotations]
     return {
         "categories": _stated(data.num_classes, json.dumps([[c.id, c.name] for c in data.categories]).encode()),
         "images": f"{len(data)} {data.load.fingerprint() if isinstance(data.load, Fingerprinted) else ''}".strip(),

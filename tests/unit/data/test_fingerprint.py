@@ -20,8 +20,18 @@ def _classes(document: Document) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Document], object], list[str]]] = {
-    "classes": (_classes, ["the categories of objects", "the crowds or areas"]),
-    "one box": (lambda d: d["annotations"][0]["bbox"].__setitem__(0, 1), ["the boxes", "the crowds or areas"]),
+    "classes": (_classes, ["the categories of objects"]),
+    "one box": (lambda d: d["annotations"][0]["bbox"].__setitem__(0, 1), ["the boxes"]),
+    "a crowd": (
+        lambda d: d["annotations"][0].update(iscrowd=1),
+        [
+            "the categories of objects (8 before, 7 now)",
+            "the boxes (8 before, 7 now)",
+            "the crowds or areas",
+            "the masks (8 before, 7 now)",
+        ],
+    ),
+    "an area": (lambda d: d["annotations"][0].update(area=99), ["the crowds or areas"]),
     "a category": (lambda d: d["categories"][0].update(name="red"), ["the categories"]),
     "an object less": (
         lambda d: d["annotations"].pop(),
