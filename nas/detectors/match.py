@@ -39,8 +39,10 @@ def match_points(anchors: Tensor, points_per_level: list[int], boxes: Tensor, ra
     pieces = parts(len(anchors), boxes.shape[0] * boxes.shape[1])
     if len(pieces) == 1:
         return _smallest(anchors, unit, low, high, boxes, radius)
-    matched = [_smallest(anchors[piece], unit[piece], low[piece], high[piece], boxes, radius) for piece in pieces]
-    return torch.cat(matched, 1)
+    matched = boxes.new_empty((len(boxes), len(anchors)), dtype=torch.int64)
+    for piece in pieces:
+        matched[:, piece] = _smallest(anchors[piece], unit[piece], low[piece], high[piece], boxes, radius)
+    return matched
 
 
 def _smallest(anchors: Tensor, unit: Tensor, low: Tensor, high: Tensor, boxes: Tensor, radius: float) -> Tensor:
@@ -67,12 +69,18 @@ def match_boxes(matcher: Matcher, objects: Tensor, anchors: Tensor) -> Tensor:
         matched: Tensor = matcher(box_iou(objects, anchors))
         return matched
     highest = _highest(objects, anchors, pieces) if matcher.allow_low_quality_matches else None
-    return torch.cat([_matched(matcher, box_iou(objects, anchors[piece]), highest) for piece in pieces])
+    matched = torch.empty_like(anchors[:, 0], dtype=torch.int64)  # pieces kept among the temporaries fragment the heap
+    for piece in pieces:
+        matched[piece] = _matched(matcher, box_iou(objects, anchors[piece]), highest)
+    return matched
 
 
 def _highest(objects: Tensor, anchors: Tensor, pieces: list[slice]) -> Tensor:
     """The IoU (M,) of each object with the anchor most like it."""
-    return torch.stack([box_iou(objects, anchors[piece]).amax(1) for piece in pieces]).amax(0)
+    highest = torch.full_like(objects[:, 0], -torch.inf)
+    for piece in pieces:
+        torch.maximum(highest, box_iou(objects, anchors[piece]).amax(1), out=highest)
+    return highest
 
 
 def _matched(matcher: Matcher, overlap: Tensor, highest: Tensor | None) -> Tensor:

@@ -100,8 +100,10 @@ def found(boxes: Tensor, truths: Truths) -> Tensor:
 
 def _near(boxes: Tensor, objects: Tensor) -> Tensor:
     """Which of (P, 4) boxes are so like one of (M, 4) objects, in bounded memory."""
-    pieces = parts(len(boxes), len(objects))
-    return torch.cat([(box_iou(boxes[piece], objects) > IGNORE_IOU).any(1) for piece in pieces])
+    near = torch.empty_like(boxes[:, 0], dtype=torch.bool)
+    for piece in parts(len(boxes), len(objects)):
+        near[piece] = (box_iou(boxes[piece], objects) > IGNORE_IOU).any(1)
+    return near
 
 
 def shape_iou(a: Tensor, b: Tensor) -> Tensor:

@@ -55,7 +55,8 @@ class TimmStem(OwnWeights):
         if not (0 <= below < self.unit and 0 <= beside < self.unit):
             raise GenotypeError(
                 f"timm.name: {self.name} takes only {self.only[0]} x {self.only[1]} images, not {height} x {width}: "
-                f"give --image-size {self.only[0]}, or choose a backbone that takes any size, such as resnet50"
+                f"give --image-size {self.only[0]} (in a search --proxy.image-size), or choose a backbone that takes "
+                "any size, such as resnet50"
             )
         return below, beside
 
