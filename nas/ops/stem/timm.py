@@ -60,6 +60,11 @@ class TimmStem(OwnWeights):
             )
         return below, beside
 
+    def published_names(self) -> list[str]:
+        """Names of the weights of the whole model but its classifier, as timm saves and publishes them."""
+        with torch.device("meta"):
+            return list(library(self.name).create_model(self.name, pretrained=False, num_classes=0).state_dict())
+
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of the whole model, as timm saves and publishes them; what follows the maps is left out.
 
