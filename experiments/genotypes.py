@@ -54,11 +54,11 @@ def find_genotype(name: str) -> Named:
             num_classes=entry.num_classes,
             frozen=entry.frozen,
         )
-    path, _, number = name.partition("#")
-    if Path(path).is_dir():
-        return _from_run(RunDirectory.open(Path(path), SearchConfig), number)
     if Path(name).is_file():
         return Named(_read(Path(name)), Path(name).stem)
+    path, _, number = (name, "", "") if Path(name).is_dir() else name.rpartition("#")
+    if path and Path(path).is_dir():
+        return _from_run(RunDirectory.open(Path(path), SearchConfig), number)
     raise UsageError(f"no genotype {name!r}: give a JSON file, zoo:NAME, a run's directory, or RUN#N")
 
 

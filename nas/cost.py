@@ -52,13 +52,18 @@ class Cost:
     image_size: int
 
 
+def machine_memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def require_memory(price: Cost) -> None:
     """Refuse a detector whose training cannot fit into this machine, before anything is allocated.
 
     Raises:
         GenotypeError: weights, gradients and optimiser would take more than the machine's memory.
     """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = machine_memory()
     if (needed := price.parameters * TRAINING_BYTES) > memory:
         raise GenotypeError(
             f"{price.parameters:,} parameters take {needed / 2**30:,.0f} GiB to train, this machine has "

@@ -1,13 +1,10 @@
 """Weights that a decoded backbone begins with: a torchvision ResNet's, a timm model's, or a checkpoint's backbone's."""
 
-import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
-from pickle import UnpicklingError
 from textwrap import shorten
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +14,14 @@ from nas.ops.block.residual import ResidualUnit
 from nas.ops.deformable import DeformableConv
 from nas.ops.stem.timm import TimmStem
 from nas.training.checkpoint import FORMAT, Blueprint, Checkpoint
+from nas.weights_file import WeightsError as WeightsError
+from nas.weights_file import common_prefix, read_state, saving
 from search_spaces.genotype import Genotype
 from search_spaces.rewrite import with_padding
 
+_COUNTER = "num_batches_tracked"
+"""Ends the names of entries that old files lack."""
 STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
-
-
-class WeightsError(ValueError):
-    """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor] | Checkpoint:
@@ -34,33 +31,8 @@ def read_weights(path: Path) -> dict[str, Tensor] | Checkpoint:
         WeightsError: no such file, or neither of them.
         CheckpointError: a damaged checkpoint.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
-    raw = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(raw, dict) and raw.get("format") == FORMAT:
-        return Checkpoint.load(path)
-    if not isinstance(raw, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items()):
-        raise WeightsError(f"{path}: not a state dict: expected names with tensors, as torchvision saves them")
-    return raw
-
-
-def _read_torch(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        reason = "it holds more than tensors" if isinstance(error, UnpicklingError) else "torch cannot read it"
-        raise WeightsError(f"{path}: not a state dict: {reason}; save it with torch.save(model.state_dict())") from None
-
-
-def _read_safetensors(path: Path) -> Any:
-    try:
-        errors, reader = importlib.import_module("safetensors"), importlib.import_module("safetensors.torch")
-    except ImportError:
-        raise WeightsError(f"{path}: safetensors is not installed: pip install 'fusion-nas[timm]'") from None
-    try:
-        return reader.load_file(path)
-    except (OSError, errors.SafetensorError) as error:
-        raise WeightsError(f"{path}: not a state dict: {error}") from None
+    raw = read_state(path)
+    return Checkpoint.load(path) if raw.get("format") == FORMAT else raw
 
 
 def taking_over(blueprint: Blueprint, checkpoint: Checkpoint) -> Blueprint:
@@ -97,10 +69,15 @@ def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor] | Checkpoint
     """
     if isinstance(weights, Checkpoint):
         _copy(backbone.state_dict(keep_vars=True), backbone_of(weights.restore()).state_dict())
-    elif isinstance(backbone.stem, TimmStem):
-        load_timm(backbone.stem, weights)
-    else:
-        load_resnet(backbone, weights)
+        return
+    stem = backbone.stem
+    try:
+        load_timm(stem, weights) if isinstance(stem, TimmStem) else load_resnet(backbone, weights)
+    except WeightsError as error:
+        wanted = stem.published_names() if isinstance(stem, TimmStem) else dict(_places(backbone))
+        prefix = common_prefix(weights, [name for name in wanted if not name.endswith(_COUNTER)])
+        hint = f"; those that fit begin with {prefix!r}: {saving('FILE', (), prefix)}" if prefix else ""
+        raise WeightsError(f"{error}{hint}") from error
 
 
 def load_timm(stem: TimmStem, weights: Mapping[str, Tensor]) -> None:
@@ -109,6 +86,8 @@ def load_timm(stem: TimmStem, weights: Mapping[str, Tensor]) -> None:
     Raises:
         WeightsError: the weights do not fit; nothing was changed.
     """
+    if wrong := _not_finite(weights):
+        raise WeightsError(f"weights do not fit timm's {stem.name}: {_first('NaN or infinite', wrong)}")
     try:
         stem.load(weights)
     except Exception as error:  # timm converts old spellings, and stumbles in many ways over what is none of them
@@ -129,20 +108,24 @@ def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
 
 
 def _copy(places: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    counters = {name for name in places if name.endswith("num_batches_tracked")}  # old files lack them
+    counters = {name for name in places if name.endswith(_COUNTER)}
     misfits = [name for name, ours in places.items() if name in given and given[name].shape != ours.shape]
     shapes = f" ({tuple(given[misfits[0]].shape)}, here {tuple(places[misfits[0]].shape)})" if misfits else ""
     faults = [
         _first("missing", [name for name in places if name not in given and name not in counters]),
         _first("unexpected", [name for name in given if name not in places]),
         _first("of another shape", misfits) + shapes,
-        _first("NaN or infinite", [name for name, values in given.items() if not values.isfinite().all()]),
+        _first("NaN or infinite", _not_finite(given)),
     ]
     if any(faults):
         raise WeightsError("weights do not fit the backbone: " + "; ".join(filter(None, faults)))
     with torch.no_grad():
         for name in places.keys() & given.keys():
             places[name].copy_(given[name])
+
+
+def _not_finite(given: Mapping[str, Tensor]) -> list[str]:
+    return [name for name, values in given.items() if not values.isfinite().all()]
 
 
 def _first(what: str, names: list[str]) -> str:

@@ -19,6 +19,11 @@ class Images(Protocol):
     """Letterboxed images, by position in their set."""
 
     @property
+    def size(self) -> int:
+        """S, px."""
+        ...
+
+    @property
     def scales(self) -> FloatArray:
         """(N,) letterboxed px per stored px: box_letterboxed = box_stored * scale."""
         ...
@@ -35,6 +40,10 @@ class ImageCache:
     images: UInt8Array
     """(N, 3, S, S), RGB."""
     scales: FloatArray
+
+    @property
+    def size(self) -> int:
+        return self.images.shape[-1]
 
     def take(self, positions: IntArray) -> UInt8Array:
         return self.images[positions]

@@ -1,5 +1,6 @@
 """The closer look at a region: its class and its box (Fast R-CNN, arXiv 1504.08083; FPN, 1612.03144, section 4.2)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
@@ -7,6 +8,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.match import match_boxes
 from nas.detectors.two_stage import blank_regions, region_pool
 from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
@@ -98,6 +100,23 @@ class BoxRegions(RoIHeads):
         regions = blank_regions(features, self.counted, BOX_SIZE)
         logits, deltas = self.box_predictor(self.box_head(regions))
         return {"class_logits": logits, "box_deltas": deltas}
+
+    def assign_targets_to_proposals(
+        self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """As torchvision's, in bounded memory: the object and the label of each proposal, 0 background, -1 neither."""
+        found = [self._assigned(*one) for one in zip(proposals, gt_boxes, gt_labels, strict=True)]
+        return [index for index, _ in found], [labels for _, labels in found]
+
+    def _assigned(self, proposals: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if not len(boxes):
+            nothing = torch.zeros_like(proposals[:, 0], dtype=torch.int64)
+            return nothing, nothing.clone()
+        matcher = self.proposal_matcher
+        index = match_boxes(matcher, boxes, proposals)
+        found = labels[index.clamp(min=0)]
+        found = found.masked_fill(index == matcher.BELOW_LOW_THRESHOLD, 0)
+        return index.clamp(min=0), found.masked_fill(index == matcher.BETWEEN_THRESHOLDS, -1)
 
     def look(self, features: dict[str, Tensor], regions: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:
         """Maps by level, regions (R_i, 4) and (height, width) of each image -> [logits, box changes] of them all."""

@@ -1,6 +1,7 @@
 """Mask R-CNN (arXiv 1703.06870): Faster R-CNN with a mask for every box."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -10,7 +11,7 @@ from nas.decode import Backbone
 from nas.detectors.box_regions import BoxPredictor, BoxRegions
 from nas.detectors.config import DetectorConfig
 from nas.detectors.faster_rcnn import faster_rcnn_cost
-from nas.detectors.two_stage import blank_regions, build_two_stage, region_pool
+from nas.detectors.two_stage import Targets, blank_regions, build_two_stage, region_pool
 from nas.ops.common import MapSpec
 from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
@@ -43,6 +44,28 @@ class MaskRegions(BoxRegions):
         self.mask_roi_pool = region_pool(backbone, config, MASK_SIZE)
         self.mask_head = MaskRCNNHeads(backbone.out_channels, (width,) * scale.head_depth, 1)
         self.mask_predictor = MaskPredictor(width, width, classes)
+
+    def forward(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: Targets | None = None,
+    ) -> Any:
+        """As torchvision's: detections and losses, one of which is empty."""
+        own = None if targets is None else [dict(target) for target in targets]  # `select_training_samples` edits them
+        return super().forward(features, proposals, image_shapes, own)
+
+    def select_training_samples(
+        self, proposals: list[Tensor], targets: Targets | None
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+        """As torchvision's; of each target is kept what samples answer for, as the loss makes floats of its masks."""
+        samples, matched, labels, changes = super().select_training_samples(proposals, targets)
+        for target, index, label in zip(targets or (), matched, labels, strict=True):
+            objects, places = index[label > 0].unique(return_inverse=True)
+            target |= {"masks": target["masks"][objects], "labels": target["labels"][objects]}
+            index[label > 0] = places
+        return samples, matched, labels, changes
 
     def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """The part with weights on blank regions, for maps (N, C, H, W) by level; masks for as many as are kept."""

@@ -18,6 +18,7 @@ from torchvision.ops.poolers import initLevelMapper
 
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.match import PairMatcher, as_pair
 from nas.detectors.transform import BatchTransform
 from nas.ops.common import MapSpec
 from nas.ops.tally import Tally
@@ -104,6 +105,8 @@ def build_two_stage(backbone: Backbone, config: DetectorConfig, second: SecondSt
         post_nms_top_n={"training": 2 * config.proposals, "testing": config.proposals},
         nms_thresh=0.7,
     )
+    proposals.box_similarity = as_pair  # type: ignore[assignment]  # for the matcher alone
+    proposals.proposal_matcher = PairMatcher(0.7, 0.3, allow_low_quality_matches=True)
     return TwoStage(backbone, proposals, second)
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas.cost import machine_memory
 from nas.data.cache import Images
 from nas.data.detection_set import DataError, DetectionSet, FloatArray, IntArray
 from nas.data.masks import MALFORMED, UNMASKED, draw
@@ -25,7 +26,7 @@ class Batches:
     """Batches of one set. The order and flips of an epoch depend on nothing but the seed and the epoch.
 
     Raises:
-        DataError: masks are asked for, and the set has none.
+        DataError: masks are asked for, and the set has none, or those of its fullest images do not fit into memory.
     """
 
     data: DetectionSet
@@ -44,6 +45,19 @@ class Batches:
                         *reasons,
                     ]
                 )
+            )
+        if self.masks:
+            self._require_memory()
+
+    def _require_memory(self) -> None:
+        """Refuse masks that would end a training at the batch of the fullest images."""
+        fullest = sorted(map(len, self.data.labels))[-self.batch_size :]
+        needed, memory = sum(fullest) * self.images.size**2, machine_memory()
+        if needed > memory:
+            raise DataError(
+                f"{self.data.name}: the {sum(fullest):,} masks of its {len(fullest)} fullest images take "
+                f"{needed / 2**30:,.1f} GiB at {self.images.size} px, this machine has {memory / 2**30:,.1f} GiB: "
+                "give a smaller batch or image size, or another head"
             )
 
     @property
@@ -111,8 +125,10 @@ class Batches:
         """The masks of an image (M, S, S), uint8."""
         shape, scale = self.data.sizes[position], float(self.images.scales[position])
         segments = self.data.segments[position] if self.data.segments else ()
-        masks = [draw(segment, shape, scale, size) for segment in segments]
-        return torch.from_numpy(np.stack(masks) if masks else np.zeros((0, size, size), np.uint8))
+        masks = np.empty((len(segments), size, size), np.uint8)
+        for mask, segment in zip(masks, segments, strict=True):
+            mask[:] = draw(segment, shape, scale, size)
+        return torch.from_numpy(masks)
 
 
 def _sent(array: NDArray[Any], device: str) -> Tensor:

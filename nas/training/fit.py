@@ -105,7 +105,7 @@ def fit(
         blueprint = taking_over(blueprint, weights)
     torch.manual_seed(config.seed)
     model = blueprint.build()
-    if weights and not (out / LAST).exists():
+    if weights is not None and not (out / LAST).exists():
         load_backbone(backbone_of(model), weights)
     model.to(device)
     trainer = Trainer(model, config.recipe, config.epochs * batches.steps_per_epoch)

@@ -1,11 +1,14 @@
 """RetinaNet (arXiv 1708.02002): torchvision's anchors, matching, losses and NMS on a decoded backbone."""
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.retinanet import RetinaNet
 
+from nas.data.targets import Target
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.match import match_boxes
 from nas.detectors.retinanet.head import RetinaHead
 from nas.detectors.transform import BatchTransform
 from search_spaces.genotype import Scale
@@ -24,6 +27,18 @@ class Retina(RetinaNet):
         """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
         outputs: dict[str, Tensor] = self.head(list(self.backbone(images).values()))
         return outputs
+
+    def compute_loss(
+        self, targets: list[Target], head_outputs: dict[str, Tensor], anchors: list[Tensor]
+    ) -> dict[str, Tensor]:
+        """As torchvision's, in bounded memory however many objects there are."""
+        matched = [
+            match_boxes(self.proposal_matcher, target["boxes"], places)
+            if len(target["boxes"])
+            else torch.full_like(places[:, 0], -1, dtype=torch.int64)
+            for target, places in zip(targets, anchors, strict=True)
+        ]
+        return self.head.compute_loss(targets, head_outputs, anchors, matched)
 
     def postprocess_detections(
         self,

@@ -62,7 +62,7 @@ def terms(raw: Raw, grid: Grid, truths: Truths, size: tuple[int, int], *, smooth
         iou=weight * (1 - _iou(boxes.flatten(0, 1)[places], truths.boxes) ** 2),
         box=weight * _box(answers.boxes, anchor[places], truths, grid, places),
         objectness=_objectness(raw.objectness, background, places, truths.mixup[owner]),
-        classification=alone * _classes(answers.classes, truths.labels, places, smoothing),
+        classification=alone * _classes(answers.classes, truths.labels, owner, smoothing),
     )
 
 
@@ -108,12 +108,12 @@ def _objectness(logits: Tensor, background: Tensor, positive: Tensor, mixup: Ten
     return _bce(logits, target.view_as(logits), weight.view_as(logits), reduction="none")
 
 
-def _classes(logits: Tensor, labels: Tensor, places: Tensor, smoothing: bool) -> Tensor:
-    """(T,) cross entropy over the classes; objects that share a place share their labels."""
+def _classes(logits: Tensor, labels: Tensor, owner: Tensor, smoothing: bool) -> Tensor:
+    """(T,) cross entropy over the classes; objects of one `owner`, which share a place, share their labels."""
     count = logits.shape[1]
-    same = (places[:, None] == places).to(logits.dtype)
-    shared = same @ functional.one_hot(labels, count).to(logits.dtype)
-    target = shared.clamp(max=1).to(logits.dtype)  # autocast multiplies in half precision, exact for counts
+    of_place = torch.zeros_like(logits)
+    of_place[owner, labels] = 1
+    target = of_place[owner]
     if smoothing:
         target = target * (1 - 2 / count) + 1 / count
     return _bce(logits, target, reduction="none").sum(1)

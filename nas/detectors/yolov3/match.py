@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from nas.detectors.match import parts
 from nas.detectors.yolov3.grid import SLOTS, STATIC, Grid
 
 IGNORE_IOU = 0.7
@@ -94,8 +95,15 @@ def last_of_place(places: Tensor, count: int) -> Tensor:
 def found(boxes: Tensor, truths: Truths) -> Tensor:
     """(N, P) places whose box (N, P, 4) is so like some object that they are not called background."""
     per_image = torch.split(truths.boxes, truths.counts)
-    near = [(box_iou(b, t) > IGNORE_IOU).any(1) for b, t in zip(boxes.detach(), per_image, strict=True)]
-    return torch.stack(near)
+    return torch.stack([_near(b, t) for b, t in zip(boxes.detach(), per_image, strict=True)])
+
+
+def _near(boxes: Tensor, objects: Tensor) -> Tensor:
+    """Which of (P, 4) boxes are so like one of (M, 4) objects, in bounded memory."""
+    near = torch.empty_like(boxes[:, 0], dtype=torch.bool)
+    for piece in parts(len(boxes), len(objects)):
+        near[piece] = (box_iou(boxes[piece], objects) > IGNORE_IOU).any(1)
+    return near
 
 
 def shape_iou(a: Tensor, b: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """A whole backbone of the `timm` library as a stem of several maps; an extra: `pip install 'fusion-nas[timm]'`."""
 
-import difflib
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,18 +8,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.count import LiveBytes, counted
-from nas.ops.common import Build, MapSpec, OwnWeights
+from nas.ops.common import Build, MapSpec, OwnWeights, Size
+from nas.ops.stem.timm_maps import create, library, timm_maps
 from nas.ops.tally import FLOAT_BYTES, Count, Tally
-from search_spaces.ops import GenotypeError, Op, op, short, stem_maps
+from search_spaces.ops import GenotypeError, Op, op, stem_maps
 
 
 class TimmStem(OwnWeights):
     """(N, 3, H, W) -> the maps of the operator's levels, sizes rounded up; weights begin as timm's do.
 
-    Images are padded at their end to whole multiples of the coarsest stride, so that any backbone rounds alike.
+    Images are padded at their end to whole multiples of the backbone's coarsest stride, so that all round alike.
 
     Raises:
-        GenotypeError: on construction: timm is absent, knows no such backbone, or the maps are not those it makes.
+        GenotypeError: on construction: timm is absent, knows no such backbone, or the maps are not those it makes;
+            later: an image is not of the one size that the backbone takes.
     """
 
     def __init__(self, op: Op, build: Build) -> None:
@@ -30,23 +30,40 @@ class TimmStem(OwnWeights):
             raise GenotypeError(f"scale.stem: {build.scale.stem:g}: a timm backbone has its own widths: leave it 1")
         maps = stem_maps(op)
         self.strides = [2**m.level for m in maps]
-        found = _maps(op["name"])
+        found = timm_maps(op["name"])
         for m in maps:
-            if found.get(m.level, (0, 0))[1] != m.width:
-                have = ", ".join(f"{level}: {width}" for level, (_, width) in found.items())
+            if found.levels.get(m.level, (0, 0))[1] != m.width:
+                have = ", ".join(f"{level}: {width}" for level, (_, width) in found.levels.items())
                 raise GenotypeError(f"timm: {op['name']} has no level {m.level} of width {m.width}; it has {have}")
         self.name: str = op["name"]
-        self.body = _create(op["name"], tuple(found[m.level][0] for m in maps))
-        # some families, all of them channels first, do not say
-        self.channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
+        self.body = create(op["name"], tuple(found.levels[m.level][0] for m in maps), found.options)
+        self.unit, self.only, self.channels_last = found.unit, found.only, found.channels_last
 
     def forward(self, x: Tensor) -> list[Tensor]:
         height, width = x.shape[-2:]
-        stride = self.strides[-1]
-        maps = self.body(functional.pad(x, (0, -width % stride, 0, -height % stride)))
+        below, beside = self._missing(height, width)
+        maps = self.body(functional.pad(x, (0, beside, 0, below)))
         if self.channels_last:
             maps = [m.permute(0, 3, 1, 2) for m in maps]
         return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, self.strides, strict=True)]
+
+    def _missing(self, height: int, width: int) -> Size:
+        """Rows and columns that the backbone needs beyond an image's."""
+        if self.only is None:
+            return -height % self.unit, -width % self.unit
+        below, beside = self.only[0] - height, self.only[1] - width
+        if not (0 <= below < self.unit and 0 <= beside < self.unit):
+            raise GenotypeError(
+                f"timm.name: {self.name} takes only {self.only[0]} x {self.only[1]} images, not {height} x {width}: "
+                f"give --image-size {self.only[0]} (in a search --proxy.image-size), or choose a backbone that takes "
+                "any size, such as resnet50"
+            )
+        return below, beside
+
+    def published_names(self) -> list[str]:
+        """Names of the weights of the whole model but its classifier, as timm saves and publishes them."""
+        with torch.device("meta"):
+            return list(library(self.name).create_model(self.name, pretrained=False, num_classes=0).state_dict())
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of the whole model, as timm saves and publishes them; what follows the maps is left out.
@@ -74,45 +91,17 @@ def timm_stem(name: str) -> Op:
     """The stem of a timm backbone with all maps it has.
 
     Raises:
-        GenotypeError: timm is absent or knows no such backbone.
+        GenotypeError: timm is absent, knows no such backbone, or it gives no maps of whole levels.
     """
-    found = _maps(name)
+    found = timm_maps(name).levels
     return op("timm", name=name, levels=tuple(found), widths=tuple(width for _, width in found.values()))
-
-
-def _maps(name: str) -> dict[int, tuple[int, int]]:
-    """Level -> (index of the last map of that level, its width)."""
-    with torch.device("meta"):
-        info = _create(name, None).feature_info
-    reductions = zip(info.out_indices, info.reduction(), info.channels(), strict=True)
-    return {int(reduction).bit_length() - 1: (index, width) for index, reduction, width in reductions}
-
-
-def _create(name: str, indices: tuple[int, ...] | None) -> Any:
-    chosen = {} if indices is None else {"out_indices": indices}
-    try:
-        return _library(name).create_model(name, features_only=True, pretrained=False, **chosen)
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise GenotypeError(f"timm.name: {name} gives no maps: {error}") from None
 
 
 def _with_weights(name: str, weights: Mapping[str, Tensor]) -> Any:
     """The whole model, strictly loaded by timm, with as many classes as the weights have."""
-    timm = _library(name)
+    timm = library(name)
     heads = timm.models.get_pretrained_cfg(name).classifier or ""
     rows = weights.get(f"{heads if isinstance(heads, str) else heads[0]}.weight")
     classes = 0 if rows is None else len(rows)
     given = {"state_dict": dict(weights), "num_classes": classes, "label_offset": 0, "url": None, "hf_hub_id": None}
     return timm.create_model(name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=given)
-
-
-def _library(name: str) -> Any:
-    try:
-        timm = importlib.import_module("timm")
-    except ImportError:
-        raise GenotypeError("timm: the package is not installed: pip install 'fusion-nas[timm]'") from None
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise GenotypeError(f"timm.name: no model {short(name)}{hint}")
-    return timm

@@ -156,6 +156,16 @@ def test_a_set_with_some_masks_tells_how_many_lack(tmp_path: Path) -> None:
         Batches(data, letterbox(data, 64), 1, masks=True)
 
 
+def test_masks_that_do_not_fit_into_memory_are_refused_before_any_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _write(tmp_path, [CROSS] * 300)
+    monkeypatch.setattr("nas.training.batches.machine_memory", lambda: 300 * 64 * 64)
+    Batches(data, letterbox(data, 64), 1, masks=True)
+    with pytest.raises(DataError, match=r"the 300 masks of its 1 fullest images take .* GiB at 65 px, this"):
+        Batches(data, letterbox(data, 65), 1, masks=True)
+
+
 def test_a_set_without_masks_is_not_blamed(tmp_path: Path) -> None:
     data = _write(tmp_path, [[], []])
     assert data.segments is None
