@@ -118,7 +118,7 @@ def search(place: Path, out: str, runner: str, trials: int) -> list[dict[str, ob
     own = ("--space", "my_things:MySpace", "--strategy.name", "my_things:MyStrategy", "--by", "my_things:fewest_nodes")
     command = ("search", *own, *SMALL, "--runner", runner, "--trials", str(trials), "--out", out)
     if runner == "ray":  # starting it turns its token authentication on for all of a process
-        subprocess.run([sys.executable, "-m", "experiments.cli", *command], cwd=place, check=True, timeout=200)
+        subprocess.run([sys.executable, "-m", "experiments.cli", *command], cwd=place, check=True, timeout=600)
     else:
         nas(*command, cwd=place)
     return trials_of(place, out)
