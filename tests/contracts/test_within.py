@@ -1,5 +1,6 @@
 """Every strategy keeps to a budget: what it proposes can be built and costs what it may."""
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -49,12 +50,16 @@ def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
     return proposals
 
 
+@functools.cache
+def drawn_gmacs(space: str) -> list[float]:
+    return sorted(gmacs(sample(SPACES[space], random.Random(seed)).value) for seed in range(40))
+
+
 @every_strategy
-@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("quantile", [0.1, 0.9])
 @pytest.mark.parametrize("space", ["joint", "spinenet"])
 def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str, quantile: float) -> None:
-    drawn = sorted(gmacs(sample(SPACES[space], random.Random(seed)).value) for seed in range(40))
-    budget = band(drawn[int(quantile * 39)])
+    budget = band(drawn_gmacs(space)[int(quantile * 39)])
     proposals = search(make(name, Within(SPACES[space], budget, seed=0)), 20)
     assert sum(budget(proposal.value) == 0 for proposal in proposals) >= 18  # type: ignore[arg-type]
     for proposal in proposals:
@@ -75,7 +80,7 @@ def test_resumes_from_a_store(name: str) -> None:
 
     def build(task: Task) -> Strategy:
         part = Within(task.space, ten_at_most, seed=0)
-        return STRATEGIES[name](StrategyConfig(name=name), replace(task, space=part))
+        return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), replace(task, space=part))
 
     STRATEGY["resumes from a store as if it had never stopped"](build)
 

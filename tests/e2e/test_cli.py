@@ -254,8 +254,9 @@ MANY = "1000"
 def _ask_for_one_more(run: Path) -> int:
     """Have a run that was to have many trials end with one more than it has; says how many that are."""
     directory = RunDirectory.open(run, SearchConfig)
-    with directory.store() as store:
-        count = store.count + 1
+    store = directory.store()
+    count = store.count + 1
+    store.close()
     (run / "config.json").write_text(directory.config().model_copy(update={"trials": count}).model_dump_json())
     return count
 
