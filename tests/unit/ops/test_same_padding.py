@@ -9,7 +9,6 @@ from torch.nn import functional
 from nas.ops.pool import SameConv2d, max_pool, same_padding
 from nas.ops.resample.spinenet import pool_strides
 
-
 BY_HAND = {
     (3, 2): {1: (1, 1), 2: (0, 1), 8: (0, 1), 9: (1, 1), 63: (1, 1), 64: (0, 1)},
     (5, 4): {1: (2, 2), 2: (1, 2), 3: (1, 1), 4: (0, 1), 13: (2, 2), 14: (1, 2), 15: (1, 1), 16: (0, 1)},

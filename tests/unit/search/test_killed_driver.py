@@ -81,7 +81,8 @@ def test_a_ray_search_survives_its_driver(ray_address: str, tmp_path: Path) -> N
         there = len(ended(tmp_path)) if (tmp_path / "study.db").exists() else 0
         hold(tmp_path / "log", there + rng.randrange(1, 6))
         process = start()
-        driver.until(lambda: held(str(tmp_path / "log")) and len(ended(tmp_path)) > there)
+        driver.until(lambda: held(str(tmp_path / "log")))
+        driver.until(lambda there=there: len(ended(tmp_path)) > there)
         process.send_signal(kill)
         assert process.wait(driver.PATIENCE_S) == -kill
         let_go(tmp_path / "log")

@@ -59,8 +59,8 @@ SHORT = DetectorConfig(box_unit=0.5, nms_threshold=0.5, proposals=60, samples=64
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_short_training_makes_clear_progress(name: str, shapes: DetectionSet, tmp_path: Path) -> None:
-    """Sixty steps of four images. Over seeds and instruction sets, of the loss .28 are left at most, of the cascade, give
-    or take .04, and AP50 is .996, give or take .014; .5 where images and targets do not belong together.
+    """Sixty steps of four images. Over seeds and instruction sets, of the loss .28 are left at most, give or take .04,
+    for the cascade, and AP50 is .996, give or take .014; .5 at most where images and targets do not belong together.
     """
     scale = replace(CASES[name].scale, width=0.125, output_width=32, head_depth=1)
     case = replace(CASES[name], epochs=60, scale=scale, detector=SHORT)
