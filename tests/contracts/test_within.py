@@ -28,7 +28,7 @@ every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
 
 
 def make(name: str, space: SearchSpace[Any]) -> Strategy:
-    return build_strategy(StrategyConfig(name=name), space, OBJECTIVES, seed=0)
+    return build_strategy(StrategyConfig(name=name, pool=16), space, OBJECTIVES, seed=0)
 
 
 def gmacs(genotype: Genotype) -> float:
@@ -74,7 +74,7 @@ def test_what_fits_is_left_as_it_is(name: str) -> None:
     assert search(make(name, Within(space, budget, seed=0)), 12) == search(make(name, space), 12)
 
 
-@every_strategy
+@pytest.mark.parametrize("name", ["evolution", "guided", "tpe"])  # by traces, by a model of them, by Optuna's trials
 def test_resumes_from_a_store(name: str) -> None:
     """What is proposed depends on nothing that a store does not know: another part of the same seed goes on."""
 
