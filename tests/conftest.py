@@ -3,6 +3,7 @@
 Torch keeps to one thread: threads that wait for each other on shared cores make small tensors many times slower.
 Ray asks nobody for a token: a process stays with what it did first, be it with a cluster or on its own machine.
 Interrupts are heard: a shell has them ignored in what it starts in the background, and in all that this starts.
+Hypothesis looks at no clock: an example may take as long as it does.
 """
 
 import os
@@ -11,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from nodes import Nodes, running_cluster
 from postgres import Server, running_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["RAY_AUTH_MODE"] = "disabled"
 signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,8 +25,10 @@ def test_it_keeps_its_promises(name: str, promise: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"random"}))
 def test_beats_chance_on_an_additive_objective(name: str) -> None:
-    """The mean best of 200 evaluations: chance reaches 3.83 of 5."""
-    assert reached(partial(build, name)) > 4.05
+    """The mean best of 200 evaluations at three seeds: chance reaches 3.83 of 5, give or take .10 from one three seeds
+    to others, TPE 4.63 and .07, NSGA-II 4.71 and .10, the others more.
+    """
+    assert reached(partial(build, name)) > 4.25
 
 
 def test_a_strategy_brings_in_only_what_it_needs() -> None:
@@ -38,7 +40,7 @@ for name in ("random", "evolution", "local", "guided"):
     build_strategy(StrategyConfig(name=name), FpnSpace(), {"ap": "max"}, seed=0)
 assert not {"torch", "optuna", "ray"} & set(sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-600:]
 
 

@@ -1,5 +1,6 @@
 """Every strategy keeps to a budget: what it proposes can be built and costs what it may."""
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +28,7 @@ every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
 
 
 def make(name: str, space: SearchSpace[Any]) -> Strategy:
-    return build_strategy(StrategyConfig(name=name), space, OBJECTIVES, seed=0)
+    return build_strategy(StrategyConfig(name=name, pool=16), space, OBJECTIVES, seed=0)
 
 
 def gmacs(genotype: Genotype) -> float:
@@ -49,12 +50,16 @@ def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
     return proposals
 
 
+@functools.cache
+def drawn_gmacs(space: str) -> list[float]:
+    return sorted(gmacs(sample(SPACES[space], random.Random(seed)).value) for seed in range(40))
+
+
 @every_strategy
-@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("quantile", [0.1, 0.9])
 @pytest.mark.parametrize("space", ["joint", "spinenet"])
 def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str, quantile: float) -> None:
-    drawn = sorted(gmacs(sample(SPACES[space], random.Random(seed)).value) for seed in range(40))
-    budget = band(drawn[int(quantile * 39)])
+    budget = band(drawn_gmacs(space)[int(quantile * 39)])
     proposals = search(make(name, Within(SPACES[space], budget, seed=0)), 20)
     assert sum(budget(proposal.value) == 0 for proposal in proposals) >= 18  # type: ignore[arg-type]
     for proposal in proposals:
@@ -69,13 +74,13 @@ def test_what_fits_is_left_as_it_is(name: str) -> None:
     assert search(make(name, Within(space, budget, seed=0)), 12) == search(make(name, space), 12)
 
 
-@every_strategy
+@pytest.mark.parametrize("name", ["evolution", "guided", "tpe"])  # by traces, by a model of them, by Optuna's trials
 def test_resumes_from_a_store(name: str) -> None:
     """What is proposed depends on nothing that a store does not know: another part of the same seed goes on."""
 
     def build(task: Task) -> Strategy:
         part = Within(task.space, ten_at_most, seed=0)
-        return STRATEGIES[name](StrategyConfig(name=name), replace(task, space=part))
+        return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), replace(task, space=part))
 
     STRATEGY["resumes from a store as if it had never stopped"](build)
 

@@ -251,10 +251,10 @@ def dashboard(storage: str, cwd: Path) -> Iterator[Any]:
 
 
 def _get(url: str) -> Any:
-    for _ in range(300):
+    for _ in range(1500):
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return json.load(answer)
         except urllib.error.URLError:
             time.sleep(0.2)
-    raise AssertionError(f"no answer from {url} in a minute")
+    raise AssertionError(f"no answer from {url} in five minutes")

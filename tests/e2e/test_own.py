@@ -1,8 +1,6 @@
 """Spaces, strategies and proxies of a user's own, in a module of the directory that the command is called in."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -113,14 +111,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def search(place: Path, out: str, runner: str, trials: int) -> list[dict[str, object]]:
+def search(place: Path, out: str, *runner: str, trials: int) -> list[dict[str, object]]:
     """A search in which all is the user's own."""
     own = ("--space", "my_things:MySpace", "--strategy.name", "my_things:MyStrategy", "--by", "my_things:fewest_nodes")
-    command = ("search", *own, *SMALL, "--runner", runner, "--trials", str(trials), "--out", out)
-    if runner == "ray":  # starting it turns its token authentication on for all of a process
-        subprocess.run([sys.executable, "-m", "experiments.cli", *command], cwd=place, check=True, timeout=200)
-    else:
-        nas(*command, cwd=place)
+    nas("search", *own, *SMALL, *runner, "--trials", str(trials), "--out", out, cwd=place)
     return trials_of(place, out)
 
 
@@ -132,7 +126,7 @@ def trials_of(place: Path, out: str) -> list[dict[str, object]]:
 
 
 def test_a_search_of_ones_own_goes_on_and_is_looked_at(place: Path) -> None:
-    first = search(place, "local", "local", 4)
+    first = search(place, "local", "--runner", "local", trials=4)
     assert {t["state"] for t in first} == {"finished"}
     assert all(t["scores"]["classes"] == 10 for t in first)  # type: ignore[index]
     config = json.loads((place / "local" / "config.json").read_text())
@@ -187,12 +181,12 @@ def test_a_space_that_has_changed_since_is_told_of(place: Path, strategy: str) -
 
 
 def test_workers_of_the_pool_import_it(place: Path) -> None:
-    assert {t["state"] for t in search(place, "pool", "pool", 6)} <= {"finished", "stopped"}
+    assert {t["state"] for t in search(place, "pool", "--runner", "pool", trials=6)} <= {"finished", "stopped"}
 
 
 @pytest.mark.ray
-def test_workers_of_ray_import_it(place: Path) -> None:
-    found = search(place, "ray", "ray", 3)
+def test_workers_of_ray_import_it(place: Path, ray_address: str) -> None:
+    found = search(place, "ray", "--ray-address", ray_address, trials=3)
     assert {str(t["error"]) for t in found} == {"None"}
     assert {t["state"] for t in found} <= {"finished", "stopped"}
 

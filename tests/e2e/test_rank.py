@@ -1,8 +1,6 @@
 """`nas rank` as a user runs it: on the smallest of trainings, which tell nothing."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,10 +196,10 @@ def test_a_search_is_no_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.ray
-def test_workers_know_the_setting_of_every_job(plan: str, tmp_path: Path) -> None:
-    """On Ray, in a process of its own: every setting scores with its own proxy."""
-    flags = (*SMALL[2:], "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(tmp_path / "ranking"))
-    subprocess.run([sys.executable, "-m", "experiments.cli", "rank", *flags], check=True, stdout=subprocess.DEVNULL)
+def test_workers_know_the_setting_of_every_job(plan: str, tmp_path: Path, ray_address: str) -> None:
+    """On Ray: every setting scores with its own proxy."""
+    flags = ("--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(tmp_path / "ranking"))
+    rank(*SMALL[2:], "--ray-address", ray_address, *flags)
     trials = RunDirectory.open(tmp_path / "ranking", RankConfig).store().trials()
     reports = {tuple(trial.key.split("/")[1:]): len(trial.reports) for trial in trials}
     assert reports == {("reference", "0"): 2, ("short", "1000"): 1, ("once", "1000"): 1}

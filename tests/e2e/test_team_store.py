@@ -66,7 +66,7 @@ def test_two_machines_share_a_study(postgres: Server, tmp_path: Path) -> None:
         subprocess.Popen([*command, "--trials", "4", "--out", name, *TINY], cwd=tmp_path, stdout=subprocess.DEVNULL)
         for name in ("here", "there")
     ]
-    assert [run.wait(120) for run in runs] == [0, 0]
+    assert [run.wait(300) for run in runs] == [0, 0]
     document = inspect("here", tmp_path)
     assert document == inspect("there", tmp_path)
     trials = document["trials"]

@@ -73,7 +73,7 @@ def test_every_case_is_recorded_and_no_other() -> None:
 def test_operators_compute_what_they_did(name: str) -> None:
     recorded: Numbers = json.loads(FILE.read_text())[name]
     for made, expected in zip(numbers(CASE_BY_NAME[name]), recorded, strict=True):
-        assert made == pytest.approx(expected, rel=1e-6, abs=1e-9)
+        assert made == pytest.approx(expected, rel=1e-6, abs=2e-7)  # torch.randn differs between processors
 
 
 if __name__ == "__main__":

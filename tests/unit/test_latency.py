@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.cli import main
+from nas.cost import cost
 from nas.latency import MODES, Mode, latency
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import op
@@ -22,9 +24,14 @@ def timed(mode: Mode, *, batch: int = 1, image_size: int = 32) -> float:
 
 
 @pytest.mark.parametrize("mode", ["eager", "exported"])
-def test_more_pixels_and_more_images_take_longer(mode: Mode) -> None:
-    base = timed(mode)
-    assert 0 < base < min(timed(mode, image_size=512), timed(mode, batch=256))
+def test_one_pass_is_timed(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by what is computed: more images and more pixels take longer, each by as much."""
+    with FlopCounterMode(display=False) as computed:
+        monkeypatch.setattr("nas.latency.time.perf_counter", computed.get_total_flops)
+        base = timed(mode)
+        assert base == 2e3 * cost(TINY, SCALE, image_size=32, num_classes=3).macs
+        assert timed(mode, batch=3) == 3 * base
+        assert timed(mode, image_size=64) == 4 * base
 
 
 @pytest.mark.slow

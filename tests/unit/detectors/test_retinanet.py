@@ -108,8 +108,13 @@ def test_anchors_begin_at_base_strides(base: float, side: int) -> None:
         torch.testing.assert_close(area, octaves, rtol=0.06, atol=0)  # torchvision rounds corners to pixels
 
 
-@pytest.mark.parametrize("operator", [PLAIN, SPINENET, DSA_CONF], ids=["plain", "spinenet", "dsa-conf"])
-def test_a_few_steps_learn_an_image(operator: Op) -> None:
+@pytest.mark.parametrize(
+    ("operator", "left"), [(PLAIN, 0.1), (SPINENET, 0.45), (DSA_CONF, 0.2)], ids=["plain", "spinenet", "dsa-conf"]
+)
+def test_a_few_steps_learn_an_image(operator: Op, left: float) -> None:
+    """Of the loss, .03, .32 and .09 are left, give or take .01, .04 and .02 over seeds and instruction sets; .27, .52
+    and .43 where the image is another one at each step.
+    """
     torch.manual_seed(0)
     genotype = zoo("spinenet-49").genotype if operator is SPINENET else retinanet_r50(operator)
     model = build_detector(genotype, SMALL, 2, DetectorConfig(box_unit=0.5))
@@ -117,7 +122,7 @@ def test_a_few_steps_learn_an_image(operator: Op) -> None:
     targets = [{"boxes": torch.tensor([[10.0, 12, 40, 44]]), "labels": torch.tensor([1])}] * 2
     trainer = Trainer(model.train(), Recipe(batch_size=2, learning_rate=2e-3), 30)
     losses = [float(trainer.step(image, targets)) for _ in range(30)]
-    assert losses[-1] < losses[0] / 2
+    assert losses[-1] < left * losses[0]
 
 
 # The confidence task

@@ -208,9 +208,10 @@ def test_it_learns_four_images() -> None:
     scale, config = Scale(width=0.125, stem=0.25), DetectorConfig(box_unit=0.25)
     torch.manual_seed(0)
     model = build_detector(zoo("yolov3-mobilenetv2-asff").genotype, scale, CLASSES, config)
-    trainer = Trainer(model.train(), Recipe(), 30)
-    totals = [trainer.step(images, targets).item() for _ in range(30)]
-    assert sum(totals[-3:]) < 0.5 * sum(totals[:3])
+    trainer = Trainer(model.train(), Recipe(learning_rate=1e-2), 60)
+    totals = [trainer.step(images, targets).item() for _ in range(60)]
+    # .19, give or take .02 over seeds and instruction sets; .43 where images and targets do not belong together
+    assert sum(totals[-3:]) < 0.3 * sum(totals[:3])
 
 
 def test_a_released_head_is_read_by_names_in_whatever_order() -> None:

@@ -1,5 +1,7 @@
 """TensorFlow's 'same', by hand and against explicit padding."""
 
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional
@@ -7,39 +9,34 @@ from torch.nn import functional
 from nas.ops.pool import SameConv2d, max_pool, same_padding
 from nas.ops.resample.spinenet import pool_strides
 
-
-@pytest.mark.parametrize(
-    ("size", "kernel", "stride", "expected"),
-    [
-        (128, 7, 2, (2, 3)),
-        (64, 3, 2, (0, 1)),
-        (63, 3, 2, (1, 1)),
-        (1, 3, 2, (1, 1)),
-        (16, 5, 4, (0, 1)),
-        (14, 5, 4, (1, 2)),
-        (9, 3, 1, (1, 1)),
-        (8, 1, 2, (0, 0)),
-    ],
-)
-def test_padding_by_hand(size: int, kernel: int, stride: int, expected: tuple[int, int]) -> None:
-    assert same_padding(size, kernel, stride) == expected
+BY_HAND = {
+    (3, 2): {1: (1, 1), 2: (0, 1), 8: (0, 1), 9: (1, 1), 63: (1, 1), 64: (0, 1)},
+    (5, 4): {1: (2, 2), 2: (1, 2), 3: (1, 1), 4: (0, 1), 13: (2, 2), 14: (1, 2), 15: (1, 1), 16: (0, 1)},
+    (7, 2): {1: (3, 3), 2: (2, 3), 13: (3, 3), 128: (2, 3)},
+    (3, 1): {9: (1, 1)},
+    (1, 2): {8: (0, 0)},
+}
+"""Of a kernel and stride: size -> pixels before and after."""
 
 
-def padded(x: torch.Tensor, kernel: int, stride: int, value: float) -> torch.Tensor:
-    height, width = (same_padding(side, kernel, stride) for side in x.shape[-2:])
-    return functional.pad(x, (*width, *height), value=value)
+@pytest.mark.parametrize(("kernel", "stride"), BY_HAND)
+def test_padding_by_hand(kernel: int, stride: int) -> None:
+    sizes = BY_HAND[kernel, stride]
+    assert {size: same_padding(size, kernel, stride) for size in sizes} == sizes
 
 
-@pytest.mark.parametrize("size", range(1, 20))
-def test_pools_and_convolutions_equal_explicit_padding(size: int) -> None:
-    x = torch.randn(2, 3, size, size + 3)
-    for kernel, stride in ((3, 2), (5, 4)):
-        explicit = functional.max_pool2d(padded(x, kernel, stride, -torch.inf), kernel, stride)
-        assert torch.equal(max_pool(x, kernel, stride), explicit)
-        assert explicit.shape[-2:] == (-(-size // stride), -(-(size + 3) // stride))
-    for kernel in (3, 7):
-        conv = SameConv2d(3, 4, kernel, 2, bias=False)
-        torch.testing.assert_close(conv(x), functional.conv2d(padded(x, kernel, 2, 0.0), conv.weight, stride=2))
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 4), (7, 2)])
+def test_pools_and_convolutions_equal_explicit_padding(kernel: int, stride: int) -> None:
+    for (high, rows), (wide, columns) in itertools.product(BY_HAND[kernel, stride].items(), repeat=2):
+        x = torch.randn(2, 3, high, wide)
+        shape = (-(-high // stride), -(-wide // stride))
+        conv = SameConv2d(3, 4, kernel, stride, bias=False)
+        explicit = functional.conv2d(functional.pad(x, (*columns, *rows)), conv.weight, stride=stride)
+        assert explicit.shape[-2:] == shape
+        torch.testing.assert_close(conv(x), explicit, rtol=1e-4, atol=1e-5)
+        if kernel == stride + 1:
+            white = functional.pad(x, (*columns, *rows), value=-torch.inf)
+            assert torch.equal(max_pool(x, kernel, stride), functional.max_pool2d(white, kernel, stride))
 
 
 @pytest.mark.parametrize(

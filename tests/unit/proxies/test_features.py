@@ -29,7 +29,7 @@ def test_names_are_unique() -> None:
     assert len(set(FEATURES)) == len(FEATURES)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 10**9))
 def test_equal_keys_have_equal_features(space: str, seed: int) -> None:
     rng = random.Random(seed)

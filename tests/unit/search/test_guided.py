@@ -165,20 +165,23 @@ def test_resumed_it_proposes_what_it_would_have(stop: int) -> None:
 
 
 def test_noise_does_not_keep_it_from_the_best() -> None:
-    """Of 4,096 strings of which the digits count less and less, scores off by a third of their deviation."""
+    """Of 4,096 strings of which the digits count less and less, scores off by a third of their deviation. The last of
+    80 are worth 8.0 at the mean of three seeds, give or take .2, and those of chance 5.0.
+    """
     space = DigitSpace(length=6, base=4)
     weights = np.array([1.0, 0.8, 0.6, 0.4, 0.3, 0.2])
-    found = []
+    last = []
     for seed in range(3):
         strategy = build_strategy(StrategyConfig(), space, OBJECTIVES, seed=seed)
-        noise = random.Random(seed)
+        noise, found = random.Random(seed), []
         for _ in range(80):
             candidate = strategy.ask()
             truth = float(weights @ candidate.value.values)
             found.append(truth)
             strategy.tell(trial(candidate, score=truth + noise.gauss(0, 0.6)))
-    assert max(found) == pytest.approx(3 * weights.sum())
-    assert np.mean(found[60:80]) > 8
+        assert max(found) == pytest.approx(3 * weights.sum())
+        last += found[60:]
+    assert np.mean(last) > 7
 
 
 def test_by_several_objectives_each_lesson_is_about_another_mixture() -> None:

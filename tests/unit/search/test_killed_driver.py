@@ -6,17 +6,19 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import driver
 import pytest
+from toys import held, hold, let_go
 
 from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import State, Trial
 
 LIVES = 20
+CALLS = 50_000
+"""Of functions, in which a driver opens its store, joins and comes through a few trials."""
 
 
 def url(folder: Path) -> str:
@@ -54,18 +56,15 @@ def test_a_search_survives_twenty_deaths_of_its_driver(tmp_path: Path, monkeypat
     server.set_forkserver_preload(["driver"])
     arguments = "local", url(tmp_path), str(tmp_path / "log"), str(trials), "driver"
     for life in range(LIVES):
-        process = server.Process(target=driver.main, args=arguments)
+        by = signal.SIGINT if life % 7 == 6 else signal.SIGKILL
+        process = server.Process(target=driver.until_killed, args=(rng.randrange(1, CALLS), by, *arguments))
         process.start()
-        process.join(rng.uniform(0.01, 0.4))
-        assert process.pid
-        assert process.exitcode is None, "the test ends too early to show anything"
-        os.kill(process.pid, signal.SIGINT if life % 7 == 6 else signal.SIGKILL)
-        process.join(20)
-        assert process.exitcode
+        process.join(driver.PATIENCE_S)
+        assert process.exitcode, "it came to its end"
     survivors = ended(tmp_path)
     last = server.Process(target=driver.main, args=arguments)
     last.start()
-    last.join(60)
+    last.join(driver.PATIENCE_S)
     assert last.exitcode == 0
     check(tmp_path, trials, survivors, lost=LIVES)
 
@@ -79,13 +78,14 @@ def test_a_ray_search_survives_its_driver(ray_address: str, tmp_path: Path) -> N
         return driver.start(ray_address, url(tmp_path), tmp_path / "log", trials, "driver")
 
     for kill in kills:
+        there = len(ended(tmp_path)) if (tmp_path / "study.db").exists() else 0
+        hold(tmp_path / "log", there + rng.randrange(1, 6))
         process = start()
-        target = (len(ended(tmp_path)) if (tmp_path / "study.db").exists() else 0) + rng.randrange(1, 6)
-        while process.poll() is None and not ((tmp_path / "study.db").exists() and len(ended(tmp_path)) >= target):
-            time.sleep(0.1)
-        time.sleep(rng.random() * 0.1)
+        driver.until(lambda: held(str(tmp_path / "log")))
+        driver.until(lambda there=there: len(ended(tmp_path)) > there)
         process.send_signal(kill)
-        assert process.wait(20) == -kill
+        assert process.wait(driver.PATIENCE_S) == -kill
+        let_go(tmp_path / "log")
     survivors = ended(tmp_path)
-    assert start().wait(60) == 0
+    assert start().wait(driver.PATIENCE_S) == 0
     check(tmp_path, trials, survivors, lost=4 * len(kills))

@@ -21,8 +21,8 @@ from nas.search.types import State
 def test_resumed_anywhere_it_asks_for_the_same(
     strategy: str, draws: bool, limited: bool, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted after whatever it writes down, it ends with the same trials as without, chance's among them, up to
-    the last of the 20 that there are, and of the 10 that are within limits.
+    """Interrupted after every kind of what it writes down, it ends with the same trials as without, chance's among
+    them, up to the last of the 20 that there are, and of the 10 that are within limits.
     """
     monkeypatch.setattr("nas.search.run_search.SETTLED", 3)
     if limited and strategy in REMEMBERS_REJECTED:
@@ -35,7 +35,7 @@ def test_resumed_anywhere_it_asks_for_the_same(
 
     unbroken = search(Interrupted(math.inf))
     wanted = [(trial.trace, trial.reports) for trial in unbroken.trials()]
-    for moment in range(1, unbroken.writes, max(1, unbroken.writes // 23)):
+    for moment in unbroken.moments():
         store = Interrupted(moment)
         with pytest.raises(KeyboardInterrupt):
             search(store)
@@ -53,7 +53,14 @@ class Interrupted(Store):
     def __init__(self, moment: float) -> None:
         super().__init__("sqlite://")
         self.moment = moment
-        self.writes = 0
+        self.writes: list[str] = []
+
+    def moments(self) -> list[int]:
+        """In the middle and at the end of each kind of writes, but for the very last of all."""
+        kinds: dict[str, list[int]] = {}
+        for moment, kind in enumerate(self.writes[:-1], 1):
+            kinds.setdefault(kind, []).append(moment)
+        return sorted({moment for of_kind in kinds.values() for moment in (of_kind[len(of_kind) // 2], of_kind[-1])})
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
@@ -62,8 +69,8 @@ class Interrupted(Store):
 
         def write(*args: Any, **kwargs: Any) -> Any:
             done = found(*args, **kwargs)
-            self.writes += 1
-            if self.writes == self.moment:
+            self.writes.append(name)
+            if len(self.writes) == self.moment:
                 raise KeyboardInterrupt
             return done
 

@@ -12,23 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from driver import STEPS, start
+from driver import PATIENCE_S, STEPS, start, until
 from postgres import Server
 from sqlalchemy import Connection
+from toys import hold, let_go
 
 from nas.search.store import Store, StoreError
 from nas.search.store.study import Study
 from nas.search.types import State, Trial
 
 TRIALS = 24
+HELD_AFTER = 3
 WRITTEN = 40
-
-
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "it never came about"
-        time.sleep(0.02)
 
 
 def check(store: Store, survivors: list[Trial]) -> None:
@@ -39,22 +34,34 @@ def check(store: Store, survivors: list[Trial]) -> None:
     assert sorted(trial.told or 0 for trial in trials) == sorted({trial.told or 0 for trial in trials})
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.slow)])
+def ended(store: Store) -> list[Trial]:
+    return [trial for trial in store.trials() if trial.state.ended]
+
+
+def at_work(store: Store, drivers: int) -> list[Trial]:
+    """What has ended once all drivers are at a trial; there they stay until their log is let go."""
+    until(lambda: len(store.running()) == drivers and len(ended(store)) >= HELD_AFTER)
+    return ended(store)
+
+
+@pytest.mark.parametrize("seconds", [6, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_search_waits_for_a_database_that_is_away(postgres: Server, tmp_path: Path, seconds: int) -> None:
     """Two drivers: neither takes the other for dead."""
-    url = postgres.database()
-    drivers = [start("local", url, tmp_path / "log", TRIALS, f"driver {i}", 0.3, stderr=subprocess.PIPE) for i in "ab"]
+    url, log = postgres.database(), tmp_path / "log"
+    hold(log, HELD_AFTER)
+    drivers = [start("local", url, log, TRIALS, f"driver {i}", 1, stderr=subprocess.PIPE) for i in "ab"]
     store = Store(url)
-    until(lambda: len(store.beat()) == 2 and store.count >= 6)
+    at_work(store, 2)
     store.close()
     postgres.stop()
     try:
-        time.sleep(seconds)
+        let_go(log)
+        time.sleep(seconds)  # more than the beats after which a driver is taken for dead
         assert [driver.poll() for driver in drivers] == [None, None]
     finally:
         postgres.start()
     for driver in drivers:
-        told = driver.communicate(timeout=60)[1]
+        told = driver.communicate(timeout=PATIENCE_S)[1]
         assert driver.returncode == 0, told
         assert "trying again" in told
         assert "is back after" in told
@@ -77,15 +84,17 @@ def test_patience_has_an_end(postgres: Server, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_search_waits_while_another_process_has_the_file_locked(tmp_path: Path) -> None:
-    file = tmp_path / "study.db"
-    driver = start("local", str(file), tmp_path / "log", TRIALS, "driver", stderr=subprocess.PIPE)
-    until(lambda: file.exists() and Store(str(file)).count >= 3)
-    survivors = [trial for trial in Store(str(file)).trials() if trial.state.ended]
+    file, log = tmp_path / "study.db", tmp_path / "log"
+    hold(log, HELD_AFTER)
+    driver = start("local", str(file), log, TRIALS, "driver", stderr=subprocess.PIPE)
+    survivors = at_work(Store(str(file)), 1)
     with sqlite3.connect(file, timeout=20) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        time.sleep(3)
+        let_go(log)
+        assert driver.stderr
+        first = next(line for line in driver.stderr if "locked" in line)  # for two seconds it waits unseen
         assert driver.poll() is None
-    told = driver.communicate(timeout=60)[1]
+    told = first + driver.communicate(timeout=PATIENCE_S)[1]
     assert driver.returncode == 0, told
     assert "database is locked; trying again" in told
     check(Store(str(file)), survivors)
@@ -104,19 +113,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_of_and_costs_nothing_that_has_ended(small_disk: Path, tmp_path: Path) -> None:
-    file = small_disk / "study.db"
-    driver = start("local", str(file), tmp_path / "log", TRIALS, "driver", stderr=subprocess.PIPE)
-    until(lambda: file.exists() and Store(str(file)).count >= 2)
+    file, log = small_disk / "study.db", tmp_path / "log"
+    hold(log, HELD_AFTER)
+    driver = start("local", str(file), log, TRIALS, "driver", stderr=subprocess.PIPE)
+    at_work(Store(str(file)), 1)
     with (small_disk / "hog").open("wb", buffering=0) as hog, suppress(OSError):
         while hog.write(bytes(4096)):
             pass
-    told = driver.communicate(timeout=60)[1]
+    let_go(log)
+    told = driver.communicate(timeout=PATIENCE_S)[1]
     assert driver.returncode
     assert f"{file} cannot be written (database or disk is full): make room, then go on" in told.splitlines()[-1]
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
-    survivors = [trial for trial in Store(str(file)).trials() if trial.state.ended]
+    survivors = ended(Store(str(file)))
     assert 0 < len(survivors) < TRIALS
-    assert start("local", str(file), tmp_path / "log", TRIALS, "driver").wait(60) == 0
+    assert start("local", str(file), tmp_path / "log", TRIALS, "driver").wait(PATIENCE_S) == 0
     check(Store(str(file)), survivors)
     assert max(trial.attempts for trial in Store(str(file)).trials()) <= 2
 

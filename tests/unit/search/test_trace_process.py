@@ -67,9 +67,11 @@ def test_predicts_what_a_gaussian_process_does() -> None:
 
 
 def test_learns_planted_rules() -> None:
-    assert tau(ordered, 100) > tau(ordered, 25) > 0.3
-    assert tau(counted, 25) > 0.55
-    assert tau(ordered, 100, noise=3.0) > 0.4
+    """Of five draws each .949, give or take .003, .861 and .049, .852 and .020, and with noise .820 and .020."""
+    assert tau(ordered, 100) > 0.9
+    assert 0.94 > tau(ordered, 25) > 0.6
+    assert tau(counted, 25) > 0.7
+    assert tau(ordered, 100, noise=3.0) > 0.7
 
 
 def test_is_sure_of_what_it_knows_and_unsure_of_what_it_does_not() -> None:
@@ -91,13 +93,13 @@ def test_what_it_learns_anew_replaces_what_it_knew() -> None:
 
 
 def test_serves_decisions_that_depend_on_others() -> None:
-    members = [sample(JointSpace(), random.Random(seed)) for seed in range(24)]
+    members = [sample(JointSpace(), random.Random(seed)) for seed in range(64)]
     candidates = [Candidate(member.trace, member.value.key(), member.value) for member in members]
     scores = [float(sum(value == "asff" for value in member.trace.values())) for member in members]
     process = TraceProcess()
-    process.fit(candidates[:16], scores[:16], seed=0)
-    means, deviations = process.predict(candidates[16:])
-    assert kendalltau(means, scores[16:]).statistic > 0.2
+    process.fit(candidates[:32], scores[:32], seed=0)
+    means, deviations = process.predict(candidates[32:])
+    assert kendalltau(means, scores[32:]).statistic > 0.4  # of five draws .72, give or take .09
     assert (deviations > 0).all()
 
 

@@ -50,14 +50,14 @@ def graphs(draw: st.DrawFn, n: int) -> Graph:
     return labels, sorted(arcs)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(1, 6).flatmap(lambda n: st.tuples(graphs(n), graphs(n))))
 def test_forms_are_equal_if_and_only_if_graphs_are_isomorphic(pair: tuple[Graph, Graph]) -> None:
     first, second = pair
     assert (canonical_form(*first) == canonical_form(*second)) == isomorphic(first, second)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 9).flatmap(graphs), st.randoms(use_true_random=False))
 def test_a_form_does_not_depend_on_the_numbering(graph: Graph, rng: random.Random) -> None:
     assert canonical_form(*shuffled(graph, rng)) == canonical_form(*graph)

@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import networkx as nx
@@ -57,7 +56,7 @@ def any_genotypes(draw: st.DrawFn) -> Genotype:
     return sample(SPACES[space], random.Random(draw(st.integers(0, 10**9)))).value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(alike_genotypes() | any_genotypes(), st.randoms(use_true_random=False))
 def test_names_order_and_dead_nodes_do_not_count(genotype: Genotype, rng: random.Random) -> None:
     assert respelled(genotype, rng).key() == genotype.key()
@@ -84,13 +83,13 @@ def same_network(first: Genotype, second: Genotype) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(alike_genotypes(), alike_genotypes())
 def test_keys_are_equal_if_and_only_if_networks_are(first: Genotype, second: Genotype) -> None:
     assert (first.key() == second.key()) == same_network(first, second)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(alike_genotypes(), st.data())
 def test_a_small_change_is_seen(genotype: Genotype, data: st.DataObject) -> None:
     """Near misses: the same genotype but for one edge's operator, one fusion or one concatenation's order."""
@@ -170,7 +169,7 @@ def test_keys_are_the_same_in_another_process() -> None:
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=300
         )
         assert done.stdout.strip() == here
 
@@ -198,14 +197,12 @@ SYMMETRIC = {
 }
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", SYMMETRIC)
-def test_symmetric_genotypes_have_a_key_in_seconds(name: str) -> None:
+def test_symmetric_genotypes_have_a_key_after_little_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canonical, "BUDGET", 3_000_000)  # the fourth takes 2.4 million, all others a tenth at most
     count, length, crossed = SYMMETRIC[name]
     genotype = chains(count, length, crossed=crossed)
-    start = time.thread_time()
     key = genotype.key()
-    assert time.thread_time() - start < 10
     if len(genotype.nodes) < 200:
         assert respelled(genotype, random.Random(1)).key() == key
 

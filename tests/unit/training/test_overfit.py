@@ -16,7 +16,7 @@ from nas.data.detection_set import DetectionSet
 from nas.detectors import HEADS
 from nas.detectors.config import DetectorConfig
 
-SIZE = 96
+SIZE = 64
 CORNERS = {7: 3, 3: 4, 90: 8}
 """Of each category's shape; ids are neither contiguous nor in order."""
 COLOURS = {7: (230, 60, 40), 3: (40, 200, 60), 90: (60, 90, 240)}
@@ -59,13 +59,15 @@ SHORT = DetectorConfig(box_unit=0.5, nms_threshold=0.5, proposals=60, samples=64
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_short_training_makes_clear_progress(name: str, shapes: DetectionSet, tmp_path: Path) -> None:
-    """Sixty steps of four images: the loss falls to a third, and most objects are found."""
+    """Sixty steps of four images. Over seeds and instruction sets, of the loss .28 are left at most, give or take .04,
+    for the cascade, and AP50 is .996, give or take .014; .5 at most where images and targets do not belong together.
+    """
     scale = replace(CASES[name].scale, width=0.125, output_width=32, head_depth=1)
     case = replace(CASES[name], epochs=60, scale=scale, detector=SHORT)
     outcome = overfit(case, shapes, SIZE, tmp_path)
-    assert outcome.last_loss < outcome.first_loss / 3
+    assert outcome.last_loss < 0.42 * outcome.first_loss
     for score in case.floors:
-        assert outcome.scores[f"{score}50"] > 0.6
+        assert outcome.scores[f"{score}50"] > 0.8
 
 
 def test_the_images_are_the_first_without_crowds_and_small_objects() -> None:
