@@ -1,5 +1,6 @@
 """Images of more than 8 bits a channel: 16-bit and 32-bit integers, floats, and how their values become 0..255."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +63,8 @@ def scaled_from(data: DetectionSet, values: ValueRange) -> DetectionSet:
 def deep_values(image: Image.Image, path: Path) -> NDArray[Any] | None:
     """Values (H, W) or (H, W, 3) of an opened image of more than 8 bits a channel; None for any other.
 
-    Pillow keeps the upper byte alone of 16-bit colour, so that PNGs of 16-bit colour are decoded by torchvision.
+    Pillow 13 keeps the upper byte alone of 16-bit colour, so that PNGs of 16-bit colour are decoded by torchvision,
+    for as long as it decodes images: version 0.29 deprecates that.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return np.asarray(image)
@@ -70,9 +72,13 @@ def deep_values(image: Image.Image, path: Path) -> NDArray[Any] | None:
         return None
     # importing torchvision takes seconds, for images that are rare
     import torch
-    from torchvision.io import ImageReadMode, decode_image
 
-    pixels = decode_image(torch.from_numpy(np.fromfile(path, np.uint8)), ImageReadMode.UNCHANGED)
+    try:
+        from torchvision.io import ImageReadMode, decode_image
+    except ImportError:
+        return None
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        pixels = decode_image(torch.from_numpy(np.fromfile(path, np.uint8)), ImageReadMode.UNCHANGED)
     values: NDArray[Any] = pixels.numpy()[: 3 if len(pixels) > 2 else 1].transpose(1, 2, 0)  # without transparency
     return values if values.shape[2] == 3 else values[:, :, 0]
 
