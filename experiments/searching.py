@@ -16,7 +16,7 @@ from nas.search.scheduler import SuccessiveHalving
 from nas.search.store import Store, StoreError
 from nas.search.strategies import BY_FIRST, build_strategy
 from nas.search.strategies.turns import candidate
-from nas.search.types import Direction
+from nas.search.types import Direction, State
 from nas.seeds import nth_seed
 from proxies.features import proposal_features
 from proxies.predictor import Ensemble
@@ -113,7 +113,9 @@ def _conclude(
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
     winner = best(trials, objectives)
     if winner is None:
-        console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.")
+        failed = any(trial.state is State.failed for trial in trials)
+        told = f"`nas inspect {run.path}` tells why trials failed" if failed else f"`nas resume {run.path}` goes on"
+        console.print(f"No trial has scores yet. {told}.")
         return
     run.write_best(winner)
     console.print(leaderboard(trials, objectives))
