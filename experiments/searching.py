@@ -20,7 +20,7 @@ from nas.search.store import Store, StoreError
 from nas.search.store.study import CONTENTS
 from nas.search.strategies import BY_FIRST, build_strategy
 from nas.search.strategies.turns import candidate
-from nas.search.types import Direction
+from nas.search.types import Direction, State
 from nas.seeds import nth_seed
 from proxies.features import proposal_features
 from proxies.predictor import Ensemble
@@ -114,16 +114,17 @@ def _conclude(
     run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
 ) -> None:
     """Keep the winner, and say what there is to see and to do next."""
-    trials = store.trials()
+    trials, path = store.trials(), shlex.quote(str(run.path))
     if store.rejected:
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
     winner = best(trials, objectives)
     if winner is None:
-        console.print(f"No trial has scores yet. `nas inspect {run.path}` tells why trials failed.", soft_wrap=True)
+        failed = any(trial.state is State.failed for trial in trials)
+        hint = f"`nas inspect {path}` tells why trials failed" if failed else f"`nas resume {path}` goes on"
+        console.print(f"No trial has scores yet. {hint}.", soft_wrap=True)
         return
     run.write_best(winner)
     console.print(leaderboard(trials, objectives))
-    path = shlex.quote(str(run.path))
     lines = [f"winner   {run.path / 'best.json'} (trial {winner.number})", f"trials   {store.place}"]
     if any(not trial.state.ended for trial in trials):
         lines.append(f"go on    nas resume {path}")

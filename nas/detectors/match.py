@@ -77,9 +77,9 @@ def match_boxes(matcher: Matcher, objects: Tensor, anchors: Tensor) -> Tensor:
 
 def _highest(objects: Tensor, anchors: Tensor, pieces: list[slice]) -> Tensor:
     """The IoU (M,) of each object with the anchor most like it."""
-    highest = torch.full_like(objects[:, 0], -torch.inf)
+    highest = objects.new_full((len(objects),), -torch.inf, dtype=torch.float32)
     for piece in pieces:
-        torch.maximum(highest, box_iou(objects, anchors[piece]).amax(1), out=highest)
+        highest = torch.maximum(highest, box_iou(objects, anchors[piece]).amax(1))
     return highest
 
 

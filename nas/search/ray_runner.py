@@ -32,17 +32,8 @@ from ray.tune.stopper import Stopper
 
 from nas.search.attempt import GRACE_S, attempt, doomed, one_line, out_of_time
 from nas.search.code import imported_code
+from nas.search.ray_needs import ENVIRONMENT, lend_token, session_folder
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
-
-_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner however quiet it is asked to be
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt is for our caller
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-}
-
 
 T = TypeVar("T")
 _LONG_S = 120.0
@@ -76,7 +67,7 @@ class RayRunner:
         """Carry out jobs until `ask` returns None.
 
         Raises:
-            CannotRun: there is no cluster at the address, or a trial asks for more than any of its nodes has.
+            CannotRun: Ray cannot start, there is no cluster at the address, or a trial asks for more than a node has.
             RuntimeError: workers cannot load the work, or die as they start.
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
@@ -273,7 +264,7 @@ class _Closing(Stopper):
 @contextmanager
 def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
     """Be connected to Ray: to the cluster at `address`, or to one started here and stopped after."""
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     # Ray does not ask who connects: one of our own shall listen to this machine alone
     before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = bool(address)
@@ -283,17 +274,24 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
         environment["py_modules"] = imported_code()
     else:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import what we can
+        lend_token()
     try:
         try:
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
+                _temp_dir=None if address else session_folder(),
                 runtime_env=environment,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
             )
+        except CannotRun:
+            raise
         except ConnectionError as error:
             raise CannotRun(f"no Ray cluster at {address!r}: start one, or leave the address out") from error
+        except Exception as error:  # Ray raises what its parts happen to, bare `Exception`s among them
+            where = f"cannot join the cluster at {address!r}" if address else "cannot start on this machine"
+            raise CannotRun(f"Ray {where}: {one_line(str(error))}; --runner local does without Ray") from error
         yield
     finally:
         ray.shutdown()

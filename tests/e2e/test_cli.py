@@ -47,6 +47,15 @@ def test_inspect_prints_one_json_document(run: Path) -> None:
     assert document["best"] in document["front"]
 
 
+def test_a_run_s_name_may_hold_a_hash(run: Path) -> None:
+    """Also beside a directory that is named as what comes before it."""
+    (run.parent / "a").mkdir()
+    shutil.copytree(run, run.parent / "a#1")
+    for name, plain in (("a#1", "run"), ("a#1#1", "run#1"), ("./a#1/#0", "run#0")):
+        assert nas("cost", name, "--json", cwd=run.parent) == nas("cost", plain, "--json", cwd=run.parent)
+    assert "a#1 has no trial '9'" in nas("cost", "a#1#9", cwd=run.parent, code=2).stderr
+
+
 def test_the_same_seed_gives_the_same_search(run: Path) -> None:
     nas("search", "--runner", "local", "--trials", "3", "--out", "again", *TINY, cwd=run.parent)
     first, second = (json.loads(nas("inspect", r, "--json", cwd=run.parent).stdout) for r in ("run", "again"))

@@ -5,8 +5,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import product
+from functools import cache
 from math import log2
 from textwrap import shorten
 from types import MappingProxyType
@@ -18,14 +17,8 @@ from torch import Tensor
 from nas.ops.common import Size
 from search_spaces.ops import GenotypeError, short
 
-_OPTIONS: Mapping[str, Mapping[str, bool]] = {
-    "": {},
-    "not strict": {"strict_img_size": False},
-    "dynamic": {"dynamic_img_size": True},
-}
+_OPTIONS: tuple[Mapping[str, bool], ...] = ({}, {"strict_img_size": False}, {"dynamic_img_size": True})
 """How a backbone is built; the latter two let some families take any size of image that else take one."""
-_PADDINGS = (1, 2)
-"""Images are padded to whole multiples of so many coarsest strides; some families round to an even number."""
 _SHAPES = ((5, 3), (1, 2))
 """Images that are looked at, height and width in what they are padded to."""
 _OTHER = "choose a backbone of strides 4, 8, 16, 32, such as resnet50 or convnext_tiny"
@@ -57,21 +50,17 @@ def timm_maps(name: str) -> TimmMaps:
     Raises:
         GenotypeError: timm is absent, knows no such backbone, or it gives no maps of whole levels.
     """
-    for options, padding in product(_OPTIONS, _PADDINGS):
+    for options in _OPTIONS:
         with suppress(GenotypeError):
-            return _seen(name, options).maps(padding)
-    return _seen(name, "").maps(1, _own_size(name))
+            return _Seen(name, options).maps_of_any_size()
+    return _Seen(name, {}).maps(1, _own_size(name))
 
 
 def _own_size(name: str) -> Size:
     """Height and width that the backbone is made for, px."""
-    rows, columns = library(name).models.get_pretrained_cfg(name).input_size[1:]
+    cfg = library(name).models.get_pretrained_cfg(name)
+    rows, columns = cfg.input_size[1:] if cfg else (224, 224)
     return int(rows), int(columns)
-
-
-@lru_cache(maxsize=1)
-def _seen(name: str, options: str) -> "_Seen":
-    return _Seen(name, _OPTIONS[options])
 
 
 class _Seen:
@@ -85,13 +74,26 @@ class _Seen:
         self.name, self.options = name, options
         with torch.device("meta"):
             self.body = create(name, None, options).eval()
-        info = self.body.feature_info
-        self.stated = list(zip(info.out_indices, map(float, info.reduction()), info.channels(), strict=True))
+        try:
+            info = self.body.feature_info
+            self.stated = list(zip(info.out_indices, map(float, info.reduction()), info.channels(), strict=True))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise GenotypeError(_no_maps(name, error)) from None
         if odd := [stride for _, stride, _ in self.stated if stride < 1 or log2(stride) % 1]:
             raise GenotypeError(f"timm.name: {name}'s maps have stride {odd[0]:g}, no power of two: {_OTHER}")
 
+    def maps_of_any_size(self) -> TimmMaps:
+        """The maps, with as little padding as will do.
+
+        Raises:
+            GenotypeError: as `maps`.
+        """
+        with suppress(GenotypeError):
+            return self.maps(1)
+        return self.maps(2)  # some families round to an even number of the coarsest pixels
+
     def maps(self, padding: int, only: Size | None = None) -> TimmMaps:
-        """The maps, as they are for images of two sizes, or of one.
+        """The maps, as they are for images of two sizes, padded to so many of the coarsest stride, or of one size.
 
         Raises:
             GenotypeError: they are of other sizes or widths than stated, or none.

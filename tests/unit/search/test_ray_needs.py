@@ -1,0 +1,153 @@
+"""Where Ray starts although HOME or the temporary folder cannot be used, and what is said where it cannot."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import nas
+
+from nas.search import ray_needs
+from nas.search.ray_needs import LONGEST_ROOT, lend_token, session_folder
+from nas.search.types import CannotRun
+
+NOWHERE = "/proc/nowhere"
+"""No folder can be made there, whoever asks."""
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a short path, which is the usual temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="n", dir="/tmp"))
+    monkeypatch.setattr(ray_needs, "_ROOTS", (str(folder),))
+    for name in ("RAY_TMPDIR", "TMPDIR", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_ray_keeps_its_sockets_where_it_would_by_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert session_folder() == f"{root}/ray"
+    monkeypatch.setenv("TMPDIR", f"{root}/a")
+    assert session_folder() == f"{root}/a/ray"
+    monkeypatch.setenv("RAY_TMPDIR", f"{root}/b")
+    assert session_folder() == f"{root}/b/ray"
+
+
+def test_a_relative_folder_is_made_absolute(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("RAY_TMPDIR", "c")
+    assert session_folder() == f"{root}/c/ray"
+
+
+def test_a_temporary_folder_that_does_not_serve_is_passed_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (NOWHERE, f"{root}/{'x' * 40}", "/etc/passwd", f"{root}/ä" + "ä" * 20):
+        monkeypatch.setenv("TMPDIR", folder)
+        assert session_folder() == f"{root}/ray"
+
+
+def test_a_folder_of_another_user_is_passed_over(root: Path) -> None:
+    (root / "ray").touch()
+    assert session_folder() == f"{root}/ray-{os.getuid()}"
+
+
+@pytest.mark.parametrize("folder", [NOWHERE, f"/tmp/{'x' * 60}"])
+def test_ray_s_own_folder_is_not_passed_over(folder: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", folder)
+    says = f"RAY_TMPDIR is '{folder}', where .* at most {LONGEST_ROOT} bytes, or take --runner local"
+    with pytest.raises(CannotRun, match=says):
+        session_folder()
+
+
+def test_without_any_folder_the_error_says_what_to_give(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_needs, "_ROOTS", (NOWHERE,))
+    with pytest.raises(CannotRun, match="Ray finds no folder for its sockets: give RAY_TMPDIR"):
+        session_folder()
+
+
+def test_the_paths_that_are_promised_fit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = f"{root}/{'y' * (LONGEST_ROOT - len(str(root)) - 1)}"
+    monkeypatch.setenv("RAY_TMPDIR", longest)
+    assert session_folder() == f"{longest}/ray"
+    assert LONGEST_ROOT > 30
+    assert len(f"{longest}/{ray_needs._OWN}/session_2026-11-28_13-25-11_686228_4194304/sockets/plasma_store") <= 103
+
+
+@pytest.mark.parametrize("home", [NOWHERE, "/etc/passwd"])
+def test_a_token_is_lent_where_home_can_keep_none(home: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", home)
+    lend_token()
+    token = os.environ["RAY_AUTH_TOKEN"]
+    assert len(token) == 64
+    lend_token()
+    assert os.environ["RAY_AUTH_TOKEN"] == token, "Ray keeps the first for as long as the process lives"
+
+
+def test_home_s_token_and_a_given_one_stay(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root))
+    lend_token()
+    assert "RAY_AUTH_TOKEN" not in os.environ
+    monkeypatch.setenv("HOME", NOWHERE)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(root / "mine"))
+    lend_token()
+    assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_a_search_that_ray_cannot_begin_blames_no_trial(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", NOWHERE)
+    small = ("--digits.train-images", "16", "--digits.val-images", "8", "--proxy.steps", "4", "--proxy.rungs", "2")
+    done = nas("search", "--trials", "1", "--out", "run", "--runner", "ray", *small, cwd=tmp_path, code=2)
+    assert "No trial has scores yet. `nas resume run` goes on." in done.stdout
+    assert "RAY_TMPDIR is '/proc/nowhere'" in done.stderr
+
+
+def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.search import ray_runner
+
+    def fail(**_: object) -> None:
+        raise Exception("The current node timed out\nduring startup.")
+
+    monkeypatch.setattr(ray_runner.ray, "init", fail)
+    for address, says in ((None, "start on this machine"), ("there:1", "join the cluster at 'there:1'")):
+        message = f"Ray cannot {says}: The current node timed out during startup.; --runner local does without"
+        with pytest.raises(CannotRun, match=message):
+            ray_runner.RayRunner(1, address=address).run(lambda: None, print, bool)
+
+
+SEARCH = """
+import sys
+sys.path[:0] = {path!r}
+from searches import Search
+from toys import SumProxy
+from nas.search.ray_runner import RayRunner
+from nas.search.store import Store
+store = Store("sqlite://")
+proxy = SumProxy()
+Search(store, proxy=proxy, runner=RayRunner(proxy.steps, concurrent=1)).run(2)
+print([trial.state.value for trial in store.trials()])
+"""
+
+
+@pytest.mark.ray
+def test_a_search_needs_no_home_and_no_short_temporary_folder(tmp_path: Path) -> None:
+    """In a process of its own, which has asked nobody for a token yet, as Ray 2.60 does by default."""
+    (long := tmp_path / ("x" * 80)).mkdir()
+    unset = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_TMPDIR")
+    surroundings = {name: value for name, value in os.environ.items() if name not in unset}
+    script = SEARCH.format(path=[str(Path(__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**surroundings, "HOME": NOWHERE, "TMPDIR": str(long)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.stdout.splitlines()[-1:] == ["['finished', 'finished']"], done.stderr
