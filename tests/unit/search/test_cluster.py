@@ -15,7 +15,7 @@ from driver import until
 from nodes import Nodes
 from searches import Search
 from test_ray_runner import Journal
-from toys import SumProxy, hold, let_go, misbehave, waiting
+from toys import SumProxy, alive, hold, let_go, misbehave, waiting
 
 from nas.search.store import Store
 from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Trial
@@ -84,9 +84,10 @@ def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) 
     before: list[Trial] = []
 
     def kill() -> None:
-        until(lambda: waiting(log) == 4)
+        until(lambda: len(waiting(log)) == 4)
         before.extend(one for one in Store(str(tmp_path / "study.db")).trials() if one.state.ended)
         nodes.kill()
+        until(lambda: sum(map(alive, waiting(log))) == 2)  # workers outlive their node by a moment
         let_go(log)
 
     hold(log, 4)

@@ -92,15 +92,23 @@ def let_go(log: Path) -> None:
 
 
 def wait_while_held(log: str, key: str) -> None:
+    sign = Path(f"{log}.{key}.{os.getpid()}.waits")
     while held(log):
-        Path(f"{log}.{key}.waits").touch()
+        sign.touch()
         time.sleep(0.01)
-    Path(f"{log}.{key}.waits").unlink(missing_ok=True)
+    sign.unlink(missing_ok=True)
 
 
-def waiting(log: Path) -> int:
-    """How many evaluations wait."""
-    return len([*log.parent.glob(f"{log.name}.*.waits")])
+def waiting(log: Path) -> list[int]:
+    """Processes in which evaluations wait; of dead ones, those in which they waited."""
+    return [int(sign.name.split(".")[-2]) for sign in log.parent.glob(f"{log.name}.*.waits")]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def held(log: str) -> bool:
