@@ -78,11 +78,11 @@ def _failures() -> tuple[type[Exception], ...]:
 def _usage_errors() -> tuple[type[Exception], ...]:
     from experiments.errors import UsageError
     from nas.data.detection_set import DataError
-    from nas.pretrained import WeightsError
     from nas.search.store import StoreError
     from nas.search.types import CannotRun
     from nas.training.checkpoint import CheckpointError
     from nas.training.device import DeviceError
+    from nas.training.pretrained import WeightsError
     from search_spaces.choose import SpaceExhausted, TraceError
     from search_spaces.importing import ImportPathError
     from search_spaces.ops import GenotypeError

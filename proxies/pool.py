@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nas.search.evaluate import Evaluate
+from nas.search.runners.evaluate import Evaluate
 from nas.search.types import Job, Proxy, Report, Runner, Scores, State
 from search_spaces.genotype import Genotype
 

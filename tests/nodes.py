@@ -39,7 +39,7 @@ def running_cluster(cache: Path) -> Iterator[Nodes]:
     Args:
         cache: where they keep what they fetch.
     """
-    import nas.search.ray_runner  # noqa: F401 - before Ray itself, as in a search
+    import nas.search.runners.ray  # noqa: F401 - before Ray itself, as in a search
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")

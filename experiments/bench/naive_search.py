@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.bench import naive_loop
-from experiments.config import RankConfig
-from experiments.presets import preset
-from experiments.rank_report import DOCUMENT, told
+from experiments.bench.baselines import naive_loop
+from experiments.rank.config import RankConfig
+from experiments.rank.report import DOCUMENT, told
+from experiments.run.presets import preset
 from nas.data.open import open_data
-from nas.search.ray_runner import RayRunner
+from nas.search.runners.ray import RayRunner
 from nas.training.recipe import Recipe
-from proxies.agreement import FloatArray, agreement
 from proxies.pool import evaluate_all
-from proxies.ranking import PROXY_SEEDS
+from proxies.ranking.agreement import FloatArray, agreement
+from proxies.ranking.loop import PROXY_SEEDS
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype

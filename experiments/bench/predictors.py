@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.config import SearchConfig
-from experiments.judging import objectives
-from experiments.run_directory import RunDirectory
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
+from experiments.run.judge import objectives
 from nas.search.ranking import merit
 from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Candidate, Predictor
-from proxies.agreement import kendall_tau
-from proxies.features import proposal_features
-from proxies.predictor import Ensemble
+from proxies.predictor.ensemble import Ensemble
+from proxies.predictor.features import proposal_features
+from proxies.ranking.agreement import kendall_tau
 from search_spaces.choose import replay
 from search_spaces.registry import find_space
 

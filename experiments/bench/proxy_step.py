@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from experiments.bench.interleaved import Ratio, autocast, clock, interleaved
-from experiments.presets import preset
+from experiments.run.presets import preset
 from nas.data.open import open_data
 from nas.detectors import build_detector
 from nas.training.batches import Batch, Batches

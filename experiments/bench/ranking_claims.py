@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.rank_report import number
-from proxies.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
-from proxies.ranking import REFERENCE
+from experiments.rank.report import number
+from proxies.ranking.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
+from proxies.ranking.loop import REFERENCE
 
 SPLITS = 500
 RESAMPLES = 2000

@@ -17,7 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-OURS = "from pathlib import Path; from nas.data.coco import read_split; read_split(Path('train.json'), Path('images'))"
+OURS = """
+from pathlib import Path
+try:
+    from nas.data.formats.coco import read_split
+except ImportError:  # a checkout of before 2026-11-28
+    from nas.data.coco import read_split
+; read_split(Path('train.json'), Path('images'))"""
 PYCOCOTOOLS = "from pycocotools.coco import COCO; COCO('train.json')"
 _MEASURE = """
 import resource, time

@@ -10,10 +10,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 
-from experiments.bench import plain_ray
-from nas.search.local_runner import LocalRunner
-from nas.search.pool_runner import PoolRunner
-from nas.search.ray_runner import RayRunner
+from experiments.bench.baselines import plain_ray
+from nas.search.runners.local import LocalRunner
+from nas.search.runners.pool import PoolRunner
+from nas.search.runners.ray import RayRunner
 from nas.search.types import Job, Report, Runner, Scores
 
 Way = Callable[[int, plain_ray.Tick], None]

@@ -11,11 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments.bench.no_proxy import NoProxy
+from experiments.bench.baselines.no_proxy import NoProxy
 from experiments.bench.store import many, ours, reopening
-from nas.search.local_runner import LocalRunner
-from nas.search.ray_runner import RayRunner
 from nas.search.run_search import run_search
+from nas.search.runners.local import LocalRunner
+from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.types import Runner, Trial

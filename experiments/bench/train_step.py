@@ -12,9 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from experiments.bench.baselines.plain_spinenet import PlainSpineNet, copy_state
+from experiments.bench.baselines.plain_yolov3_asff import PlainYolov3Asff
 from experiments.bench.interleaved import DEVICE, autocast, interleaved, place
-from experiments.bench.plain_spinenet import PlainSpineNet, copy_state
-from experiments.bench.plain_yolov3_asff import PlainYolov3Asff
 from nas.detectors import build_detector
 from nas.training.device import best_device
 from search_spaces.genotype import Scale

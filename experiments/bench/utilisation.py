@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.bench.no_proxy import NoProxy
-from nas.search.ray_runner import RayRunner
+from experiments.bench.baselines.no_proxy import NoProxy
 from nas.search.run_search import run_search
+from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.types import Trial

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import torch
 
-from experiments.bench.no_proxy import NoProxy
+from experiments.bench.baselines.no_proxy import NoProxy
 from nas.cost import cost
-from nas.data.digits import DigitsConfig, digits
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.detectors import build_detector
-from nas.search.evaluate import Evaluate
-from nas.search.pool_runner import PoolRunner
+from nas.search.runners.evaluate import Evaluate
+from nas.search.runners.pool import PoolRunner
 from nas.search.types import Job, Report
 from nas.training.batches import Batches
 from proxies.pool import evaluate_all

@@ -10,9 +10,9 @@ from typing import Literal
 from rich.table import Column, Table
 from tyro.conf import Positional
 
-from experiments.arguments import parse
 from experiments.bench.strategies import BUDGETS, CLOSE, Regret, Speed, compare
 from experiments.bench.table import Table as Scores
+from experiments.commands.arguments import parse
 from experiments.errors import UsageError
 from nas.inspect.console import open_console
 from nas.search.strategies import STRATEGIES, StrategyConfig

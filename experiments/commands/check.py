@@ -9,13 +9,13 @@ from typing import Any, Literal, get_type_hints
 from rich.text import Text
 from tyro.conf import Positional
 
-from experiments.arguments import parse
+from experiments.commands.arguments import parse
 from experiments.contracts.contract import Outcome, outcomes
 from experiments.contracts.proxies import PROXY
 from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED
 from experiments.contracts.strategies import STRATEGY, task
 from experiments.errors import UsageError
-from nas.data.digits import DigitsConfig, digits
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.inspect.console import open_console
 from nas.search.strategies import StrategyConfig, build_own_strategy
 from proxies.registry import own_proxy

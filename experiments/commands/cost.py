@@ -7,13 +7,13 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from experiments.arguments import parse, split_positional
+from experiments.commands.arguments import parse, split_positional
+from experiments.commands.genotype_argument import Named, find_genotype
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.genotypes import Named, find_genotype
-from experiments.network import Network, parse_network
-from experiments.timing import Timing, timing_table, timings
 from nas.cost import Cost, cost
 from nas.inspect.console import open_console
+from nas.inspect.latency import Timing, timing_table, timings
 from nas.training.device import best_device
 from search_spaces.genotype import Scale
 

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from experiments.arguments import parse, split_positional
+from experiments.commands.arguments import parse, split_positional
 from experiments.errors import UsageError
-from experiments.opening import print_diagnostic
-from nas.data.coco import Examined, check_coco
+from experiments.run.data import print_diagnostic
 from nas.data.diagnostics import Severity
+from nas.data.formats.coco import Examined, check_coco
 from nas.inspect.console import open_console
 from search_spaces.naming import unknown
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from experiments.arguments import parse, split_positional
+from experiments.commands.arguments import parse, split_positional
+from experiments.commands.genotype_argument import find_genotype
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.genotypes import find_genotype
-from experiments.network import Network, parse_network
 from nas.inspect.console import open_console
 from nas.inspect.draw import describe, draw
 from search_spaces.genotype import Scale

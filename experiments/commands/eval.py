@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from experiments.arguments import parse
+from experiments.commands.arguments import parse
 from experiments.errors import UsageError
-from experiments.opening import report
+from experiments.run.data import report
 from nas.data.cache import open_images
 from nas.data.depth import scaled_from
-from nas.data.digits import DigitsConfig
+from nas.data.digits.scenes import DigitsConfig
 from nas.data.open import open_val
 from nas.inspect.console import open_console
 from nas.training.checkpoint import Checkpoint

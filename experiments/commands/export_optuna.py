@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from experiments.arguments import parse
-from experiments.config import SearchConfig
+from experiments.commands.arguments import parse
 from experiments.errors import UsageError
-from experiments.judging import objectives
-from experiments.optuna_study import export
-from experiments.run_directory import RunDirectory
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
+from experiments.run.judge import objectives
+from experiments.run.optuna_export import export
 from nas.data.open import open_data
 from nas.inspect.console import open_console
 from proxies.budget import Budget, Limits

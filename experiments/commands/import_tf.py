@@ -9,16 +9,17 @@ import torch
 from torchvision.models.detection import RetinaNet_ResNet50_FPN_Weights
 from tyro.conf import Positional, arg
 
-from experiments.arguments import parse
+from experiments.commands.arguments import parse
+from experiments.commands.genotype_argument import find_genotype
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.genotypes import find_genotype
-from experiments.network import Network, parse_network
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
 from nas.importers.tf_spinenet import import_weights
 from nas.importers.variables import Variables, read_variables
 from nas.inspect.console import open_console
-from nas.training.checkpoint import Blueprint, Checkpoint
+from nas.training.blueprint import Blueprint
+from nas.training.checkpoint import Checkpoint
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.rewrite import with_padding
 from search_spaces.zoo import SPINENET_CLASSES

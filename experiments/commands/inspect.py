@@ -8,19 +8,19 @@ from pathlib import Path
 from rich.console import Console
 from tyro.conf import Positional
 
-from experiments.arguments import parse
-from experiments.config import SearchConfig
+from experiments.commands.arguments import parse
 from experiments.errors import UsageError
-from experiments.judging import objectives as objectives_of
-from experiments.pareto_plot import plot
-from experiments.run_directory import RunDirectory
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
+from experiments.run.judge import objectives as objectives_of
 from nas.inspect.console import open_console
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import front_table, leaderboard, summary_document
+from nas.inspect.pareto import plot
 from nas.search.ranking import best, merit, pareto_front
 from nas.search.types import Direction, Trial
-from proxies.features import features
-from proxies.predictor import cross_validate
+from proxies.predictor.ensemble import cross_validate
+from proxies.predictor.features import features
 from search_spaces.genotype import Genotype
 
 

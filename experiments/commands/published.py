@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from rich.table import Column, Table
 
-from experiments.arguments import parse
+from experiments.commands.arguments import parse
 from experiments.published import FIGURES
 from experiments.published.figure import Compared
 from nas.inspect.console import open_console

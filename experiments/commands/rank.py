@@ -7,14 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from tyro.conf import Positional
 
-from experiments.arguments import parse, split_positional
-from experiments.config import RankConfig, RankOptions
+from experiments.commands.arguments import parse, split_positional
 from experiments.errors import UsageError
-from experiments.presets import preset
-from experiments.rank_plans import default_plan, read_plan
-from experiments.rank_report import report
-from experiments.ranking import carry_on, prepare
-from experiments.run_directory import RunDirectory
+from experiments.rank.config import RankConfig, RankOptions
+from experiments.rank.plans import default_plan, read_plan
+from experiments.rank.report import report
+from experiments.rank.run import carry_on, prepare
+from experiments.run.directory import RunDirectory
+from experiments.run.presets import preset
 from nas.data.detection_set import DataError
 from nas.inspect.console import open_console
 from search_spaces.choose import SpaceExhausted

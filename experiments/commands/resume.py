@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from experiments.arguments import parse
-from experiments.config import SearchConfig
-from experiments.judging import prepare
-from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, join
+from experiments.commands.arguments import parse
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
+from experiments.run.judge import prepare
+from experiments.run.search import carry_on, join
 from nas.inspect.console import open_console
 
 

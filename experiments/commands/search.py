@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from experiments.arguments import parse, split_positional
-from experiments.config import SETTINGS, SearchConfig
+from experiments.commands.arguments import parse, split_positional
 from experiments.errors import UsageError
-from experiments.judging import prepare
-from experiments.presets import preset
-from experiments.run_directory import RunDirectory
-from experiments.searching import carry_on, join
+from experiments.run.config import SETTINGS, SearchConfig
+from experiments.run.directory import RunDirectory
+from experiments.run.judge import prepare
+from experiments.run.presets import preset
+from experiments.run.search import carry_on, join
 from nas.data.detection_set import DataError
 from nas.inspect.console import open_console
 from nas.search.store import StoreError

@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tyro.conf import arg
 
-from experiments.arguments import parse, split_positional
+from experiments.commands.arguments import parse, split_positional
+from experiments.commands.genotype_argument import Named, find_genotype
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.genotypes import Named, find_genotype
-from experiments.network import Network, parse_network
-from experiments.opening import report
+from experiments.run.data import report
 from nas.data.depth import values_of
 from nas.data.detection_set import Category
-from nas.data.digits import DigitsConfig
+from nas.data.digits.scenes import DigitsConfig
 from nas.data.open import open_data
 from nas.detectors import DetectorConfig
 from nas.inspect.console import open_console
-from nas.training.checkpoint import Blueprint
+from nas.training.blueprint import Blueprint
 from nas.training.device import best_device
 from nas.training.fit import LAST, METRICS, FitConfig, fit
 from nas.training.fit import Progress as FitProgress

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from experiments.arguments import parse
+from experiments.commands.arguments import parse
 from experiments.commands.cost import count
-from experiments.genotypes import find_genotype
-from experiments.network import Network, parse_network
+from experiments.commands.genotype_argument import find_genotype
+from experiments.commands.network_flags import Network, parse_network
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import ZOO, zoo

@@ -5,7 +5,7 @@ from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 
 from experiments.contracts.contract import Broken, Contract
-from nas.search.attempt import plain
+from nas.search.runners.attempt import plain
 from nas.search.types import Proxy, Scores
 from search_spaces.zoo import zoo
 

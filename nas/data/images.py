@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from nas.data.checks.paths import Listing
 from nas.data.depth import ValueRange, deep_values, value_range
 from nas.data.detection_set import DataError, UInt8Array
 from nas.data.fingerprint import digest
-from nas.data.image_paths import Listing
 
 # Pillow warns of images above half of its limit, once for each; reading a set names them in one line
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from nas.data.coco import read_coco, read_val
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.digits import DigitsConfig
-from nas.data.digits import digits as compose_digits
+from nas.data.digits.scenes import DigitsConfig
+from nas.data.digits.scenes import digits as compose_digits
 from nas.data.fetch import anywhere, fetch, is_url
+from nas.data.formats.coco import read_coco, read_val
 
 
 def open_data(source: str, digits: DigitsConfig) -> tuple[DetectionSet, DetectionSet]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from nas.search.evaluate import Evaluate
+from nas.search.halving.scheduler import SuccessiveHalving
 from nas.search.lease import Lease
 from nas.search.ranking import best
-from nas.search.scheduler import SuccessiveHalving
+from nas.search.runners.evaluate import Evaluate
 from nas.search.store import MOST_ATTEMPTS, KeyClaimed, NotRunning, Store, StudyFull, TakenOver
 from nas.search.types import Candidate, Direction, Job, Proxy, Report, Runner, State, Strategy, Trial
 from search_spaces.genotype import Genotype

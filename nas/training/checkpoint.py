@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,11 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.cost import cost, require_memory
-from nas.data.depth import ValueRange
-from nas.data.detection_set import Category
-from nas.detectors import DetectorConfig, build_detector
-from search_spaces.genotype import Genotype, Scale
+from nas.training.blueprint import Blueprint
 from search_spaces.ops import GenotypeError
 
 FORMAT = "fusion-nas/checkpoint/1"
@@ -22,60 +18,6 @@ FORMAT = "fusion-nas/checkpoint/1"
 
 class CheckpointError(ValueError):
     """A file is no checkpoint of ours, or does not fit; the message names the file and the fix."""
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """What a trained detector is, apart from its weights.
-
-    Attributes:
-        genotype: its topology.
-        scale: its size.
-        detector: how it reads its outputs.
-        image_size: side of the letterboxed images it was trained on, px.
-        categories: what its labels mean.
-        values: range that images of more than 8 bits are scaled from, as those it was trained on.
-    """
-
-    genotype: Genotype
-    scale: Scale
-    detector: DetectorConfig
-    image_size: int
-    categories: tuple[Category, ...]
-    values: ValueRange | None = None
-
-    def build(self) -> nn.Module:
-        """The detector with fresh weights.
-
-        Raises:
-            GenotypeError: the scale does not suit the genotype, or this machine's memory.
-        """
-        count = len(self.categories)
-        require_memory(cost(self.genotype, self.scale, image_size=self.image_size, num_classes=count))
-        return build_detector(self.genotype, self.scale, len(self.categories), self.detector)
-
-    def to_json(self) -> str:
-        document = {
-            "genotype": json.loads(self.genotype.to_json()),
-            "scale": asdict(self.scale),
-            "detector": self.detector.model_dump(),
-            "image_size": self.image_size,
-            "categories": [asdict(category) for category in self.categories],
-            "values": self.values and asdict(self.values),
-        }
-        return json.dumps(document)
-
-    @staticmethod
-    def from_json(document: str) -> "Blueprint":
-        raw = json.loads(document)
-        return Blueprint(
-            genotype=Genotype.from_json(json.dumps(raw["genotype"])),
-            scale=Scale(**raw["scale"]),
-            detector=DetectorConfig.model_validate(raw["detector"]),
-            image_size=int(raw["image_size"]),
-            categories=tuple(Category(int(c["id"]), str(c["name"])) for c in raw["categories"]),
-            values=ValueRange(**raw["values"]) if raw.get("values") else None,
-        )
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from nas.data.cache import open_images
 from nas.data.detection_set import DetectionSet
 from nas.data.fingerprint import digest, fingerprint
 from nas.ops.block.dropblock import set_epoch
-from nas.pretrained import backbone_of, load_backbone, read_weights, taking_over
 from nas.training.batches import Batches
-from nas.training.checkpoint import Blueprint, Checkpoint
+from nas.training.blueprint import Blueprint
+from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import evaluate
+from nas.training.pretrained import backbone_of, load_backbone, read_weights, taking_over
 from nas.training.recipe import Recipe
 from nas.training.resume import resume
 from nas.training.trainer import Trainer, require_finite

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.fingerprint import changes
-from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
+from nas.training.blueprint import Blueprint
+from nas.training.checkpoint import Checkpoint, CheckpointError
 from nas.training.trainer import Trainer
 from search_spaces.naming import dotted
 

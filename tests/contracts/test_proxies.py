@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.contracts.proxies import PROXY
-from nas.data.digits import DigitsConfig, digits
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.search.types import Proxy
 from nas.seeds import nth_seed
 from nas.training.recipe import Recipe

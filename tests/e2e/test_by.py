@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from support import nas
 
-from experiments.config import RankConfig, SearchConfig
-from experiments.presets import PRESETS, preset
-from experiments.rank_plans import default_plan
-from experiments.running import build_runner, gpus_per_trial
-from nas.search.pool_runner import PoolRunner
+from experiments.rank.config import RankConfig
+from experiments.rank.plans import default_plan
+from experiments.run.config import SearchConfig
+from experiments.run.presets import PRESETS, preset
+from experiments.run.runner import build_runner, gpus_per_trial
+from nas.search.runners.pool import PoolRunner
 from proxies.cost import CostConfig
 from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost.proxy import ZeroCostConfig

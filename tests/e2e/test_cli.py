@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support import nas
 
-from experiments.config import SearchConfig
-from experiments.run_directory import RunDirectory
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
 from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import METRICS
 from search_spaces.zoo import zoo

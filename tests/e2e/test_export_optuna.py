@@ -18,10 +18,10 @@ import optuna
 import pytest
 from support import nas
 
-from experiments.config import SearchConfig
 from experiments.errors import UsageError
-from experiments.optuna_study import export
-from experiments.run_directory import RunDirectory
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
+from experiments.run.optuna_export import export
 from nas.cost import cost
 from nas.search.ranking import pareto_front
 from nas.search.store import Store

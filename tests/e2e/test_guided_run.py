@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
-from experiments.config import SearchConfig
-from experiments.run_directory import RunDirectory
+from experiments.run.config import SearchConfig
+from experiments.run.directory import RunDirectory
 from nas.search.strategies import StrategyConfig
 from nas.search.types import State
 from search_spaces.choose import sample

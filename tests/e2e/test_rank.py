@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.config import RankConfig
-from experiments.presets import preset
-from experiments.rank_plans import default_plan
-from experiments.run_directory import RunDirectory
+from experiments.rank.config import RankConfig
+from experiments.rank.plans import default_plan
+from experiments.run.directory import RunDirectory
+from experiments.run.presets import preset
 from nas.cost import cost, require_memory
 from proxies.short_train import ShortTrain, ShortTrainConfig
 from search_spaces.choose import first_choice

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from experiments.arguments import parse
-from experiments.config import SearchConfig
-from experiments.presets import preset
+from experiments.commands.arguments import parse
+from experiments.run.config import SearchConfig
+from experiments.run.presets import preset
 
 CLUSTER = Path(__file__).resolve().parents[2] / "experiments" / "cluster"
 TRIALS = 64

@@ -9,7 +9,7 @@ from torch import nn
 
 from experiments.bench import asff_overhead
 from experiments.bench.asff_overhead import fusions, summed
-from experiments.bench.plain_spinenet import copy_state
+from experiments.bench.baselines.plain_spinenet import copy_state
 from experiments.bench.train_step import PLAIN, learnt, pair, stepper
 from nas.decode import decode
 from nas.ops.fuse.asff import Asff

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.config import SearchConfig
+from experiments.run.config import SearchConfig
 
 
 @pytest.mark.parametrize(

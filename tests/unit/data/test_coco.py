@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from support import noticed
 
-from nas.data import image_checks
-from nas.data.coco import read_coco, read_split
+from nas.data.checks import images as image_checks
 from nas.data.detection_set import Category, DataError, DetectionSet
-from nas.data.digits import DigitsConfig
+from nas.data.digits.scenes import DigitsConfig
+from nas.data.formats.coco import read_coco, read_split
 from nas.data.open import open_data
 
 Document = dict[str, Any]

@@ -14,9 +14,9 @@ from PIL import Image
 from sets import write_set
 from support import noticed
 
-from nas.data.coco import read_coco, read_val
 from nas.data.depth import ValueRange, scaled_from, value_range, values_of
 from nas.data.detection_set import DataError
+from nas.data.formats.coco import read_coco, read_val
 from nas.data.images import read_image
 
 RAMP: NDArray[np.int64] = np.arange(96 * 80).reshape(80, 96)
@@ -168,7 +168,7 @@ def test_large_images_within_the_limit_are_read_without_a_warning(tmp_path: Path
     code = f"""
 from pathlib import Path
 from PIL import Image
-from nas.data.coco import read_coco
+from nas.data.formats.coco import read_coco
 Image.MAX_IMAGE_PIXELS = 96 * 80 - 1
 print(read_coco(Path({str(tmp_path)!r}))[0].load(0).shape)
 """

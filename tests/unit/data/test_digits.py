@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
 from nas.data.detection_set import DetectionSet
-from nas.data.digits import DigitsConfig, digits
-from nas.data.glyphs import INK, bounds, load_glyphs
+from nas.data.digits.glyphs import INK, bounds, load_glyphs
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.data.open import open_data
 
 SMALL = DigitsConfig(train_images=24, val_images=12)

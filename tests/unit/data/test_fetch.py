@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from nas.data.detection_set import DataError
-from nas.data.digits import DigitsConfig
+from nas.data.digits.scenes import DigitsConfig
 from nas.data.fetch import archive_name, fetch
 from nas.data.open import open_data, open_val
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from sets import Document, write_set
 
-from nas.data.coco import read_coco
-from nas.data.digits import DigitsConfig, digits
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.data.fingerprint import changes, fingerprint
+from nas.data.formats.coco import read_coco
 
 
 def _classes(document: Document) -> None:

@@ -14,8 +14,8 @@ from support import noticed, shared_data
 from torch import Tensor
 
 from nas.data.cache import letterbox, letterbox_image
-from nas.data.coco import read_split
 from nas.data.detection_set import DataError, DetectionSet
+from nas.data.formats.coco import read_split
 from nas.data.masks import decode, decompress, draw, encode, is_absent, mask_fault, outline_area
 from nas.training.batches import Batches
 

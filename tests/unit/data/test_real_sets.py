@@ -9,9 +9,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from support import shared_data
 
-from nas.data.coco import read_split
 from nas.data.detection_set import DetectionSet
-from nas.data.digits import DigitsConfig
+from nas.data.digits.scenes import DigitsConfig
+from nas.data.formats.coco import read_split
 from nas.data.open import open_data
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 from sets import Change, Document, of_each, write_set
 from support import noticed
 
-from nas.data.coco import check_coco, read_coco, read_split
 from nas.data.detection_set import DataError, DetectionSet
+from nas.data.formats.coco import check_coco, read_coco, read_split
 
 
 def _read(root: Path, change: Change | None = None, **options: Any) -> DetectionSet:
@@ -201,7 +201,7 @@ def test_a_check_reports_both_splits_in_full(tmp_path: Path) -> None:
 
 def test_a_check_opens_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_set(tmp_path, images=40)
-    monkeypatch.setattr("nas.data.image_checks.OPENED_UP_TO", 1)
+    monkeypatch.setattr("nas.data.checks.images.OPENED_UP_TO", 1)
     (tmp_path / "images" / "train_8.png").write_bytes(b"not an image")
     assert read_coco(tmp_path)[0].num_objects == 80
     opened: list[tuple[int, int]] = []

@@ -13,7 +13,7 @@ from nas.detectors import DetectorConfig
 from nas.ops.common import Build
 from nas.ops.stem.timm import TimmStem, timm_stem
 from nas.ops.stem.timm_maps import timm_maps
-from nas.training.checkpoint import Blueprint
+from nas.training.blueprint import Blueprint
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op, stem_maps

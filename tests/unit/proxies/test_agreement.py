@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from proxies.agreement import (
+from proxies.ranking.agreement import (
     agreement,
     intraclass,
     intraclass_of_mean,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas.search.local_runner import LocalRunner
+from nas.search.runners.local import LocalRunner
 from proxies.cost import CostConfig, CostProxy
 from proxies.pool import evaluate_all
 from search_spaces.genotype import Scale

@@ -11,7 +11,7 @@ from support import respelled
 
 from nas.count import counted
 from nas.detectors import build_detector
-from proxies.features import FEATURES, features
+from proxies.predictor.features import FEATURES, features
 from search_spaces.choose import mutate, sample
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import op

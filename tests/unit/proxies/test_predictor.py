@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import kendalltau
 from support import shared_data
 
-from proxies.features import Vector, features
-from proxies.predictor import FEWEST, Ensemble, cross_validate
+from proxies.predictor.ensemble import FEWEST, Ensemble, cross_validate
+from proxies.predictor.features import Vector, features
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES

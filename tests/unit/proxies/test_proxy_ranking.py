@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from nas.data.digits import DigitsConfig, digits
-from nas.search.local_runner import LocalRunner
+from nas.data.digits.scenes import DigitsConfig, digits
+from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.types import Ask, Direction, Proxy, Report, Runner, Scores, State, Tell, Trial, Work
-from proxies.agreement import agreement
-from proxies.ranking import (
+from proxies.ranking.agreement import agreement
+from proxies.ranking.loop import (
     REFERENCE,
     Measurement,
     Plan,
@@ -25,8 +25,8 @@ from proxies.ranking import (
     prepare,
     run_ranking,
 )
+from proxies.ranking.verdict import Measured, cheapest, collect, judge
 from proxies.short_train import ShortTrain
-from proxies.verdict import Measured, cheapest, collect, judge
 from search_spaces.choose import SpaceExhausted
 from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES

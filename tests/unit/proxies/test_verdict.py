@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proxies.ranking import REFERENCE
-from proxies.verdict import Measured, best_within, cheapest, judge, unbeaten, unfinished
+from proxies.ranking.loop import REFERENCE
+from proxies.ranking.verdict import Measured, best_within, cheapest, judge, unbeaten, unfinished
 
 
 def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> list[Measured]:

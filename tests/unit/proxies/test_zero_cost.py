@@ -10,10 +10,10 @@ from torch import nn
 
 from nas.data.cache import ImageCache
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.digits import DigitsConfig, digits
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.detectors import build_detector
-from nas.search.local_runner import LocalRunner
-from nas.search.pool_runner import PoolRunner
+from nas.search.runners.local import LocalRunner
+from nas.search.runners.pool import PoolRunner
 from nas.training.batches import Batch, Batches
 from proxies.pool import evaluate_all
 from proxies.zero_cost import ZERO_COST

@@ -17,7 +17,7 @@ from searches import Search
 from toys import DigitSpace, SumProxy
 
 from nas.search import lease
-from nas.search.local_runner import LocalRunner
+from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.types import Runner
 
@@ -48,7 +48,7 @@ def until(holds: Callable[[], bool]) -> None:
 def runner(place: str, proxy: SumProxy) -> Runner:
     if place == "local":
         return LocalRunner()
-    from nas.search.ray_runner import RayRunner
+    from nas.search.runners.ray import RayRunner
 
     return RayRunner(steps=proxy.steps, address=place, cpus_per_trial=0.5)
 

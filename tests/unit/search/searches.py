@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
-from nas.search.attempt import attempt
-from nas.search.local_runner import LocalRunner
+from nas.search.halving.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.run_search import Result, run_search
-from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
+from nas.search.runners.attempt import attempt
+from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.strategies.turns import candidate

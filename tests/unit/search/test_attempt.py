@@ -11,7 +11,7 @@ import pytest
 import torch
 from toys import FakeTime, misbehave
 
-from nas.search.attempt import attempt, describe
+from nas.search.runners.attempt import attempt, describe
 from nas.search.types import Job, Report, Scores, State, Work
 
 
@@ -92,7 +92,7 @@ def test_bounds_the_reason() -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     fake = FakeTime()
-    monkeypatch.setattr("nas.search.attempt.time", fake)
+    monkeypatch.setattr("nas.search.runners.attempt.time", fake)
     return fake
 
 

@@ -27,7 +27,7 @@ MANY = 100_000
 
 
 def runner(nodes: Nodes, **settings: Any) -> Runner:
-    from nas.search.ray_runner import RayRunner
+    from nas.search.runners.ray import RayRunner
 
     return RayRunner(**{"steps": 2, "address": nodes.address} | settings)
 

@@ -7,7 +7,7 @@ import numpy  # noqa: F401 - installed: not to be sent
 import pytest
 
 import nas
-from nas.search.code import imported_code
+from nas.search.runners.code import imported_code
 
 
 def test_what_was_imported_and_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

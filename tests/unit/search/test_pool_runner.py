@@ -13,8 +13,8 @@ from searches import Search
 from test_ray_runner import Journal, given_up_jobs_go_no_further
 from toys import DigitSpace, FakeTime, misbehave
 
-from nas.search import pool_runner
-from nas.search.pool_runner import PoolRunner
+from nas.search.runners import pool as pool_runner
+from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Job, Report, Scores, State, Work
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from support import nas
 
-from nas.search import ray_needs
-from nas.search.ray_needs import LONGEST_ROOT, lend_token, session_folder
+from nas.search.runners import ray_needs
+from nas.search.runners.ray_needs import LONGEST_ROOT, lend_token, session_folder
 from nas.search.types import CannotRun
 
 NOWHERE = "/proc/nowhere"
@@ -109,7 +109,7 @@ def test_a_search_that_ray_cannot_begin_blames_no_trial(
 
 
 def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nas.search import ray_runner
+    from nas.search.runners import ray as ray_runner
 
     def fail(**_: object) -> None:
         raise Exception("The current node timed out\nduring startup.")
@@ -126,7 +126,7 @@ import sys
 sys.path[:0] = {path!r}
 from searches import Search
 from toys import SumProxy
-from nas.search.ray_runner import RayRunner
+from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
 store = Store("sqlite://")
 proxy = SumProxy()

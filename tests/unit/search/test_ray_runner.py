@@ -13,7 +13,7 @@ from driver import until
 from searches import Search
 from toys import DigitSpace, SumProxy, misbehave
 
-from nas.search.scheduler import SchedulerConfig
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.types import Job, Report, Runner, Scores, State, Work
 
@@ -24,7 +24,7 @@ MakeRunner = Callable[..., Runner]
 
 @pytest.fixture
 def make(ray_address: str) -> MakeRunner:
-    from nas.search.ray_runner import RayRunner
+    from nas.search.runners.ray import RayRunner
 
     def make_runner(**settings: Any) -> Runner:
         return RayRunner(**{"steps": 2, "address": ray_address} | settings)
@@ -208,7 +208,7 @@ class Deadly:
 
 
 def test_says_that_workers_die_as_they_start(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nas.search import ray_runner
+    from nas.search.runners import ray as ray_runner
 
     monkeypatch.setattr(ray_runner, "_MOST_STILLBORN", 2)
     with pytest.raises(RuntimeError, match="a Ray worker could not start: "):
@@ -242,7 +242,7 @@ def test_a_search_gives_up_what_its_scheduler_says(make: MakeRunner, method: str
 
 def test_a_lone_machine_needs_no_cluster() -> None:
     """The one test that starts and stops Ray as a search on one machine does."""
-    from nas.search.ray_runner import RayRunner
+    from nas.search.runners.ray import RayRunner
 
     foreign: list[set[int]] = [open_ports()]
     proxy = SumProxy()

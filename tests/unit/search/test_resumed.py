@@ -8,7 +8,7 @@ import pytest
 from searches import Search, interrupt_at, odd
 from toys import DigitSpace, SumProxy
 
-from nas.search.scheduler import SchedulerConfig
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES
 from nas.search.types import State

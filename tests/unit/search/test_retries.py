@@ -11,7 +11,7 @@ import pytest
 from searches import Search
 from toys import OBJECTIVES, Digits, DigitSpace
 
-from nas.search.pool_runner import PoolRunner
+from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Direction, Runner, Scores, State
 
@@ -40,7 +40,7 @@ class Deadly:
 def runner(request: Any) -> Runner:
     if request.param == "pool":
         return PoolRunner(workers=2, batch=2)
-    from nas.search.ray_runner import RayRunner
+    from nas.search.runners.ray import RayRunner
 
     return RayRunner(steps=2, address=request.getfixturevalue("ray_address"))
 

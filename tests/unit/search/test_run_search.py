@@ -6,9 +6,9 @@ import pytest
 from searches import PairRunner, Search, interrupt_at, odd
 from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
-from nas.search.local_runner import LocalRunner
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.run_search import run_search
-from nas.search.scheduler import SchedulerConfig
+from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES, RandomSearch
 from nas.search.types import Runner, State, Trial

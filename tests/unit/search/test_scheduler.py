@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from nas.search.rungs import build_rung
-from nas.search.scheduler import SchedulerConfig, SuccessiveHalving
+from nas.search.halving.rungs import build_rung
+from nas.search.halving.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.types import Direction, Scores, State, Trial
 
 AP: Mapping[str, Direction] = {"ap": "max"}
@@ -38,7 +38,7 @@ def interleaved(trials: int, steps: int, rng: random.Random) -> Iterator[tuple[i
 @pytest.mark.parametrize("method", ["asha", "hyperband"])
 def test_decides_as_ray_does(method: str, direction: Direction, grace: int, reduction: float, steps: int) -> None:
     """Every decision on random sequences, coarse scores among them, equals that of Ray Tune's ASHAScheduler."""
-    from nas.search.ray_runner import tune  # Ray as a search sets it up
+    from nas.search.runners.ray import tune  # Ray as a search sets it up
 
     config = SchedulerConfig(method=method, grace=grace, reduction=reduction)
     ours = SuccessiveHalving(config, {"loss": direction}, steps)

@@ -12,10 +12,11 @@ from torchvision.models import resnet50
 
 from nas.data.cache import letterbox
 from nas.data.detection_set import DetectionSet
-from nas.data.digits import DigitsConfig, digits
+from nas.data.digits.scenes import DigitsConfig, digits
 from nas.detectors import DetectorConfig
 from nas.training.batches import Batches
-from nas.training.checkpoint import Blueprint, Checkpoint, CheckpointError
+from nas.training.blueprint import Blueprint
+from nas.training.checkpoint import Checkpoint, CheckpointError
 from nas.training.fit import LAST, METRICS, FitConfig, Progress, fit
 from nas.training.recipe import Recipe
 from nas.training.trainer import Diverged, Trainer

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 from support import shared_data
 
 from experiments.overfit import MEDIUM, Arguments, choose_images, main, overfit
-from experiments.overfit_cases import CASES
-from nas.data.coco import read_split
+from experiments.overfit.cases import CASES
 from nas.data.detection_set import DetectionSet
+from nas.data.formats.coco import read_split
 from nas.detectors import HEADS
 from nas.detectors.config import DetectorConfig
 

@@ -1,0 +1,1 @@
+"""Every detector learns 16 images by heart: `python -m experiments.overfit`."""

@@ -1,0 +1,130 @@
+"""Can a detector learn 16 images by heart? `python -m experiments.overfit --detector faster_rcnn`.
+
+If it cannot, its targets, resizing, losses, decoding or category mapping are wrong. The images are the first 16 of
+coco_mini's training set that hold objects but no crowds and nothing that COCO calls small (below 32 x 32 px) at
+256 px; the backbone is a small residual network, from random weights, without augmentation.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from experiments.overfit.cases import CASES, Case
+from nas.data.detection_set import DetectionSet
+from nas.data.formats.coco import read_coco
+from nas.training.blueprint import Blueprint
+from nas.training.fit import FitConfig, Progress, fit
+from nas.training.recipe import Recipe
+
+IMAGE_SIZE = 256
+IMAGES = 16
+BATCH = 8
+MEDIUM = 32**2
+"""Area in px from which COCO calls an object medium."""
+RESULTS = Path(__file__).parent / "results" / "overfit"
+
+
+def choose_images(data: DetectionSet, count: int, size: int) -> DetectionSet:
+    """The first `count` images that hold objects, none of them small at `size` px, and no crowds."""
+    areas: dict[int, list[float]] = {}
+    for annotation in data.ground_truth["annotations"]:
+        area = 0.0 if annotation["iscrowd"] else float(annotation["area"])
+        areas.setdefault(annotation["image_id"], []).append(area)
+    scales = [size / max(shape) for shape in data.sizes]
+    fit_for_it = [
+        position
+        for position, (image, scale) in enumerate(zip(data.image_ids, scales, strict=True))
+        if image in areas and min(areas[image]) * scale**2 >= MEDIUM
+    ]
+    return data.select(fit_for_it[:count])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it: scores on the images themselves, the mean loss of the first and last epoch, and seconds.
+
+    `seconds` is None where the training was resumed.
+    """
+
+    scores: Mapping[str, float]
+    first_loss: float
+    last_loss: float
+    seconds: float | None
+
+
+def overfit(case: Case, data: DetectionSet, size: int, out: Path, *, device: str = "cpu") -> Outcome:
+    """Train on `data` and score on it; an interrupted training goes on from the checkpoint in `out`."""
+    blueprint = Blueprint(case.genotype, case.scale, case.detector, size, data.categories)
+    recipe = Recipe(batch_size=min(BATCH, len(data)), learning_rate=case.learning_rate, flip=False, weight_decay=0)
+    losses: dict[int, list[float]] = {}
+
+    def watch(news: Progress) -> None:
+        losses.setdefault(news.epoch, []).append(news.loss)
+        if news.step == news.steps and (news.epoch + 1) % 10 == 0:
+            print(f"epoch {news.epoch + 1} of {news.epochs}, loss {news.loss:.3f}", flush=True)
+
+    start = time.perf_counter()
+    scores = fit(blueprint, FitConfig(epochs=case.epochs, recipe=recipe), (data, data), out, device=device, watch=watch)
+    seconds = time.perf_counter() - start if 0 in losses else None
+    means = [sum(of_epoch) / len(of_epoch) for _, of_epoch in sorted(losses.items())] or [float("nan")]
+    return Outcome(scores, means[0], means[-1], seconds)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Overfit a detector to 16 images, and keep what came of it."""
+
+    detector: str
+    """Its head."""
+    data: Path = Path(os.environ.get("FUSION_NAS_DATA", "../shared")) / "data" / "coco_mini"
+    """A directory in COCO's format."""
+    out: Path = Path("runs/overfit")
+    """Where checkpoints go; the same command goes on from them."""
+    results: Path = RESULTS
+    """Where the record goes."""
+    device: str = "cpu"
+
+
+def main(asked: Arguments) -> int:
+    """0 where every score exceeds its floor, else 1; 2 where there is no such case."""
+    if asked.detector not in CASES:
+        print(f"--detector {asked.detector!r} is none of {', '.join(CASES)}", file=sys.stderr)
+        return 2
+    case = CASES[asked.detector]
+    data = choose_images(read_coco(asked.data)[0], IMAGES, IMAGE_SIZE)
+    outcome = overfit(case, data, IMAGE_SIZE, asked.out / asked.detector, device=asked.device)
+    record = _record(asked, case, data, outcome)
+    document = json.dumps(record, indent=2) + "\n"
+    print(document, end="")
+    asked.results.mkdir(parents=True, exist_ok=True)
+    (asked.results / f"{asked.detector}.json").write_text(document)
+    return 0 if record["passed"] else 1
+
+
+def _record(asked: Arguments, case: Case, data: DetectionSet, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "command": f"python -m experiments.overfit --detector {asked.detector}",
+        "machine": f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} used" if asked.device == "cpu" else "GPU",
+        "torch": torch.__version__,
+        "images": list(data.image_ids),
+        "objects": data.num_objects,
+        "image_size": IMAGE_SIZE,
+        "steps": case.epochs * max(1, len(data) // BATCH),
+        "seconds": outcome.seconds and round(outcome.seconds),
+        "loss": {"first_epoch": round(outcome.first_loss, 4), "last_epoch": round(outcome.last_loss, 4)},
+        "floors": dict(case.floors),
+        "passed": all(outcome.scores[name] > floor for name, floor in case.floors.items()),
+        "scores": {name: round(value, 4) for name, value in outcome.scores.items()},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Arguments)))

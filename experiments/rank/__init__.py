@@ -1,0 +1,1 @@
+"""A ranking of proxies, from its plan to its report."""

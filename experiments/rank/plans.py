@@ -1,0 +1,91 @@
+"""Plans of rankings: what they compare, written as changes to the proxy that a search would use."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from experiments.errors import UsageError, faults
+from nas.training.recipe import Recipe
+from proxies.config import ProxyConfig
+from proxies.ranking.loop import Plan
+from proxies.short_train import ShortTrainConfig
+from proxies.zero_cost import ZERO_COST
+from search_spaces.genotype import Scale
+
+
+def default_plan(base: ShortTrainConfig) -> Plan:
+    """The proxy of a search, cheaper ones like it, and all zero-cost scores.
+
+    The reference sees ten times the images, in surer steps, through a whole head.
+    """
+    steps, recipe, usual = base.steps, base.recipe, Recipe()
+    long = math.ceil(10 * steps * recipe.batch_size / usual.batch_size)
+    patient = usual.model_dump(include={"batch_size", "learning_rate"})
+    whole = {"head_depth": Scale().head_depth}
+    short = {"steps": steps // 2, "rungs": 1}
+    document = {
+        "reference": {"short_train": {"steps": long, "rungs": 4, "scale": whole, "recipe": patient}},
+        "settings": {
+            "search": {"short_train": {}},
+            **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (steps // 8, steps // 4, steps // 2)},
+            "batch-double": {"short_train": {**short, "recipe": {"batch_size": 2 * recipe.batch_size}}},
+            "slow": {"short_train": {**short, "recipe": {"learning_rate": recipe.learning_rate / 2}}},
+            "average-8": {"short_train": {**short, "recipe": {"average": 8}}},
+            "small": {"short_train": {**short, "image_size": 2 * base.image_size // 3}},
+            "narrow": {"short_train": {**short, "scale": {"width": base.scale.width / 2}}},
+            "val-32": {"short_train": {**short, "val_images": 32}},
+            **{name: {"zero_cost": {"scores": [name]}} for name in ZERO_COST},
+            "fewest-gmacs": {"cost": {}, "seeds": 1},
+        },
+    }
+    return build_plan(document, base)
+
+
+def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
+    """A plan from a JSON file of the shape in `default_plan`; its `base`, if it has one, changes all settings' base.
+
+    Raises:
+        UsageError: the file cannot be read or makes no plan; the message names the fields.
+    """
+    try:
+        return build_plan(json.loads(path.read_bytes()), base)
+    except OSError as error:
+        raise UsageError(f"--plan {path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise UsageError(f"--plan {path}: {faults(error)}") from None
+    except ValueError as error:
+        raise UsageError(f"--plan {path}: not JSON: {error}") from None
+
+
+def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
+    """Spell a plan's changes out.
+
+    Raises:
+        ValidationError: a field is unknown, missing or illegal.
+    """
+    if not isinstance(document, dict):
+        return Plan.model_validate(document)
+    common = ShortTrainConfig.model_validate(_changed(base.model_dump(), document.get("base", {}))).model_dump()
+    shared = {name: common[name] for name in ProxyConfig.model_fields}
+    bases = {"short_train": common, "zero_cost": shared, "cost": shared}
+
+    def whole(setting: Any) -> Any:
+        if not isinstance(setting, dict):
+            return setting
+        return {name: _changed(bases.get(name), value) for name, value in setting.items()}
+
+    plan = {"settings": {}} | {name: value for name, value in document.items() if name != "base"}
+    settings = plan["settings"]
+    if isinstance(settings, dict):
+        plan["settings"] = {name: whole(setting) for name, setting in settings.items()}
+    return Plan.model_validate({**plan, "reference": whole(plan.get("reference", {"short_train": {}}))})
+
+
+def _changed(base: Any, changes: Any) -> Any:
+    """`base` with some fields changed, also within its objects."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return {**base, **{name: _changed(base.get(name), value) for name, value in changes.items()}}

@@ -1,0 +1,57 @@
+"""Searches to start from, by name. Command-line flags change any part of one."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from experiments.errors import UsageError
+from experiments.run.config import SearchConfig
+from nas.training.recipe import Recipe
+from proxies.config import ProxyConfig
+from proxies.registry import QUICK
+from proxies.short_train import RECIPE, ShortTrainConfig
+from search_spaces.naming import unknown
+from search_spaces.zoo import SCALES
+
+
+def _of_one_size(search: SearchConfig) -> SearchConfig:
+    """The search with every proxy as big as its short training."""
+    size = {name: getattr(search.proxy, name) for name in ProxyConfig.model_fields}
+    return search.model_copy(update={name: getattr(search, name).model_copy(update=size) for name in QUICK})
+
+
+_PRESETS = {
+    # minutes on two cores, nothing to download
+    "digits": SearchConfig(proxy=ShortTrainConfig(val_images=48, recipe=RECIPE.model_copy(update={"flip": False}))),
+    # any small directory in COCO's format, on CPUs
+    "boxes": SearchConfig(proxy=ShortTrainConfig(image_size=128, steps=400)),
+    # the proxy of SpineNet's own search (arXiv 1912.05027, section 4), on GPUs
+    "coco": SearchConfig(
+        data="coco",
+        trials=1000,
+        gpus_per_trial=1.0,
+        cpus_per_trial=4.0,
+        time_limit=None,
+        proxy=ShortTrainConfig(
+            scale=SCALES["proxy"],
+            image_size=512,
+            steps=9000,
+            rungs=5,
+            val_images=5000,
+            recipe=Recipe(batch_size=64),
+        ),
+    ),
+}
+PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
+    {name: _of_one_size(search) for name, search in _PRESETS.items()}
+)
+
+
+def preset(name: str) -> SearchConfig:
+    """The preset of a name.
+
+    Raises:
+        UsageError: no such preset; the message suggests the nearest.
+    """
+    if name not in PRESETS:
+        raise UsageError(unknown("preset", name, PRESETS))
+    return PRESETS[name]

@@ -1,0 +1,133 @@
+"""Carrying a run on: from its directory to its winner."""
+
+import json
+import shlex
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from experiments.run.config import SearchConfig
+from experiments.run.directory import FINGERPRINT, RunDirectory
+from experiments.run.judge import Judge
+from experiments.run.runner import build_runner, gpus_per_trial
+from nas.inspect.leaderboard import leaderboard
+from nas.inspect.live import LiveView
+from nas.search.halving.scheduler import SuccessiveHalving
+from nas.search.ranking import best
+from nas.search.run_search import MOST_REPEATS, run_search
+from nas.search.store import Store, StoreError
+from nas.search.store.study import CONTENTS
+from nas.search.strategies import BY_FIRST, build_strategy
+from nas.search.strategies.turns import candidate
+from nas.search.types import Direction, State
+from nas.seeds import nth_seed
+from proxies.predictor.ensemble import Ensemble
+from proxies.predictor.features import proposal_features
+from search_spaces.choose import sample
+from search_spaces.registry import find_space
+from search_spaces.within import Within
+
+
+def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
+    """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
+
+    Args:
+        store: the run's, of `join`.
+
+    Returns:
+        0, or 1 if no trial came to scores.
+
+    Raises:
+        UsageError: another process carries the run on.
+        CannotRun: the runner has nowhere to run what is asked for.
+        StoreError: the store is damaged, full, or away for too long.
+    """
+    with run.lock():
+        return _search(run, store, judge, console)
+
+
+def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
+    config = run.config()
+    seed = nth_seed(config.seed, store.slot)  # drivers of one study propose each their own
+    proxy, objectives = judge.proxy, judge.objectives
+    space = Within(find_space(config.space), judge.budget, seed=config.seed)
+    strategy = build_strategy(
+        config.strategy,
+        space,
+        config.compared(objectives),
+        seed=seed,
+        asked=store.asked,
+        predictor=Ensemble(proposal_features),
+    )
+    known = store.trials()
+    what = f": {config.trials} trials of space {config.space!r} on {config.data}"
+    console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
+    if len(config.objectives) > 1 and config.strategy.name in BY_FIRST:
+        console.print(
+            f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
+        )
+    try:
+        with LiveView(console, trials=config.trials, steps=proxy.steps, objectives=objectives, resumed=known) as view:
+            result = run_search(
+                strategy=strategy,
+                proxy=proxy,
+                runner=build_runner(config, steps=proxy.steps),
+                store=store,
+                trials=config.trials,
+                seed=config.seed,
+                device="cuda" if gpus_per_trial(config) else "cpu",
+                watch=view.watch,
+                objectives=objectives,
+                scheduler=SuccessiveHalving(config.scheduler, config.compared(objectives), proxy.steps),
+                violation=judge.budget,
+                draw=lambda rng: candidate(sample(space, rng)),
+            )
+    except StoreError:
+        console.print(f"go on    nas resume {run.path}", soft_wrap=True)
+        raise  # it cannot be asked what there is
+    except BaseException:
+        _conclude(run, store, objectives, console)
+        raise
+    _conclude(run, store, objectives, console)
+    if result.exhausted:
+        console.print(
+            f"The strategy has settled, and none of {MOST_REPEATS} random draws was new: "
+            "the space within the limits is exhausted, or nearly."
+        )
+    return 0 if result.best else 1
+
+
+def join(run: RunDirectory[SearchConfig]) -> Store:
+    """The run's study, of which it is a driver from now on.
+
+    Raises:
+        StoreError: it cannot be opened, or is another search.
+    """
+    store = run.store()
+    contents = json.loads((run.path / FINGERPRINT).read_bytes())
+    store.join(run.driver(), {**run.config().agreed(), CONTENTS: contents})
+    return store
+
+
+def _conclude(
+    run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
+) -> None:
+    """Keep the winner, and say what there is to see and to do next."""
+    trials, path = store.trials(), shlex.quote(str(run.path))
+    if store.rejected:
+        console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
+    winner = best(trials, objectives)
+    if winner is None:
+        failed = any(trial.state is State.failed for trial in trials)
+        hint = f"`nas inspect {path}` tells why trials failed" if failed else f"`nas resume {path}` goes on"
+        console.print(f"No trial has scores yet. {hint}.", soft_wrap=True)
+        return
+    run.write_best(winner)
+    console.print(leaderboard(trials, objectives))
+    lines = [f"winner   {run.path / 'best.json'} (trial {winner.number})", f"trials   {store.place}"]
+    if any(not trial.state.ended for trial in trials):
+        lines.append(f"go on    nas resume {path}")
+    lines.append(f"inspect  nas inspect {path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
+    lines += [f"draw     nas draw {path}", f"retrain  nas train {path} --epochs 30"]
+    console.print("\n".join(lines), soft_wrap=True)

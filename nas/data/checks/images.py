@@ -1,0 +1,223 @@
+"""Checks of a set's image files before any training: what is missing, broken, or probably not what it seems."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nas.data.checks.copies import note_repeated_images
+from nas.data.checks.paths import Listing, is_inside, whereabouts
+from nas.data.depth import ValueRange, deep_values, is_deep, value_range
+from nas.data.detection_set import DataError
+from nas.data.diagnostics import Diagnostics, Kind, Severity
+from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, beyond_limit, read_image
+
+OPENED_UP_TO = EXCERPTS_UP_TO
+"""Of sets of more images only a sample is opened, unless every image is asked for."""
+_SAMPLE = 32
+"""Images of a large set that are opened, and images of more than 8 bits whose values are looked at."""
+_LOOKED_AT = 8
+"""Images that are decoded to see whether they are nearly black."""
+_DARK = 32
+_LONG = 8
+_ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+_ORIENTATION = 0x0112
+
+Progress = Callable[[int, int], None]
+"""Called with (images opened, images to open)."""
+
+_OUTSIDE = Kind("file names that leave the image directory", "use names relative to it, without '..'")
+_BROKEN = Kind("broken images", "replace the files, or drop their entries")
+_RESIZED = Kind("images of another size than stated", "state width and height as stored, before any EXIF rotation")
+_UNREADABLE = Kind("broken images among those that were opened", "nas data check opens every image", Severity.warning)
+_TURNED = Kind(
+    "images with an EXIF orientation, which is ignored, as boxes are taken to be in stored pixels",
+    "see that the boxes are in pixels of the image as stored, or store the images upright without the tag",
+    Severity.warning,
+)
+_BLACK = Kind(
+    "images that are nearly black, of those looked at", "see that their values fill 0 to 255", Severity.warning
+)
+_RENAMED = Kind("file names that are read as paths below the image directory", "", Severity.note)
+_ELONGATED = Kind(
+    f"images more than {_LONG} times as long as wide, of which little is left once they fit into a square",
+    "cut them into tiles",
+    Severity.note,
+)
+
+
+def examine_images(
+    images: Sequence[Mapping[str, Any]],
+    folder: Path,
+    root: Path,
+    diagnostics: Diagnostics,
+    *,
+    every: bool = False,
+    progress: Progress | None = None,
+) -> ImageFiles:
+    """Find a set's images, and record all that is wrong or odd about them.
+
+    Every file must exist and hold something. Files are also opened, all of them in sets of up to `OPENED_UP_TO`
+    images or with `every`, else a sample: they must be whole images of the stated size. A file is decoded only where
+    it does not end as its format ends.
+
+    Args:
+        images: COCO's entries.
+        folder: where they should lie.
+        root: where missing ones are searched for.
+        diagnostics: of the annotation file.
+        every: whether all files are opened, however many.
+        progress: told how many have been opened.
+
+    Raises:
+        DataError: `folder` is no directory.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a directory; it must hold the images of {diagnostics.file}")
+    found = _find(images, Listing(folder), root, diagnostics)
+    there = [i for i, (_, length) in enumerate(found) if length]
+    all_opened = every or len(images) <= OPENED_UP_TO
+    opened = there if all_opened else _spread(there, _SAMPLE)
+    headers = _Headers(folder, diagnostics, _BROKEN if all_opened else _UNREADABLE)
+    for done, i in enumerate(opened, 1):
+        headers.check(images[i], found[i][0])
+        if progress:
+            progress(done, len(opened))
+    names = tuple(name for name, _ in found)
+    load = ImageFolder(folder.absolute(), names, _common_values(headers.deep))
+    lengths = tuple(length for _, length in found)
+    note_repeated_images(load, lengths, there, diagnostics, contents=all_opened)
+    if load.values:
+        _note_scaling(load.values, len(headers.deep), diagnostics)
+    _note_black(load, images, opened, diagnostics)
+    return ImageFiles(load, lengths)
+
+
+def _find(
+    images: Iterable[Mapping[str, Any]], listing: Listing, root: Path, diagnostics: Diagnostics
+) -> list[tuple[str, int]]:
+    """Each image's path below the folder and its bytes; 0 where there is no such file."""
+    found: list[tuple[str, int]] = []
+    missing: list[Mapping[str, Any]] = []
+    for image in images:
+        stated: str = image["file_name"]
+        inside = is_inside(stated) if "/" in stated or "\\" in stated or ".." in stated or ":" in stated else stated
+        name = listing.resolve(stated) if inside else None
+        length = listing.size(name) or 0 if name else 0
+        found.append((name or stated, length))
+        if not inside:
+            diagnostics.add(_OUTSIDE, f"{stated} (id {image['id']})")
+        elif name is None:
+            missing.append(image)
+        elif not length:
+            diagnostics.add(_BROKEN, f"{stated} (id {image['id']}) is empty")
+        elif name != stated:
+            diagnostics.add(_RENAMED, f"{stated} as {name}")
+    if missing:
+        names = [image["file_name"] for image in missing]
+        where = whereabouts(names, root)
+        fix = f"{where}; move them, or state their paths" if where else "add the files, or drop their entries"
+        kind = Kind(f"missing images, looked for in {listing.folder.absolute()}", fix)
+        diagnostics.add_all(kind, len(missing), [f"{i['file_name']} (id {i['id']})" for i in missing[:3]])
+    return found
+
+
+class _Headers:
+    """Opens images without decoding them, and records what their headers tell.
+
+    Attributes:
+        deep: paths of the images of more than 8 bits a channel.
+    """
+
+    def __init__(self, folder: Path, diagnostics: Diagnostics, broken: Kind) -> None:
+        self.folder, self.diagnostics, self.broken = folder, diagnostics, broken
+        self.deep: list[Path] = []
+
+    def check(self, entry: Mapping[str, Any], name: str) -> None:
+        """Open the image `name` of an annotation file's `entry`."""
+        path, label = self.folder / name, f"{name} (id {entry['id']})"
+        try:
+            with Image.open(path) as image:
+                width, height = image.size
+                orientation = _orientation(image)
+                deep = is_deep(image)
+                if not _ends_well(path, image.format):
+                    image.load()
+        except Image.DecompressionBombError:
+            self.diagnostics.add(Kind(f"images {beyond_limit()}", "cut them into tiles"), label)
+            return
+        except Exception as error:  # Pillow's parsers raise whatever they stumble over
+            self.diagnostics.add(self.broken, f"{label}: {error}")
+            return
+        if deep:
+            self.deep.append(path)
+        stated = entry["width"], entry["height"]
+        turned = f", EXIF orientation {orientation}" if orientation > 1 else ""
+        if (width, height) != stated:
+            self.diagnostics.add(_RESIZED, f"{label} is {width}x{height}{turned}, stated as {stated[0]}x{stated[1]}")
+        elif turned:
+            self.diagnostics.add(_TURNED, label)
+        if max(stated) > _LONG * min(stated):
+            self.diagnostics.add(_ELONGATED, f"{label} of {stated[0]}x{stated[1]}")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation: 1 is upright. PNGs are not decoded for it, as Pillow would."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data do no harm to the image
+        return 1
+
+
+def _ends_well(path: Path, image_format: str | None) -> bool:
+    ending = _ENDINGS.get(image_format or "")
+    if ending is None:
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(ending)))
+        return file.read() == ending
+
+
+def _spread(positions: list[int], count: int) -> list[int]:
+    """Up to `count` of the positions, evenly spread."""
+    if len(positions) <= count:
+        return positions
+    return [positions[i] for i in np.linspace(0, len(positions) - 1, count).astype(int)]
+
+
+def _common_values(deep: list[Path]) -> ValueRange | None:
+    """The range of values of images of more than 8 bits, from a sample of them; None where there are none."""
+    return value_range(_decoded(deep[i] for i in _spread(list(range(len(deep))), _SAMPLE)))
+
+
+def _decoded(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
+    for path in paths:
+        with suppress(Exception), Image.open(path) as image:  # what does not decode surfaces when it is loaded
+            values = deep_values(image, path)
+            if values is not None:
+                yield values
+
+
+def _note_scaling(values: ValueRange, count: int, diagnostics: Diagnostics) -> None:
+    what = f"images of more than 8 bits a channel, whose values are scaled from {values.words} to 0..255"
+    diagnostics.add_all(Kind(what, "", Severity.note), count)
+
+
+def _note_black(
+    load: ImageFolder, images: Sequence[Mapping[str, Any]], opened: list[int], diagnostics: Diagnostics
+) -> None:
+    looked_at = _spread(opened, _LOOKED_AT)
+    brightest: list[int] = []
+    for i in looked_at:
+        try:
+            brightest.append(int(read_image(load.folder / load.names[i], load.values).max()))
+        except DataError:
+            continue
+    if brightest and max(brightest) < _DARK:
+        diagnostics.add_all(_BLACK, len(brightest), [f"{load.names[i]} (id {images[i]['id']})" for i in looked_at[:3]])

@@ -1,0 +1,1 @@
+"""Composed scenes of handwritten digits: data that is always there."""

@@ -1,0 +1,1 @@
+"""Data sets as files hold them, each read into a `DetectionSet`."""

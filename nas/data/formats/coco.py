@@ -1,0 +1,270 @@
+"""Directories in COCO's format, COCO itself among them."""
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.data.checks.annotations import BoolArray, clip, label, note_boxes, note_repeats, settle_areas
+from nas.data.checks.copies import shared_images
+from nas.data.checks.images import Progress, examine_images
+from nas.data.depth import ValueRange
+from nas.data.detection_set import Category, DataError, DetectionSet, Diagnostic
+from nas.data.diagnostics import Diagnostics, Kind, Severity
+from nas.data.formats.coco_document import Document, Record, read_document
+from nas.data.images import ImageFiles, ImageFolder
+from nas.data.masks import MALFORMED, UNMASKED, is_absent, mask_fault
+
+_NOTHING = Kind("set without an object to train on", "annotate at least one object that is no crowd")
+_SINGLE = Kind("a single image, which every batch repeats", "", Severity.warning)
+_SHARED = Kind(
+    "validation images that are training images as well, so that AP is too high", "drop them from one", Severity.warning
+)
+
+
+class _Split(NamedTuple):
+    annotations: str
+    images: str
+
+
+_LAYOUTS = (
+    (_Split("train.json", "images"), _Split("val.json", "images")),
+    (
+        _Split("annotations/instances_train2017.json", "train2017"),
+        _Split("annotations/instances_val2017.json", "val2017"),
+    ),
+    (_Split("train/_annotations.coco.json", "train"), _Split("valid/_annotations.coco.json", "valid")),
+)
+"""A directory of one's own, COCO's, and Roboflow's export."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What examining one split came to: the set, or None where it cannot be used; and everything noticed."""
+
+    name: str
+    data: DetectionSet | None
+    found: tuple[Diagnostic, ...]
+
+
+def read_coco(root: Path) -> tuple[DetectionSet, DetectionSet]:
+    """Read the training and validation sets of a directory.
+
+    It holds `train.json`, `val.json` and `images/`; or, as COCO does, `annotations/instances_train2017.json`,
+    `annotations/instances_val2017.json`, `train2017/` and `val2017/`; or, as Roboflow exports,
+    `train/_annotations.coco.json` and `valid/_annotations.coco.json` beside their images. Values of images of more
+    than 8 bits are scaled alike in both sets.
+
+    Raises:
+        DataError: none of these layouts, a split that `read_split` refuses, or splits of different categories.
+    """
+    train, val = _reading(root, "train"), _reading(root, "val")
+    val.read()  # first: it is the smaller, so its errors show sooner
+    train.read()
+    _compare(train, val)
+    return train.usable(), val.usable()
+
+
+def check_coco(root: Path, progress: Progress | None = None) -> tuple[Examined, Examined]:
+    """Examine both sets of such a directory in full: every image is opened, and errors are collected, not raised.
+
+    Args:
+        root: the directory.
+        progress: told (images opened, images to open) of each set.
+
+    Raises:
+        DataError: none of the layouts.
+    """
+    readings = train, val = _reading(root, "train"), _reading(root, "val")
+    faults: dict[str, DataError] = {}
+    for reading in readings:
+        try:
+            reading.read(every=True, progress=progress)
+        except DataError as error:
+            faults[reading.name] = error
+    if not faults:
+        _compare(train, val)
+    return train.examined(faults.get(train.name)), val.examined(faults.get(val.name))
+
+
+def read_val(root: Path) -> DetectionSet:
+    """Read the validation set of such a directory, whether or not there is a training set.
+
+    Raises:
+        DataError: none of the layouts, or a split that `read_split` refuses.
+    """
+    return _reading(root, "val").read().usable()
+
+
+def read_split(annotation_file: Path, image_dir: Path, *, name: str | None = None) -> DetectionSet:
+    """Read one COCO file, in one pass, without decoding images.
+
+    All files must exist and not be empty. Up to 5,000 images are also opened, and must be whole and of the
+    stated size; in larger sets a broken image surfaces when it is loaded.
+
+    Boxes without a finite, positive width and height, and boxes that share no area with their image, are left out.
+    Boxes partly outside are clipped in the training targets, and stay as they are in the ground truth. Crowds are in
+    the ground truth alone. Images without annotations stay, as negatives. The set has masks if every annotation that
+    is left has a well-formed one. `diagnostics` says how often each of these happened, and what is probably wrong.
+
+    Raises:
+        DataError: what `read_document` refuses; missing, broken or resized images; boxes stated in parts of their
+            image; not one usable annotation. All that is wrong is named at once.
+    """
+    name = name or f"{annotation_file.parent.name}/{annotation_file.stem}"
+    return _Reading(annotation_file, image_dir, annotation_file.parent, name).read().usable()
+
+
+def _reading(root: Path, part: str) -> "_Reading":
+    split = _layout(root)[part == "val"]
+    return _Reading(root / split.annotations, root / split.images, root, f"{root.resolve().name}/{part}")
+
+
+def _layout(root: Path) -> tuple[_Split, _Split]:
+    for layout in _LAYOUTS:
+        if any((root / split.annotations).exists() for split in layout):
+            return layout
+    wanted = " nor ".join(" and ".join(split.annotations for split in layout) for layout in _LAYOUTS)
+    raise DataError(f"{root} holds neither {wanted}; put the annotations there, in COCO's format")
+
+
+class _Reading:
+    """One split while it is read.
+
+    Args:
+        file: its annotations.
+        image_dir: its images.
+        root: where missing images are searched for.
+        name: what the set is called.
+
+    Attributes:
+        diagnostics: what was noticed so far.
+        images: its image files.
+    """
+
+    def __init__(self, file: Path, image_dir: Path, root: Path, name: str) -> None:
+        self.image_dir, self.root, self.name = image_dir, root, name
+        self.diagnostics = Diagnostics(file)
+        self.images: ImageFiles
+        self._data: DetectionSet
+
+    def read(self, *, every: bool = False, progress: Progress | None = None) -> "_Reading":
+        """Read annotations and examine images, all of them with `every`.
+
+        Raises:
+            DataError: the split cannot be used; all that is wrong is named at once.
+        """
+        document = read_document(self.diagnostics.file, self.diagnostics)
+        self.images = examine_images(
+            document["images"], self.image_dir, self.root, self.diagnostics, every=every, progress=progress
+        )
+        self._data = _assemble(document, self.name, self.images.load, self.diagnostics)
+        self.diagnostics.raise_errors()
+        return self
+
+    def usable(self) -> DetectionSet:
+        """The set, with what was noticed.
+
+        Raises:
+            DataError: it cannot be used, and why.
+        """
+        self.diagnostics.raise_errors()
+        return replace(self._data, load=self.images.load, diagnostics=self.diagnostics.found)
+
+    def examined(self, fault: DataError | None) -> Examined:
+        """What reading came to, where `fault` is the error it ended with."""
+        found = self.diagnostics.found
+        if not any(one.severity == Severity.error for one in found):
+            if fault is None:
+                return Examined(self.name, self.usable(), found)
+            found = (Diagnostic(self.diagnostics.file, Severity.error, str(fault), 1, str(fault)), *found)
+        return Examined(self.name, None, found)
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        return self._data.categories
+
+    def scale_as(self, values: ValueRange) -> None:
+        """Scale images of more than 8 bits from that range."""
+        self.images = replace(self.images, load=replace(self.images.load, values=values))
+
+
+def _compare(train: _Reading, val: _Reading) -> None:
+    """Make both sets go together, and note in which ways they do not."""
+    if train.categories != val.categories:
+        odd = sorted({*train.categories} ^ {*val.categories}, key=lambda c: c.id)
+        kind = Kind(
+            f"categories in which {train.diagnostics.file} and {val.diagnostics.file} differ",
+            "list the same ids and names in both",
+        )
+        train.diagnostics.add_all(kind, len(odd), [f"{c.name!r} (id {c.id})" for c in odd[:3]])
+    shared = shared_images(train.images, val.images)
+    val.diagnostics.add_all(_SHARED, len(shared), shared[:3])
+    if found := [r.images.load.values for r in (train, val) if r.images.load.values]:
+        common = reduce(ValueRange.union, found)
+        train.scale_as(common)
+        val.scale_as(common)
+
+
+def _assemble(document: Document, name: str, load: ImageFolder, diagnostics: Diagnostics) -> DetectionSet:
+    images, annotations = document["images"], document["annotations"]
+    categories = tuple(sorted((Category(c["id"], c["name"]) for c in document["categories"]), key=lambda c: c.id))
+    sizes = tuple((image["height"], image["width"]) for image in images)
+    position = {image["id"]: index for index, image in enumerate(images)}
+    label_of = {category.id: index for index, category in enumerate(categories)}
+
+    where = np.array([position[a["image_id"]] for a in annotations], np.int64)
+    labels = np.array([label_of[a["category_id"]] for a in annotations], np.int64)
+    crowd = np.array([a["iscrowd"] for a in annotations], bool)
+    xywh = np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4)
+    limits = np.array(sizes, np.float64).reshape(-1, 2)[where]
+    boxes = clip(xywh, limits)
+    note_boxes(boxes, limits, crowd, annotations, diagnostics)
+    note_repeats(np.stack((where, labels), 1), boxes, annotations, diagnostics)
+    masked = _masked(annotations, boxes.kept, [sizes[i] for i in where], diagnostics)
+    settle_areas(annotations, boxes.xywh, masked, diagnostics)
+
+    target = np.flatnonzero(boxes.kept & ~crowd)
+    target = target[np.argsort(where[target], kind="stable")]
+    ends = np.bincount(where[target], minlength=len(images)).cumsum()[:-1]
+    if not target.size:
+        diagnostics.add(_NOTHING, f"{len(annotations)} annotations, {crowd.sum()} of them crowds")
+    diagnostics.add_all(_SINGLE, len(images) == 1)
+    return DetectionSet(
+        name=name,
+        categories=categories,
+        image_ids=tuple(position),
+        sizes=sizes,
+        boxes=tuple(np.split(boxes.inside[target], ends)),
+        labels=tuple(np.split(labels[target], ends)),
+        ground_truth={**document, "annotations": [annotations[i] for i in np.flatnonzero(boxes.kept)]},
+        load=load,
+        segments=_segments(annotations, np.split(target, ends)) if masked[boxes.kept].all() else None,
+    )
+
+
+def _masked(
+    annotations: list[Record], kept: BoolArray, shapes: list[tuple[int, int]], diagnostics: Diagnostics
+) -> BoolArray:
+    """(N,) whether each annotation has a well-formed mask; notes malformed ones, and absent ones among others."""
+    masked = np.zeros(len(annotations), bool)
+    absent = np.zeros(len(annotations), bool)
+    for i, (annotation, shape) in enumerate(zip(annotations, shapes, strict=True)):
+        segmentation = annotation.get("segmentation")
+        if is_absent(segmentation):
+            absent[i] = True
+        elif fault := mask_fault(segmentation, shape):
+            diagnostics.add(MALFORMED, f"{label(annotation, i)} {fault}")
+        else:
+            masked[i] = True
+    if masked[kept].any():
+        lacking = np.flatnonzero(absent & kept)
+        diagnostics.add_all(UNMASKED, len(lacking), [label(annotations[i], i) for i in lacking[:3]])
+    return masked
+
+
+def _segments(annotations: list[Record], targets: list[NDArray[np.int64]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(annotations[i]["segmentation"] for i in of_image) for of_image in targets)

@@ -1,0 +1,1 @@
+"""Successive halving: which trials are stopped early."""

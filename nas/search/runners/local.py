@@ -1,0 +1,27 @@
+"""Jobs carried out one after the other in this process."""
+
+import time
+from dataclasses import dataclass
+
+from nas.search.runners.attempt import carry_out, describe
+from nas.search.types import Ask, Report, State, Tell, Work
+
+
+@dataclass(frozen=True)
+class LocalRunner:
+    """Runs jobs in turn, without parallelism.
+
+    Args:
+        time_limit: seconds a trial may take.
+    """
+
+    time_limit: float | None = None
+
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
+        while (job := ask()) is not None:
+            start = time.monotonic()
+            try:
+                carry_out(work, job, tell, time_limit=self.time_limit)
+            except SystemExit as error:  # would end us all; elsewhere it ends a worker, which is replaced
+                seconds = time.monotonic() - start
+                tell(Report(job.number, State.failed, seconds=seconds, error=describe(error)))

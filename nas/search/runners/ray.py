@@ -1,0 +1,298 @@
+"""Jobs carried out by Ray Tune: on this machine's cores and GPUs, or on a cluster's.
+
+To Tune a trial is a worker, which it places where there is room and replaces when it dies; jobs pass through it, one
+after another, as it becomes free. So a job is never asked for before there is a process for it, a worker too many
+waits for a node to join, and a job costs two messages. What Tune remembers of a run is thrown away: the store is the
+truth, and which job is given up is for whoever is told of it to say.
+"""
+
+import logging
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+# Ray reads these when it is imported
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment as it is
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # nothing is printed of workers that die: trials tell of it
+
+import ray
+from ray import tune
+from ray._private import ray_constants
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from nas.search.runners.attempt import GRACE_S, attempt, doomed, one_line, out_of_time
+from nas.search.runners.code import imported_code
+from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, session_folder
+from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
+
+T = TypeVar("T")
+_LONG_S = 120.0
+_MOST_WAITING = 64
+_MOST_STILLBORN = 50
+"""So many workers in a row that die before they are ready, and no other will fare better."""
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RayRunner:
+    """Runs as many jobs at once as the machine or cluster has room for, also on nodes that join later.
+
+    Args:
+        steps: fidelity steps of a full evaluation.
+        address: of a running cluster (`auto`, or `host:port`); None starts Ray on this machine and stops it after.
+        cpus_per_trial: CPUs a trial reserves; torch runs on as many threads, at least one.
+        gpus_per_trial: GPUs a trial reserves; may be a fraction of one.
+        concurrent: how many trials run at once; None for as many as there is room for.
+        time_limit: seconds a trial may take.
+    """
+
+    steps: int
+    address: str | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    concurrent: int | None = None
+    time_limit: float | None = None
+
+    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
+        """Carry out jobs until `ask` returns None.
+
+        Raises:
+            CannotRun: Ray cannot start, there is no cluster at the address, or a trial asks for more than a node has.
+            RuntimeError: workers cannot load the work, or die as they start.
+        """
+        with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
+            try:
+                self._tune(_Desk(ask, tell, self.time_limit), work, folder)
+            except _Carrier as carrier:
+                raise carrier.error from None
+
+    def _tune(self, desk: "_Desk", work: Work, folder: str) -> None:
+        # so many workers start at once; later they wait for nodes to join, and for an autoscaler to hear of them
+        waiting = min(self._room() + 1, self.concurrent or _MOST_WAITING, _MOST_WAITING)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
+        tune.run(
+            # through the object store: sent once, and workers on one machine share its arrays
+            tune.with_parameters(_Worker, work=work, steps=self.steps, time_limit=self.time_limit),
+            search_alg=_Hirer(desk, self.concurrent),
+            scheduler=desk,
+            stop=_Closing(desk),
+            num_samples=-1,
+            resources_per_trial={"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial},
+            max_failures=0,
+            raise_on_failed_trial=False,
+            storage_path=folder,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            verbose=0,
+        )
+
+    def _room(self) -> int:
+        """How many trials fit on the nodes that there are now."""
+        needs = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        room = sum(_fit(node, needs) for node in nodes)
+        if not room:
+            biggest = {kind: max(node.get(kind, 0) for node in nodes) for kind in needs}
+            raise CannotRun(f"a trial asks for {needs}, and no node has it (the most is {biggest}): ask for less")
+        return room
+
+
+def _fit(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    return min(int(node.get(kind, 0) / need + 1e-6) for kind, need in needs.items() if need)
+
+
+_UNBORN = ("creation task", "RuntimeEnvSetupError")
+"""What Ray says of a worker that could not load its code or its work, as no other worker could."""
+_NEWS = "news"
+
+
+class _Worker(tune.Trainable):
+    """One process, which carries out one job after another: a call of `step` is a fidelity step of the job at hand."""
+
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], *, work: Work, steps: int, time_limit: float | None
+    ) -> None:
+        self._work = work
+        self._steps = steps
+        self._limit = time_limit
+        self._reports: Generator[Report, None, None] | None = None
+
+    def take(self, job: Job) -> None:
+        """Leave the job at hand, and begin another at the next step."""
+        self.cleanup()
+        self._reports = attempt(self._work, job, time_limit=self._limit)
+        self._taken, self._spent = 0, 0.0
+
+    def step(self) -> dict[str, Any]:
+        if self._reports is None:
+            return {_NEWS: []}  # ready
+        with doomed(None if self._limit is None else max(self._limit - self._spent, 0.0)):
+            first = next(self._reports)
+        self._taken, self._spent = self._taken + 1, first.seconds
+        last = not first.state.ended and self._taken == self._steps
+        return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
+
+    def cleanup(self) -> None:
+        if self._reports:
+            self._reports.close()
+
+
+class _Carrier(BaseException):
+    """Carries an error of `ask` or `tell` out of Tune, which swallows any `Exception` and goes on."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Desk(FIFOScheduler):
+    """Hands jobs to workers that are free, and passes on what they have to say: to Tune, a scheduler."""
+
+    def __init__(self, ask: Ask, tell: Tell, time_limit: float | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._ask = ask
+        self._tell = tell
+        self._limit = math.inf if time_limit is None else time_limit
+        self._at: dict[str, tuple[int, float]] = {}
+        """Worker -> number of the job it is at, and since when (monotonic, s), but for what it waited for us."""
+        self._stillborn, self._proven = 0, False
+        """Where a worker has started once, what keeps another from it is its node."""
+        self._heard = time.monotonic()
+        self.empty = False
+        """There are no more jobs."""
+
+    @property
+    def idle(self) -> bool:
+        return not self._at
+
+    def choose_trial_to_run(self, tune_controller: object) -> None:
+        """None: Tune starts those that wait in their order, and need not look through all there ever were."""
+        if self.idle and time.monotonic() - self._heard > _LONG_S:
+            _LOG.warning("no node has had room for a trial for %.0f s: waiting for one to join", _LONG_S)
+            self._heard = time.monotonic()
+
+    def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
+        news: list[Report] = result[_NEWS]
+        self._stillborn, self._proven, self._heard = 0, True, time.monotonic()
+        over = any(_carried(self._tell, report) for report in news) or not news or news[-1].state.ended
+        if not over:
+            self._at[trial.trial_id] = news[-1].number, time.monotonic() - news[-1].seconds
+            return self.CONTINUE
+        self._at.pop(trial.trial_id, None)
+        job = None if self.empty else _carried(self._ask)
+        if job is None:
+            self.empty = True
+            return self.STOP
+        self._at[trial.trial_id] = job.number, time.monotonic()
+        worker: Any = trial.temporary_state.ray_actor
+        worker.take.remote(job)  # Tune calls `step` after it, and Ray keeps the order
+        return self.CONTINUE
+
+    def on_trial_error(self, tune_controller: object, trial: TuneTrial) -> None:
+        text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
+        reason = one_line(text.strip().splitlines()[-1])
+        if trial.trial_id in self._at:
+            number, since = self._at.pop(trial.trial_id)
+            hung = time.monotonic() - since >= self._limit + GRACE_S  # `doomed`, and would be again
+            error = out_of_time(self._limit) if hung else one_line(f"worker died: {reason}")
+            _carried(self._tell, Report(number, State.failed, error=error, died=not hung))
+            return
+        self._stillborn += 1
+        if self._stillborn == _MOST_STILLBORN or (not self._proven and any(sign in text for sign in _UNBORN)):
+            raise _Carrier(RuntimeError(f"a Ray worker could not start: {reason}"))
+
+
+def _carried(call: Callable[..., T], *arguments: object) -> T:
+    try:
+        return call(*arguments)
+    except Exception as error:
+        raise _Carrier(error) from error
+
+
+class _Hirer(Searcher):
+    """Wants another worker whenever Tune asks, up to a number."""
+
+    def __init__(self, desk: _Desk, most: int | None) -> None:
+        super().__init__()
+        self._desk = desk
+        self._most = most or sys.maxsize
+        self._workers: set[str] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        if self._desk.empty:
+            return Searcher.FINISHED
+        if len(self._workers) == self._most:
+            return None
+        self._workers.add(trial_id)
+        return {}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self._workers.discard(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the store is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see `save`."""
+
+
+class _Closing(Stopper):
+    """Sends home the workers that still wait for room, once there is nothing left to do."""
+
+    def __init__(self, desk: _Desk) -> None:
+        self._desk = desk
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._desk.empty and self._desk.idle
+
+    def __getstate__(self) -> dict[str, object]:
+        return {}  # Tune writes it down for a run that goes on, which none does
+
+
+@contextmanager
+def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
+    """Be connected to Ray: to the cluster at `address`, or to one started here and stopped after."""
+    os.environ.update(ENVIRONMENT)
+    # Ray does not ask who connects: one of our own shall listen to this machine alone
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = bool(address)
+    variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "OMP_NUM_THREADS": str(max(1, int(cpus_per_trial)))}
+    environment: dict[str, Any] = {"env_vars": variables}
+    if address:
+        environment["py_modules"] = imported_code()
+    else:
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import what we can
+        lend_token()
+    try:
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                _temp_dir=None if address else session_folder(),
+                runtime_env=environment,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+            )
+        except CannotRun:
+            raise
+        except ConnectionError as error:
+            raise CannotRun(f"no Ray cluster at {address!r}: start one, or leave the address out") from error
+        except Exception as error:  # Ray raises what its parts happen to, bare `Exception`s among them
+            where = f"cannot join the cluster at {address!r}" if address else "cannot start on this machine"
+            raise CannotRun(f"Ray {where}: {one_line(str(error))}; --runner local does without Ray") from error
+        yield
+    finally:
+        ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
