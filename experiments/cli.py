@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    from nas.training.trainer import Diverged
+    from nas.training.errors import Diverged
 
     return OSError, Diverged
 
@@ -78,11 +78,9 @@ def _failures() -> tuple[type[Exception], ...]:
 def _usage_errors() -> tuple[type[Exception], ...]:
     from experiments.errors import UsageError
     from nas.data.detection_set import DataError
-    from nas.search.store import StoreError
+    from nas.search.store.errors import StoreError
     from nas.search.types import CannotRun
-    from nas.training.checkpoint import CheckpointError
-    from nas.training.device import DeviceError
-    from nas.training.pretrained import WeightsError
+    from nas.training.errors import CheckpointError, DeviceError, WeightsError
     from search_spaces.choose import SpaceExhausted, TraceError
     from search_spaces.importing import ImportPathError
     from search_spaces.ops import GenotypeError

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from nas.detectors import HEADS
 from nas.ops.block import BLOCKS
-from nas.ops.common import MapSpec
 from nas.ops.fuse import FUSES
+from nas.ops.maps import MapSpec
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
 from nas.ops.tally import FLOAT_BYTES, Count, Tally

@@ -8,8 +8,9 @@ from torchvision.ops import DeformConv2d
 
 from nas.ops.block import BLOCKS
 from nas.ops.block.residual import ResidualUnit
-from nas.ops.common import Build, MapSpec, OwnWeights, Size
+from nas.ops.common import Build, OwnWeights
 from nas.ops.fuse import FUSES
+from nas.ops.maps import MapSpec, Size
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
 from nas.shapes import last_readers, node_shapes, stem_shapes

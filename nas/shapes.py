@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nas.ops.common import MapSpec
+from nas.ops.maps import MapSpec
 from search_spaces.genotype import Genotype, Node, Scale
 from search_spaces.ops import Op, stem_maps
 

@@ -1,7 +1,6 @@
 """A candidate's detector, built at a proxy's size once nothing speaks against it."""
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from nas.cost import Cost, cost, require_memory
 from nas.detectors import build_detector
@@ -9,15 +8,20 @@ from proxies.config import DetectorProxyConfig, ProxyConfig
 from search_spaces.genotype import Genotype
 from search_spaces.ops import GenotypeError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 def build_candidate(
     genotype: Genotype, config: DetectorProxyConfig, num_classes: int, *, seed: int, device: str
-) -> tuple[nn.Module, Cost]:
+) -> "tuple[nn.Module, Cost]":
     """The detector, its weights drawn from the seed, which is torch's from here on; and what it costs.
 
     Raises:
         GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
     """
+    import torch
+
     price = price_candidate(genotype, config, num_classes)
     torch.manual_seed(seed)
     return build_detector(genotype, config.scale, num_classes, config.detector).to(device), price

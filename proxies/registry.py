@@ -6,9 +6,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Proxy
+from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig, CostProxy
-from proxies.short_train import ShortTrain, ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
 from search_spaces.importing import ImportPathError, build_own, imported
 from search_spaces.naming import unknown
 
@@ -78,8 +77,12 @@ def prepare(
     """
     match config:
         case ShortTrainConfig():
+            from proxies.short_train import ShortTrain
+
             return ShortTrain.prepare(config, data, progress)
         case ZeroCostConfig():
+            from proxies.zero_cost.proxy import ZeroCost
+
             return ZeroCost.prepare(config, data, progress)
         case CostConfig():
             return CostProxy.prepare(config, data, progress)

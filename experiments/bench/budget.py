@@ -13,10 +13,9 @@ from nas.cost import cost
 from nas.search.strategies import STRATEGIES, StrategyConfig, build_strategy
 from nas.search.types import Direction, State, Trial
 from proxies.budget import Budget, Limits
-from proxies.config import ProxyConfig
+from proxies.config import ProxyConfig, ShortTrainConfig
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
-from proxies.short_train import ShortTrainConfig
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES

@@ -20,7 +20,7 @@ from torch import nn
 from nas.cost import cost
 from nas.count import counted
 from nas.detectors import build_detector
-from proxies.short_train import ShortTrainConfig
+from proxies.config import ShortTrainConfig
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES

@@ -26,10 +26,11 @@ from experiments.run.presets import preset
 from nas.data.open import open_data
 from nas.search.runners.ray import RayRunner
 from nas.training.recipe import Recipe
+from proxies.config import ShortTrainConfig
 from proxies.pool import evaluate_all
 from proxies.ranking.agreement import FloatArray, agreement
 from proxies.ranking.loop import PROXY_SEEDS
-from proxies.short_train import ShortTrain, ShortTrainConfig
+from proxies.short_train import ShortTrain
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace

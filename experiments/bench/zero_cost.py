@@ -21,10 +21,11 @@ from nas.search.runners.evaluate import Evaluate
 from nas.search.runners.pool import PoolRunner
 from nas.search.types import Job, Report
 from nas.training.batches import Batches
+from proxies.config import ZeroCostConfig
 from proxies.pool import evaluate_all
 from proxies.zero_cost import ZERO_COST
 from proxies.zero_cost.network import open_gates
-from proxies.zero_cost.proxy import ZeroCost, ZeroCostConfig
+from proxies.zero_cost.proxy import ZeroCost
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
@@ -13,9 +13,10 @@ from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from nas.cost import Cost, cost
 from nas.inspect.console import open_console
-from nas.inspect.latency import Timing, timing_table, timings
-from nas.training.device import best_device
 from search_spaces.genotype import Scale
+
+if TYPE_CHECKING:
+    from nas.inspect.latency import Timing
 
 CLASSES = 80
 """Of COCO, where neither the genotype nor a flag says how many."""
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     console.print(f"activations   {counted.activations:,} ({counted.activation_bytes / 2**20:,.1f} MiB)")
     console.print(f"peak memory   {counted.peak_memory / 2**20:,.1f} MiB for one image, estimated")
     if timed:
+        from nas.inspect.latency import timing_table
+
         console.print(timing_table(timed))
     for reason in dict.fromkeys(one.reason for one in timed if one.reason):
         console.print(reason)
@@ -83,7 +86,10 @@ def count(named: Named, image_size: int) -> Cost:
     )
 
 
-def _timed(named: Named, asked: Arguments) -> list[Timing]:
+def _timed(named: Named, asked: Arguments) -> "list[Timing]":
+    from nas.inspect.latency import timings
+    from nas.training.device import best_device
+
     found = timings(
         named.genotype,
         named.scale or Scale(),

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.errors import UsageError
-from experiments.run.config import SearchConfig
-from experiments.run.directory import RunDirectory
-from experiments.run.judge import objectives
-from nas.search.ranking import best
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import GenotypeError
 from search_spaces.serial import MAX_BYTES
 from search_spaces.zoo import zoo
+
+if TYPE_CHECKING:
+    from experiments.run.config import SearchConfig
+    from experiments.run.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Named:
     label: str
     scale: Scale | None = None
     image_size: int | None = None
-    run: RunDirectory[SearchConfig] | None = None
+    run: "RunDirectory[SearchConfig] | None" = None
     num_classes: int | None = None
     frozen: tuple[str, ...] = ()
 
@@ -58,7 +59,7 @@ def find_genotype(name: str) -> Named:
         return Named(_read(Path(name)), Path(name).stem)
     path, _, number = (name, "", "") if Path(name).is_dir() else name.rpartition("#")
     if path and Path(path).is_dir():
-        return _from_run(RunDirectory.open(Path(path), SearchConfig), number)
+        return _from_run(Path(path), number)
     raise UsageError(f"no genotype {name!r}: give a JSON file, zoo:NAME, a run's directory, or RUN#N")
 
 
@@ -71,7 +72,13 @@ def _read(path: Path) -> Genotype:
         raise GenotypeError(f"{path}: {error}") from None
 
 
-def _from_run(run: RunDirectory[SearchConfig], number: str) -> Named:
+def _from_run(path: Path, number: str) -> Named:
+    from experiments.run.config import SearchConfig
+    from experiments.run.directory import RunDirectory
+    from experiments.run.judge import objectives
+    from nas.search.ranking import best
+
+    run = RunDirectory.open(path, SearchConfig)
     config = run.config()
     trials = run.store().trials()
     if number:

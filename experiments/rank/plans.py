@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 from experiments.errors import UsageError, faults
 from nas.training.recipe import Recipe
-from proxies.config import ProxyConfig
+from proxies.config import ProxyConfig, ShortTrainConfig
 from proxies.ranking.loop import Plan
-from proxies.short_train import ShortTrainConfig
 from proxies.zero_cost import ZERO_COST
 from search_spaces.genotype import Scale
 

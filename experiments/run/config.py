@@ -13,10 +13,9 @@ from nas.search.store.database import in_memory, parse_url
 from nas.search.strategies import StrategyConfig
 from nas.search.types import Direction
 from proxies.budget import Limits
+from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
 from proxies.registry import QUICK, BuiltIn
-from proxies.short_train import ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCostConfig
 from search_spaces.importing import imported, is_import_path
 from search_spaces.naming import unknown
 from search_spaces.registry import find_space

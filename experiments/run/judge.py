@@ -14,7 +14,7 @@ from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Proxy
 from proxies import registry
 from proxies.budget import Budget, require_within
-from proxies.short_train import ShortTrainConfig
+from proxies.config import ShortTrainConfig
 from search_spaces.registry import find_space
 
 

@@ -6,9 +6,8 @@ from types import MappingProxyType
 from experiments.errors import UsageError
 from experiments.run.config import SearchConfig
 from nas.training.recipe import Recipe
-from proxies.config import ProxyConfig
+from proxies.config import RECIPE, ProxyConfig, ShortTrainConfig
 from proxies.registry import QUICK
-from proxies.short_train import RECIPE, ShortTrainConfig
 from search_spaces.naming import unknown
 from search_spaces.zoo import SCALES
 

@@ -2,23 +2,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import nn
-
-from nas.decode import Backbone, decode
-from nas.detectors.cascade_rcnn import build_cascade_rcnn, cascade_rcnn_cost
+from nas.deferred import deferred
 from nas.detectors.config import DetectorConfig
-from nas.detectors.faster_rcnn import build_faster_rcnn, faster_rcnn_cost
-from nas.detectors.fcos import build_fcos, fcos_cost
-from nas.detectors.mask_rcnn import build_mask_rcnn, mask_rcnn_cost
-from nas.detectors.retinanet.detector import build_retinanet
-from nas.detectors.retinanet.head import retinanet_cost
-from nas.detectors.yolov3 import build_yolov3, yolov3_cost
-from nas.ops.common import MapSpec
+from nas.detectors.cost import (
+    cascade_rcnn_cost,
+    faster_rcnn_cost,
+    fcos_cost,
+    mask_rcnn_cost,
+    retinanet_cost,
+    yolov3_cost,
+)
+from nas.ops.maps import MapSpec
 from nas.ops.tally import Tally
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Op
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.decode import Backbone
 
 __all__ = ["HEADS", "DetectorConfig", "build_detector"]
 
@@ -26,18 +30,18 @@ __all__ = ["HEADS", "DetectorConfig", "build_detector"]
 class Head(NamedTuple):
     """How a detector is built on a backbone, and what its head costs on maps for a number of classes."""
 
-    build: Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]
+    build: "Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]"
     cost: Callable[[Op, Sequence[MapSpec], int, Tally], None]
 
 
 HEADS: Mapping[str, Head] = MappingProxyType(
     {
-        "fcos": Head(build_fcos, fcos_cost),
-        "retinanet": Head(build_retinanet, retinanet_cost),
-        "yolov3": Head(build_yolov3, yolov3_cost),
-        "faster_rcnn": Head(build_faster_rcnn, faster_rcnn_cost),
-        "mask_rcnn": Head(build_mask_rcnn, mask_rcnn_cost),
-        "cascade_rcnn": Head(build_cascade_rcnn, cascade_rcnn_cost),
+        "fcos": Head(deferred("nas.detectors.fcos:build_fcos"), fcos_cost),
+        "retinanet": Head(deferred("nas.detectors.retinanet.detector:build_retinanet"), retinanet_cost),
+        "yolov3": Head(deferred("nas.detectors.yolov3.detector:build_yolov3"), yolov3_cost),
+        "faster_rcnn": Head(deferred("nas.detectors.faster_rcnn:build_faster_rcnn"), faster_rcnn_cost),
+        "mask_rcnn": Head(deferred("nas.detectors.mask_rcnn:build_mask_rcnn"), mask_rcnn_cost),
+        "cascade_rcnn": Head(deferred("nas.detectors.cascade_rcnn:build_cascade_rcnn"), cascade_rcnn_cost),
     }
 )
 
@@ -47,7 +51,7 @@ def build_detector(
     scale: Scale,
     num_classes: int,
     config: DetectorConfig = DetectorConfig(),  # noqa: B008 - frozen
-) -> nn.Module:
+) -> "nn.Module":
     """Decode a genotype into a detector that fulfils torchvision's contract.
 
     In training `model(images, targets)` gives a dict of losses, in evaluation `model(images)` a list of dicts with
@@ -63,5 +67,7 @@ def build_detector(
     Raises:
         GenotypeError: the scale does not suit the head.
     """
+    from nas.decode import decode
+
     backbone = decode(genotype, scale, norm_layer=config.norm)
     return HEADS[genotype.head.name].build(backbone, genotype.head, scale, num_classes, config)

@@ -8,13 +8,10 @@ from torchvision.models.detection.roi_heads import RoIHeads
 
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.cost import BOX_SIZE, region_width
 from nas.detectors.match import match_boxes
 from nas.detectors.two_stage import blank_regions, region_pool
-from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
-
-BOX_SIZE = 7
-"""Side of the regions that boxes are found in, px of their level."""
 
 
 class BoxPredictor(nn.Module):
@@ -79,7 +76,7 @@ class BoxRegions(RoIHeads):
             iou: with an object, from which a region is one.
             box_weights: of the four box changes, x, y, width and height, in the loss.
         """
-        channels, hidden = backbone.out_channels, _hidden(backbone.out_channels, scale)
+        channels, hidden = backbone.out_channels, region_width(backbone.out_channels, scale)
         super().__init__(  # type: ignore[no-untyped-call]
             region_pool(backbone, config, BOX_SIZE),
             TwoMLPHead(channels * BOX_SIZE**2, hidden),
@@ -121,22 +118,3 @@ class BoxRegions(RoIHeads):
     def look(self, features: dict[str, Tensor], regions: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:
         """Maps by level, regions (R_i, 4) and (height, width) of each image -> [logits, box changes] of them all."""
         return list(self.box_predictor(self.box_head(self.box_roi_pool(features, regions, sizes))))
-
-
-def boxes_cost(channels: int, classes: int, boxes: int, tally: Tally) -> None:
-    """What a look at as many regions as the detector keeps costs, with so many `boxes` for each.
-
-    The regions, cut from maps of so many `channels`, are alive all the while.
-    """
-    regions, hidden = DetectorConfig().proposals, _hidden(channels, tally.scale)
-    tally.write(channels * BOX_SIZE**2, regions)
-    with tally.kept():
-        for read in (channels * BOX_SIZE**2, hidden):
-            tally.linear(read, hidden, regions)
-            tally.write(hidden, regions)  # its activation
-        tally.linear(hidden, classes + 1, regions)
-        tally.linear(hidden, 4 * boxes, regions)
-
-
-def _hidden(channels: int, scale: Scale) -> int:
-    return 4 * (scale.head_width or channels)

@@ -1,22 +1,18 @@
 """Cascade R-CNN (arXiv 1712.00726): three looks at a region, each from the box that the last one found."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.ops import clip_boxes_to_image
 
 from nas.decode import Backbone
-from nas.detectors.box_regions import AgnosticBoxPredictor, BoxRegions, boxes_cost
+from nas.detectors.box_regions import AgnosticBoxPredictor, BoxRegions
 from nas.detectors.config import DetectorConfig
-from nas.detectors.two_stage import Targets, build_two_stage, proposals_cost
-from nas.ops.common import MapSpec
-from nas.ops.tally import Tally
+from nas.detectors.cost import IOUS
+from nas.detectors.two_stage import Targets, build_two_stage
 from search_spaces.genotype import Scale
 from search_spaces.ops import Op
 
-IOUS = (0.5, 0.6, 0.7)
 BOX_WEIGHTS = ((10.0, 10.0, 5.0, 5.0), (20.0, 20.0, 10.0, 10.0), (30.0, 30.0, 15.0, 15.0))
 """Of the box changes in the loss: the closer the boxes, the smaller the changes that are left (section 4.1)."""
 LOSS_WEIGHTS = (1.0, 0.5, 0.25)
@@ -101,10 +97,3 @@ def build_cascade_rcnn(
 ) -> nn.Module:
     """Cascade R-CNN with `num_classes` foreground classes, labelled from 0."""
     return build_two_stage(backbone, config, CascadeRegions(backbone, scale, config, num_classes))
-
-
-def cascade_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What all stages cost."""
-    proposals_cost(maps, tally)
-    for _ in IOUS:
-        boxes_cost(maps[0].channels, num_classes, 1, tally)

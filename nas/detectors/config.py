@@ -1,7 +1,11 @@
 """Settings of any detector that neither its genotype nor its scale decides."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class DetectorConfig(BaseModel):
@@ -33,6 +37,8 @@ class DetectorConfig(BaseModel):
     norm_momentum: float = Field(0.1, gt=0, le=1)
     label_smoothing: bool = False
 
-    def norm(self, channels: int) -> nn.Module:
+    def norm(self, channels: int) -> "nn.Module":
         """A fresh batch norm."""
+        from torch import nn
+
         return nn.BatchNorm2d(channels, eps=self.norm_epsilon, momentum=self.norm_momentum)

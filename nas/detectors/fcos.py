@@ -13,18 +13,15 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 from nas.data.targets import Target, Targets
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.cost import HEAD_GROUPS, require_groups
 from nas.detectors.fcos_loss import fcos_losses
 from nas.detectors.match import match_points
 from nas.detectors.transform import BatchTransform
-from nas.ops.common import MapSpec
-from nas.ops.part.dsa import PyramidAttention, pyramid_cost
-from nas.ops.tally import Tally
+from nas.ops.part.dsa import PyramidAttention
 from search_spaces.genotype import Scale
-from search_spaces.ops import GenotypeError, Op
+from search_spaces.ops import Op
 
 _OUTPUTS = ("cls_logits", "bbox_regression", "bbox_ctrness")
-HEAD_GROUPS = 32
-"""Groups of the norms in torchvision's FCOS towers."""
 
 
 class Fcos(FCOS):
@@ -146,7 +143,7 @@ def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, con
         GenotypeError: the scale's head is not one torchvision's head can have.
     """
     channels = backbone.out_channels
-    _require_groups(channels, scale)
+    require_groups(channels, scale)
     towers = (
         AttentiveHead(channels, num_classes, scale.head_depth, head["attention"][0], backbone.levels)
         if head["attention"]
@@ -164,31 +161,3 @@ def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, con
     )
     detector.transform = BatchTransform.like(detector.transform)
     return detector
-
-
-def fcos_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What attentions, towers and outputs cost; levels share the weights of the latter.
-
-    Raises:
-        GenotypeError: as `build_fcos`.
-    """
-    channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
-    _require_groups(channels, tally.scale)
-    for outputs in ((num_classes,), (4, 1)):
-        for attention in head["attention"]:
-            pyramid_cost(attention, maps, tally)
-        for _ in range(tally.scale.head_depth):
-            tally.conv(channels, channels, pixels, kernel=3, bias=True, norm=True)
-        for number in outputs:
-            tally.conv(channels, number, pixels, kernel=3, bias=True)
-    tally.write(num_classes + 5, pixels, copies=2)  # in the order of pixels, and of levels
-
-
-def _require_groups(channels: int, scale: Scale) -> None:
-    if channels % HEAD_GROUPS:
-        near = max(HEAD_GROUPS, round(channels / HEAD_GROUPS) * HEAD_GROUPS)
-        raise GenotypeError(
-            f"scale.output_width: {channels} is no multiple of {HEAD_GROUPS}, as fcos needs: use {near}"
-        )
-    if scale.head_width not in (None, channels):
-        raise GenotypeError(f"scale.head_width: an fcos head keeps the output width {channels}: leave it unset")

@@ -1,6 +1,5 @@
 """Mask R-CNN (arXiv 1703.06870): Faster R-CNN with a mask for every box."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,15 +9,10 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from nas.decode import Backbone
 from nas.detectors.box_regions import BoxPredictor, BoxRegions
 from nas.detectors.config import DetectorConfig
-from nas.detectors.faster_rcnn import faster_rcnn_cost
+from nas.detectors.cost import MASK_SIZE, require_depth
 from nas.detectors.two_stage import Targets, blank_regions, build_two_stage, region_pool
-from nas.ops.common import MapSpec
-from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
-from search_spaces.ops import GenotypeError, Op
-
-MASK_SIZE = 14
-"""Side of the regions that masks are found in, px of their level; the masks have twice it."""
+from search_spaces.ops import Op
 
 
 class MaskPredictor(MaskRCNNPredictor):
@@ -38,7 +32,7 @@ class MaskRegions(BoxRegions):
     """
 
     def __init__(self, backbone: Backbone, scale: Scale, config: DetectorConfig, classes: int) -> None:
-        _require_depth(scale)
+        require_depth(scale)
         super().__init__(backbone, scale, config, BoxPredictor, classes)
         width = scale.head_width or backbone.out_channels
         self.mask_roi_pool = region_pool(backbone, config, MASK_SIZE)
@@ -80,28 +74,3 @@ def build_mask_rcnn(backbone: Backbone, head: Op, scale: Scale, num_classes: int
         GenotypeError: the scale leaves no convolution for the masks.
     """
     return build_two_stage(backbone, config, MaskRegions(backbone, scale, config, num_classes))
-
-
-def mask_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What both stages cost; masks are found in as many regions as the detector keeps detections.
-
-    Raises:
-        GenotypeError: as `build_mask_rcnn`.
-    """
-    _require_depth(tally.scale)
-    faster_rcnn_cost(head, maps, num_classes, tally)
-    channels, pixels = maps[0].channels, DetectorConfig().max_detections * MASK_SIZE**2
-    width = tally.scale.head_width or channels
-    tally.write(channels, pixels)
-    with tally.kept():
-        for i in range(tally.scale.head_depth):
-            tally.conv(width if i else channels, width, pixels, kernel=3, bias=True)
-        with tally.kept():
-            tally.conv(width, 4 * width, pixels)  # transposed, to twice the side, with a bias for each of the width
-            tally.weights(width)
-            tally.conv(width, num_classes, 4 * pixels, bias=True)
-
-
-def _require_depth(scale: Scale) -> None:
-    if not scale.head_depth:
-        raise GenotypeError("scale.head_depth: mask_rcnn needs at least one convolution: use 1 or more")

@@ -7,7 +7,6 @@ batch of one size, boxes are in its pixels and masks (M, 1, 28, 28) in the frame
 takes gigabytes, and the one who knows the stored image can paste at its resolution.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -18,16 +17,14 @@ from torchvision.ops.poolers import initLevelMapper
 
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.cost import RATIOS
 from nas.detectors.match import PairMatcher, as_pair
 from nas.detectors.transform import BatchTransform
-from nas.ops.common import MapSpec
-from nas.ops.tally import Tally
 
 Targets = list[dict[str, Tensor]]
 
 COARSEST = 5
 """The coarsest level regions are cut from; levels above serve large proposals (arXiv 1612.03144, section 4.2)."""
-RATIOS = (0.5, 1.0, 2.0)
 
 
 class SecondStage(Protocol):
@@ -108,14 +105,6 @@ def build_two_stage(backbone: Backbone, config: DetectorConfig, second: SecondSt
     proposals.box_similarity = as_pair  # type: ignore[assignment]  # for the matcher alone
     proposals.proposal_matcher = PairMatcher(0.7, 0.3, allow_low_quality_matches=True)
     return TwoStage(backbone, proposals, second)
-
-
-def proposals_cost(maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the proposal network costs; levels share its weights."""
-    channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
-    tally.conv(channels, channels, pixels, kernel=3, bias=True)
-    for per_anchor in (1, 4):
-        tally.conv(channels, per_anchor * len(RATIOS), pixels, bias=True)
 
 
 def region_pool(backbone: Backbone, config: DetectorConfig, size: int) -> MultiScaleRoIAlign:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas.importers.variables import ORDER, Variable, Variables
 from nas.ops.block.residual import ResidualUnit
-from nas.training.checkpoint import CheckpointError
+from nas.training.errors import CheckpointError
 
 
 class Misfit(CheckpointError):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from nas.training.checkpoint import CheckpointError
+from nas.training.errors import CheckpointError
 from search_spaces.ops import short
 
 _HEAD = re.compile(r"(?:.*/)?retina_?net_head(?:_\d+)?/.*")

@@ -2,23 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from torch import nn
 
 from nas.ops.pool import SameConv2d
 from search_spaces.genotype import Scale
-
-Size = tuple[int, int]
-"""Height and width in pixels of the map."""
-
-
-class MapSpec(NamedTuple):
-    """A feature map: its level, its width before a block's expansion, and the channels it really has."""
-
-    level: int
-    width: int
-    channels: int
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
 
 from nas.ops.common import OwnWeights
-from nas.ops.tally import Tally
-
-KERNEL = 3
+from nas.ops.part.cost import DEFORMABLE_KERNEL as KERNEL
 
 
 class Offsets(nn.Conv2d, OwnWeights):
@@ -33,10 +31,3 @@ class DeformableConv(nn.Module):
         kind = self.conv.weight.dtype  # its kernels have no bfloat16, and offsets need the precision
         moved: Tensor = self.conv(x.to(kind), self.offset(x).to(kind))
         return moved
-
-
-def deformable_cost(channels: int, pixels: int, tally: Tally) -> None:
-    """What a convolution that keeps its channels, its offsets and the norm after it cost."""
-    with tally.kept():
-        tally.conv(channels, 2 * KERNEL**2, pixels, kernel=KERNEL, bias=True)
-        tally.conv(channels, channels, pixels, kernel=KERNEL, norm=True)

@@ -3,8 +3,6 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.tally import Tally
-
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Pixels before and after a side of `size`, so that ceil(size / stride) windows fit; the odd one goes after."""
@@ -50,11 +48,3 @@ def move(x: Tensor, from_level: int, to_level: int, size: tuple[int, int]) -> Te
         x = functional.interpolate(x, scale_factor=float(2 ** (from_level - to_level)), mode="nearest")
         x = x[..., : size[0], : size[1]]
     return x
-
-
-def move_cost(channels: int, from_level: int, to_level: int, tally: Tally) -> None:
-    """The maps that `move` makes on its way; one that it cuts is alive as a whole."""
-    for level in range(from_level + 1, to_level + 1):
-        tally.pool(channels, tally.pixels(level))
-    if to_level < from_level:
-        tally.write(channels, (tally.side(from_level) * 2 ** (from_level - to_level)) ** 2)

@@ -11,13 +11,10 @@ import torch
 from torch import nn
 
 from nas.training.blueprint import Blueprint
+from nas.training.errors import CheckpointError
 from search_spaces.ops import GenotypeError
 
 FORMAT = "fusion-nas/checkpoint/1"
-
-
-class CheckpointError(ValueError):
-    """A file is no checkpoint of ours, or does not fit; the message names the file and the fix."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,6 @@
 """Where to compute."""
 
-import torch
-
-
-class DeviceError(ValueError):
-    """There is no such device; the message says which there are."""
+from nas.training.errors import DeviceError
 
 
 def best_device(asked: str) -> str:
@@ -13,6 +9,8 @@ def best_device(asked: str) -> str:
     Raises:
         DeviceError: another device that torch does not know, or that is not there.
     """
+    import torch
+
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
     if asked == "auto":

@@ -15,7 +15,7 @@ from nas.ops.deformable import DeformableConv
 from nas.ops.stem.timm import TimmStem
 from nas.training.blueprint import Blueprint
 from nas.training.checkpoint import FORMAT, Checkpoint
-from nas.training.weights_file import WeightsError as WeightsError
+from nas.training.errors import WeightsError
 from nas.training.weights_file import common_prefix, read_state, saving
 from search_spaces.genotype import Genotype
 from search_spaces.rewrite import with_padding

@@ -8,7 +8,8 @@ from typing import Any
 
 from nas.data.fingerprint import changes
 from nas.training.blueprint import Blueprint
-from nas.training.checkpoint import Checkpoint, CheckpointError
+from nas.training.checkpoint import Checkpoint
+from nas.training.errors import CheckpointError
 from nas.training.trainer import Trainer
 from search_spaces.naming import dotted
 

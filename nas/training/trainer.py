@@ -10,14 +10,11 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.data.targets import Targets
+from nas.training.errors import Diverged
 from nas.training.recipe import Recipe
 
 CHECK_EVERY = 16
 """Steps between two looks at the loss on a GPU."""
-
-
-class Diverged(RuntimeError):
-    """The loss is no longer a finite number."""
 
 
 def require_finite(loss: Tensor, step: int) -> None:

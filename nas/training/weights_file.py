@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nas.training.checkpoint import FORMAT
+from nas.training.errors import WeightsError
 
 WRAPPERS = ("module", "_orig_mod", "model", "backbone")
 """First parts of names that DataParallel, torch.compile, trainers and detectors put before a network's own."""
@@ -31,10 +32,6 @@ KEYS = (
 _DEEPEST = 3
 
 Keys = tuple[str, ...]
-
-
-class WeightsError(ValueError):
-    """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""
 
 
 def read_state(path: Path) -> dict[Any, Any]:

@@ -6,14 +6,6 @@ from statistics import NormalDist
 from typing import Generic, TypeVar
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-from sklearn.model_selection import RepeatedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from proxies.predictor.features import Vector
 from proxies.ranking.agreement import kendall_tau
@@ -58,6 +50,13 @@ class Ensemble(Generic[T]):
         """
         if len(members) < 2 or len(members) != len(scores):
             raise ValueError(f"{len(members)} members with {len(scores)} scores: give at least two, and a score each")
+        from sklearn.ensemble import RandomForestRegressor
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         vectors, targets = self._vectors(members[-MOST:]), _normal_scores(scores[-MOST:])
         kernel = ConstantKernel() * RBF(vectors.shape[1] ** 0.5, (1, 1e3)) + WhiteKernel(0.3)
         self._process = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True))
@@ -93,6 +92,8 @@ def cross_validate(encode: Callable[[T], Vector], values: Sequence[T], scores: S
     """
     if len(values) < FEWEST or len(set(scores)) < 2:
         return None
+    from sklearn.model_selection import RepeatedKFold
+
     vectors, truth = np.stack([encode(value) for value in values]), np.asarray(scores)
     predictor = Ensemble[Vector](lambda vector: vector)
     taus = []
@@ -104,4 +105,6 @@ def cross_validate(encode: Callable[[T], Vector], values: Sequence[T], scores: S
 
 def _normal_scores(scores: Sequence[float]) -> Vector:
     """The normal quantiles of ranks; equal scores share their mean rank."""
+    from scipy.stats import rankdata
+
     return np.array([NormalDist().inv_cdf(rank / (len(scores) + 1)) for rank in rankdata(scores)])

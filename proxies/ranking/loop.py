@@ -18,10 +18,10 @@ from nas.search.runners.evaluate import Evaluate
 from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
 from proxies import registry
+from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
 from proxies.registry import BuiltIn, OwnConfig
-from proxies.short_train import ShortTrain, ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCostConfig
+from proxies.short_train import ShortTrain
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
 

@@ -3,58 +3,22 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import torch
-from pydantic import Field, model_validator
 
 from nas.data.cache import ImageCache, letterbox
 from nas.data.detection_set import DataError, DetectionSet
 from nas.search.types import Direction, Scores
 from nas.training.batches import Batches
 from proxies.candidate import build_candidate
-from proxies.config import DetectorProxyConfig
+from proxies.config import ZeroCostConfig
 from proxies.zero_cost import ZERO_COST
 from proxies.zero_cost.network import open_gates
 from search_spaces.genotype import Genotype
-from search_spaces.naming import unknown
 
 
 class Unscorable(RuntimeError):
     """A score is no finite number."""
-
-
-class ZeroCostConfig(DetectorProxyConfig):
-    """Which scores, and on what.
-
-    Attributes:
-        scores: names of what is computed; the first one ranks candidates.
-        batch_size: images in a batch.
-        batches: how many of them; zico compares their gradients, all other scores look at the first.
-    """
-
-    scores: tuple[str, ...] = tuple(ZERO_COST)
-    batch_size: int = Field(16, ge=2)
-    batches: int = Field(2, ge=2)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.scores:
-            raise ValueError(f"scores: there are none; give some of {', '.join(ZERO_COST)}")
-        for name in self.scores:
-            if name not in ZERO_COST:
-                raise ValueError(unknown("score", name, ZERO_COST))
-        return self
-
-    @property
-    def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises: the first one asked for, and multiply-adds."""
-        return {self.scores[0]: "max", "gmacs": "min"}
-
-    @property
-    def offered(self) -> Mapping[str, Direction]:
-        """All scores that a search may optimise."""
-        return {**dict.fromkeys(self.scores, "max"), "gmacs": "min"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,9 @@ from nas.cost import cost
 from nas.count import LiveBytes, counted
 from nas.detectors import HEADS, DetectorConfig, build_detector
 from nas.ops.block import BLOCKS
-from nas.ops.common import Build, MapSpec
+from nas.ops.common import Build
 from nas.ops.fuse import FUSES
+from nas.ops.maps import MapSpec
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
 from nas.ops.tally import Tally

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from nas.ops.block import BLOCKS
-from nas.ops.common import Build, MapSpec
+from nas.ops.common import Build
 from nas.ops.fuse import FUSES
+from nas.ops.maps import MapSpec
 from nas.ops.part.dsa import SelfAttention
 from nas.ops.part.msfm import Msfm
 from nas.ops.resample import RESAMPLES

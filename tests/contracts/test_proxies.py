@@ -10,10 +10,10 @@ from nas.data.digits.scenes import DigitsConfig, digits
 from nas.search.types import Proxy
 from nas.seeds import nth_seed
 from nas.training.recipe import Recipe
+from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
 from proxies.registry import PROXIES, BuiltIn, prepare
-from proxies.short_train import ShortTrain, ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCostConfig
+from proxies.short_train import ShortTrain
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError, op
 from search_spaces.zoo import zoo

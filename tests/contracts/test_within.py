@@ -14,7 +14,7 @@ from nas.cost import cost
 from nas.search.strategies import STRATEGIES, StrategyConfig, Task, build_strategy
 from nas.search.types import Candidate, State, Strategy, Trial
 from proxies.budget import Budget, Limits, require_within
-from proxies.short_train import ShortTrainConfig
+from proxies.config import ShortTrainConfig
 from search_spaces.choose import SearchSpace, crossover, follow, mutate, neighbours, replay, sample
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES

@@ -12,9 +12,8 @@ from experiments.run.config import SearchConfig
 from experiments.run.presets import PRESETS, preset
 from experiments.run.runner import build_runner, gpus_per_trial
 from nas.search.runners.pool import PoolRunner
+from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
-from proxies.short_train import ShortTrainConfig
-from proxies.zero_cost.proxy import ZeroCostConfig
 
 SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
 

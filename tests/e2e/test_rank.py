@@ -13,7 +13,8 @@ from experiments.rank.plans import default_plan
 from experiments.run.directory import RunDirectory
 from experiments.run.presets import preset
 from nas.cost import cost, require_memory
-from proxies.short_train import ShortTrain, ShortTrainConfig
+from proxies.config import ShortTrainConfig
+from proxies.short_train import ShortTrain
 from search_spaces.choose import first_choice
 from search_spaces.registry import SPACES
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nas.ops.block.dropblock import DropBlock, set_epoch
-from nas.ops.common import Build, MapSpec
+from nas.ops.common import Build
+from nas.ops.maps import MapSpec
 from search_spaces.genotype import Scale
 from search_spaces.ops import op
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from nas.data.detection_set import DetectionSet
 from nas.decode import decode
 from nas.training.recipe import Recipe
-from proxies.short_train import ShortTrainConfig
+from proxies.config import ShortTrainConfig
 from search_spaces.genotype import Genotype
 
 QUALITY = 95

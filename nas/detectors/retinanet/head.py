@@ -1,22 +1,18 @@
 """RetinaNet's head: two towers with torchvision's predictors and losses at their ends (arXiv 1708.02002, section 4)."""
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetRegressionHead
 
 from nas.detectors.config import DetectorConfig
+from nas.detectors.cost import ANCHORS
 from nas.detectors.retinanet.confidence import confidence_loss, scored
-from nas.detectors.retinanet.tower import INIT_STD, Tower, tower_cost
-from nas.ops.common import MapSpec
-from nas.ops.part.dsa import PyramidAttention, pyramid_cost
-from nas.ops.tally import Tally
+from nas.detectors.retinanet.tower import INIT_STD, Tower
+from nas.ops.part.dsa import PyramidAttention
 from search_spaces.genotype import Scale
 from search_spaces.ops import Op
 
-ANCHORS = 9
-"""Anchors a pixel: three sizes of three shapes."""
 NORMED_STD = 1e-5
 """Of the predictors in SpineNet's release, whose towers have norms."""
 
@@ -113,17 +109,3 @@ def _boxes(width: int, std: float) -> RetinaNetRegressionHead:
     head.conv = nn.Sequential()
     nn.init.normal_(head.bbox_reg.weight, std=std)
     return head
-
-
-def retinanet_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What attentions, towers and outputs cost; levels share the weights of the latter, but not their norms."""
-    channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
-    width = (tally.scale.head_width or channels) if tally.scale.head_depth else channels
-    per_anchor = ((num_classes, 1) if head["confidence"] else (num_classes,), (4,))
-    for outputs in per_anchor:
-        for attention in head["attention"]:
-            pyramid_cost(attention, maps, tally)
-        tower_cost(channels, width, pixels, len(maps), tally, normed=head["norm"] == "batch")
-        for number in outputs:
-            tally.conv(width, ANCHORS * number, pixels, kernel=3, bias=True)
-    tally.write(ANCHORS * sum(chain(*per_anchor)), pixels, copies=2)  # in the order of anchors, and of levels

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from nas.ops.common import activation
-from nas.ops.tally import Tally
 
 INIT_STD = 0.01
 
@@ -46,12 +45,3 @@ class Tower(nn.Module):
         for conv, norm in zip(self.convs, norms.children(), strict=True):
             x = self.act(norm(conv(x)))
         return x
-
-
-def tower_cost(channels: int, width: int, pixels: int, levels: int, tally: Tally, *, normed: bool) -> None:
-    """What a tower costs whose maps have so many pixels together."""
-    for i in range(tally.scale.head_depth):
-        tally.conv(width if i else channels, width, pixels, kernel=3, bias=True)
-        if normed:
-            tally.weights(2 * width * levels)
-            tally.write(width, pixels)

@@ -4,6 +4,6 @@
 which object, `loss` compares the two, `detector` puts them under torchvision's contract.
 """
 
-from nas.detectors.yolov3.detector import Yolov3, build_yolov3, yolov3_cost
+from nas.detectors.yolov3.detector import Yolov3, build_yolov3
 
 __all__ = ["Yolov3", "build_yolov3", "yolov3_cost"]

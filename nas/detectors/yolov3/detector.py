@@ -1,20 +1,17 @@
 """YOLOv3 under torchvision's contract."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from nas.decode import Backbone
 from nas.detectors.config import DetectorConfig
+from nas.detectors.cost import require_fit
 from nas.detectors.transform import BatchTransform
-from nas.detectors.yolov3.grid import SLOTS, Grid, make_grid
-from nas.detectors.yolov3.head import Raw, Yolov3Head, head_cost
+from nas.detectors.yolov3.grid import Grid, make_grid
+from nas.detectors.yolov3.head import Raw, Yolov3Head
 from nas.detectors.yolov3.loss import losses
-from nas.ops.common import MapSpec
-from nas.ops.tally import Tally
 from search_spaces.genotype import Scale
-from search_spaces.ops import GenotypeError, Op
+from search_spaces.ops import Op
 
 CANDIDATES = 3000
 """Outputs of an image that reach NMS, strongest first; the released code takes all above the threshold."""
@@ -79,27 +76,5 @@ def build_yolov3(backbone: Backbone, head: Op, scale: Scale, num_classes: int, c
     Raises:
         GenotypeError: the scale's head is not one this head can have.
     """
-    _require_fit(head, scale, backbone.levels, backbone.widths)
+    require_fit(head, scale, backbone.levels, backbone.widths)
     return Yolov3(backbone, Yolov3Head(backbone.widths, num_classes, head), head["anchors"], config)
-
-
-def yolov3_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What the head costs.
-
-    Raises:
-        GenotypeError: as `build_yolov3`.
-    """
-    levels, widths = zip(*((m.level, m.channels) for m in maps), strict=True)
-    _require_fit(head, tally.scale, levels, widths)
-    head_cost(head, maps, num_classes, tally)
-
-
-def _require_fit(head: Op, scale: Scale, levels: Sequence[int], widths: Sequence[int]) -> None:
-    if scale.head_width is not None:
-        raise GenotypeError("scale.head_width: a yolov3 head keeps the widths of the outputs: leave it unset")
-    for level, width in zip(levels, widths, strict=True):
-        if head["deformable"] and width % SLOTS:
-            raise GenotypeError(
-                f"scale.width: the output of level {level} has {width} channels, no multiple of {SLOTS}, as a "
-                f"deformable yolov3 head needs: choose a width that makes it {max(SLOTS, width - width % SLOTS)}"
-            )

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-STATIC = 3
-"""Anchors of a level whose size is published."""
-SLOTS = STATIC + 1
-"""Outputs of a cell: the static anchors, then the free one, which starts as a square of four strides."""
+from nas.detectors.cost import SLOTS
+
 FREE_STRIDES = 4.0
 MAX_LOG = 10.0
 """Logs of sizes are cut here before they are raised to powers, so that no early step overflows."""

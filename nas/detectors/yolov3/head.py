@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
 
-from nas.detectors.yolov3.grid import SLOTS
-from nas.ops.block.rfb import Rfb, branches_cost
-from nas.ops.common import MapSpec
-from nas.ops.tally import Tally
+from nas.detectors.cost import SLOTS
+from nas.ops.block.rfb import Rfb
 from search_spaces.ops import Op
 
 PRIOR = 0.01
@@ -86,19 +84,3 @@ def _by_place(x: Tensor) -> Tensor:
 def _start(conv: nn.Conv2d, deviation: float) -> None:
     nn.init.normal_(conv.weight, std=deviation)
     nn.init.zeros_(conv.get_parameter("bias"))
-
-
-def head_cost(op: Op, maps: Sequence[MapSpec], classes: int, tally: Tally) -> None:
-    """What the heads of all levels cost."""
-    for channels, pixels in ((m.channels, tally.pixels(m.level)) for m in maps):
-        tally.conv(channels, 2 * SLOTS, pixels, bias=True)
-        if op["rfb"]:
-            branches_cost(channels, channels, pixels, tally)
-        if op["deformable"]:
-            with tally.kept():
-                tally.conv(2 * SLOTS, 2 * 9 * SLOTS, pixels, groups=SLOTS, bias=True)
-                tally.conv(channels, channels, pixels, kernel=3, bias=True)
-        tally.conv(channels, SLOTS * (5 + classes), pixels, bias=True)
-    tally.write(
-        SLOTS * (7 + classes), sum(tally.pixels(m.level) for m in maps), copies=2
-    )  # of each level, and in a row

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from nas.detectors.cost import SLOTS, STATIC
 from nas.detectors.match import parts
-from nas.detectors.yolov3.grid import SLOTS, STATIC, Grid
+from nas.detectors.yolov3.grid import Grid
 
 IGNORE_IOU = 0.7
 

@@ -1,41 +1,46 @@
 """Blocks by name."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import nn
-
-from nas.ops.block.bottleneck import bottleneck, bottleneck_cost
-from nas.ops.block.conv import Conv, conv_cost
-from nas.ops.block.darknet import darknet, darknet_cost
-from nas.ops.block.dropblock import DropBlock
-from nas.ops.block.inverted import inverted, inverted_cost
-from nas.ops.block.none import nothing, nothing_cost
-from nas.ops.block.residual import residual, residual_cost
-from nas.ops.block.rfb import rfb, rfb_cost
-from nas.ops.block.separable import separable, separable_cost
-from nas.ops.block.spp import Spp, spp_cost
-from nas.ops.common import Build, MapSpec
+from nas.deferred import deferred
+from nas.ops.block.cost import (
+    bottleneck_cost,
+    conv_cost,
+    darknet_cost,
+    inverted_cost,
+    nothing_cost,
+    residual_cost,
+    rfb_cost,
+    separable_cost,
+    spp_cost,
+)
+from nas.ops.maps import MapSpec
 from nas.ops.tally import Tally
 from search_spaces.ops import Op
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.ops.common import Build
 
 
 class Block(NamedTuple):
     """How a block is built, and what it costs."""
 
-    build: Callable[[Op, MapSpec, MapSpec, Build], nn.Module]
+    build: "Callable[[Op, MapSpec, MapSpec, Build], nn.Module]"
     cost: Callable[[Op, MapSpec, MapSpec, Tally], None]
 
 
 BLOCKS: dict[str, Block] = {
-    "none": Block(nothing, nothing_cost),
-    "residual": Block(residual, residual_cost),
-    "bottleneck": Block(bottleneck, bottleneck_cost),
-    "conv": Block(Conv, conv_cost),
-    "separable": Block(separable, separable_cost),
-    "darknet": Block(darknet, darknet_cost),
-    "inverted": Block(inverted, inverted_cost),
-    "spp": Block(Spp, spp_cost),
-    "rfb": Block(rfb, rfb_cost),
-    "dropblock": Block(DropBlock, nothing_cost),
+    "none": Block(deferred("nas.ops.block.none:nothing"), nothing_cost),
+    "residual": Block(deferred("nas.ops.block.residual:residual"), residual_cost),
+    "bottleneck": Block(deferred("nas.ops.block.bottleneck:bottleneck"), bottleneck_cost),
+    "conv": Block(deferred("nas.ops.block.conv:Conv"), conv_cost),
+    "separable": Block(deferred("nas.ops.block.separable:separable"), separable_cost),
+    "darknet": Block(deferred("nas.ops.block.darknet:darknet"), darknet_cost),
+    "inverted": Block(deferred("nas.ops.block.inverted:inverted"), inverted_cost),
+    "spp": Block(deferred("nas.ops.block.spp:Spp"), spp_cost),
+    "rfb": Block(deferred("nas.ops.block.rfb:rfb"), rfb_cost),
+    "dropblock": Block(deferred("nas.ops.block.dropblock:DropBlock"), nothing_cost),
 }

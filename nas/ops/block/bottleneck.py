@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from nas.ops.block.residual import ResidualUnit, shortcut_cost, stochastic_depth
-from nas.ops.common import Build, MapSpec, activation, conv_norm
-from nas.ops.deformable import DeformableConv, deformable_cost
-from nas.ops.part.msfm import Msfm, msfm_cost
-from nas.ops.tally import Tally
+from nas.ops.block.residual import ResidualUnit, stochastic_depth
+from nas.ops.common import Build, activation, conv_norm
+from nas.ops.deformable import DeformableConv
+from nas.ops.maps import MapSpec
+from nas.ops.part.msfm import Msfm
 from search_spaces.ops import Op
 
 
@@ -36,24 +36,6 @@ def bottleneck(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Modu
         layers += stochastic_depth(op)
         units.append(ResidualUnit(nn.Sequential(*layers), channels, target.channels, stride, act, build))
     return nn.Sequential(*units)
-
-
-def bottleneck_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the units and their modules cost."""
-    modules = {part["position"]: part for part in op["msfm"]}
-    width, level = target.width, target.level
-    for i in range(op["repeats"] * tally.scale.repeats):
-        before = target if i else entry
-        layers = (before.channels, width, before.level, 1), (width, width, level, 3), (width, target.channels, level, 1)
-        with tally.kept():
-            for position, (read, written, at, kernel) in enumerate(layers, 1):
-                if position == 2 and op["deformable"]:
-                    deformable_cost(width, tally.pixels(at), tally)
-                else:
-                    tally.conv(read, written, tally.pixels(at), kernel=kernel, norm=True)
-                if position in modules:
-                    msfm_cost(modules[position], written, at, tally)
-            shortcut_cost(before, target, tally)
 
 
 def _middle(op: Op, width: int, stride: int, build: Build) -> nn.Sequential:

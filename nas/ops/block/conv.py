@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -22,18 +22,3 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(self.before(x))))
-
-
-def conv_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution and its norm cost."""
-    normed = op["norm"] == "batch"
-    if op["act_first"]:
-        tally.write(entry.channels, tally.pixels(entry.level))
-    tally.conv(
-        entry.channels,
-        target.channels,
-        tally.pixels(target.level),
-        kernel=op["kernel"],
-        bias=op["bias"] or not normed,
-        norm=normed,
-    )

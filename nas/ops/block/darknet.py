@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, conv_norm
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -28,14 +28,3 @@ def darknet(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
     first = conv_norm(entry.channels, target.channels, build, kernel=3, stride=stride, act="leaky_relu")
     units = [DarknetUnit(target.channels, build) for _ in range(op["repeats"] * build.scale.repeats)]
     return nn.Sequential(first, *units)
-
-
-def darknet_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the stage costs."""
-    channels, pixels = target.channels, tally.pixels(target.level)
-    half = max(1, channels // 2)
-    tally.conv(entry.channels, channels, pixels, kernel=3, norm=True)
-    for _ in range(op["repeats"] * tally.scale.repeats):
-        with tally.kept():
-            tally.conv(channels, half, pixels, norm=True)
-            tally.conv(half, channels, pixels, kernel=3, norm=True)

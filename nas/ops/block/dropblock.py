@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.common import Build, MapSpec
+from nas.ops.common import Build
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 

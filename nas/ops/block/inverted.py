@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation, conv_norm
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -33,16 +33,3 @@ def inverted(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module
         channels, stride = (target.channels, 1) if i else (entry.channels, 2 ** (target.level - entry.level))
         units.append(InvertedUnit(channels, target.channels, stride, op, build))
     return nn.Sequential(*units)
-
-
-def inverted_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the units cost."""
-    pixels = tally.pixels(target.level)
-    for i in range(op["repeats"] * tally.scale.repeats):
-        before = target if i else entry
-        inner = before.channels * op["expand"]
-        with tally.kept():
-            if inner != before.channels:
-                tally.conv(before.channels, inner, tally.pixels(before.level), norm=True)
-            tally.conv(inner, inner, pixels, kernel=3, groups=inner, norm=True)
-            tally.conv(inner, target.channels, pixels, norm=True)

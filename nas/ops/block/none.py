@@ -2,15 +2,11 @@
 
 from torch import nn
 
-from nas.ops.common import Build, MapSpec
-from nas.ops.tally import Tally
+from nas.ops.common import Build
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
 def nothing(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
     """The fused map as it is."""
     return nn.Identity()
-
-
-def nothing_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """It costs nothing; nor does an operator that only acts in training."""

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from nas.ops.common import Build, MapSpec, activation, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation, conv_norm
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -44,20 +44,3 @@ def residual(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module
         )
         units.append(ResidualUnit(body, channels, target.channels, stride, op["act"], build))
     return nn.Sequential(*units)
-
-
-def residual_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the units cost."""
-    pixels = tally.pixels(target.level)
-    for i in range(op["repeats"] * tally.scale.repeats):
-        before = target if i else entry
-        with tally.kept():
-            tally.conv(before.channels, target.width, pixels, kernel=3, norm=True)
-            tally.conv(target.width, target.channels, pixels, kernel=3, norm=True)
-            shortcut_cost(before, target, tally)
-
-
-def shortcut_cost(before: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the shortcut around a unit costs."""
-    if (before.channels, before.level) != (target.channels, target.level):
-        tally.conv(before.channels, target.channels, tally.pixels(target.level), norm=True)

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from nas.ops.common import Build, MapSpec, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, conv_norm
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -12,10 +12,3 @@ def separable(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Modul
     kernel, stride, channels = op["kernel"], 2 ** (target.level - entry.level), entry.channels
     depthwise = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
     return nn.Sequential(depthwise, conv_norm(channels, target.channels, build, act=op["act"], bias=op["bias"]))
-
-
-def separable_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What both convolutions and the norm cost."""
-    channels, pixels = entry.channels, tally.pixels(target.level)
-    tally.conv(channels, channels, pixels, kernel=op["kernel"], groups=channels)
-    tally.conv(channels, target.channels, pixels, bias=op["bias"], norm=True)

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.common import Build, MapSpec, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, conv_norm
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -19,10 +19,3 @@ class Spp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(torch.cat([x, *(functional.max_pool2d(x, size, 1, size // 2) for size in self.sizes)], 1))
-
-
-def spp_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution costs, and the pools' memory."""
-    channels, pixels = entry.channels * (1 + len(op["sizes"])), tally.pixels(target.level)
-    tally.write(channels, pixels, copies=2)
-    tally.conv(channels, target.channels, pixels, norm=True)

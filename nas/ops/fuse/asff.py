@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation, conv_norm
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -41,14 +41,3 @@ class Asff(nn.Module):
         for x, weight in zip(maps[1:], weights[1:], strict=True):
             total.addcmul_(x, weight)  # in place, as backward never reads the total
         return self.act(total)
-
-
-def asff_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolutions that find the weights cost, and the sum."""
-    compress, pixels = op["compress"], tally.pixels(inputs[0].level)
-    together = compress * len(inputs)
-    for one in inputs:
-        tally.conv(one.channels, compress, pixels, norm=True)
-    tally.write(together, pixels, copies=2)  # all of them, and their concatenation
-    tally.conv(together, len(inputs), pixels, bias=True)
-    tally.write(inputs[0].channels, pixels)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -26,9 +26,3 @@ class Attention(nn.Module):
         for x in others:
             total = total + x
         return self.act(total)
-
-
-def attention_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
-    """One map for each input after the first."""
-    for one in inputs[1:]:
-        tally.write(one.channels, tally.pixels(one.level))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -19,8 +19,3 @@ class Concat(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         return self.act(torch.cat(maps, 1))
-
-
-def concat_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
-    """The map that holds them all."""
-    tally.write(sum(m.channels for m in inputs), tally.pixels(inputs[0].level))

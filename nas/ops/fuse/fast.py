@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 EPSILON = 1e-4
@@ -27,10 +27,3 @@ class FastNormalised(nn.Module):
         for i, x in enumerate(maps[1:], 1):
             total = torch.addcmul(total, x, weight[i])
         return self.act(total)
-
-
-def fast_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
-    """One weight and one map for each input."""
-    tally.weights(len(inputs))
-    for one in inputs:
-        tally.write(one.channels, tally.pixels(one.level))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, activation
-from nas.ops.tally import Tally
+from nas.ops.common import Build, activation
+from nas.ops.maps import MapSpec
 from search_spaces.ops import Op
 
 
@@ -21,9 +21,3 @@ class Sum(nn.Module):
         for x in maps[1:]:
             total = total + x
         return self.act(total)
-
-
-def sum_cost(op: Op, inputs: Sequence[MapSpec], tally: Tally) -> None:
-    """One map for each addition; a lone input is copied only to be activated."""
-    for _ in range(len(inputs) - 1 or op["act"] != "none"):
-        tally.write(inputs[0].channels, tally.pixels(inputs[0].level))

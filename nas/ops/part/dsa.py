@@ -1,13 +1,10 @@
 """Self-attention before a tower of the head (DSA, arXiv 2012.07630, section 3; SAGAN, arXiv 1805.08318)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.common import MapSpec
-from nas.ops.tally import Tally
+from nas.ops.part.cost import narrow_channels
 from search_spaces.ops import Op
 
 
@@ -19,7 +16,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
-        narrow = _narrow(channels, reduction)
+        narrow = narrow_channels(channels, reduction)
         self.query = nn.Conv2d(channels, narrow, 1)
         self.key = nn.Conv2d(channels, narrow, 1)
         self.value = nn.Conv2d(channels, channels, 1)
@@ -44,18 +41,3 @@ class PyramidAttention(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         return [attention(x) for attention, x in zip(self.levels, maps, strict=True)]
-
-
-def pyramid_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the attentions of a pyramid cost; all scores of a level are alive at once."""
-    for channels, pixels in ((m.channels, tally.pixels(m.level)) for m in maps if m.level >= op["min_level"]):
-        narrow = _narrow(channels, op["reduction"])
-        for made in (narrow, narrow, channels):
-            tally.conv(channels, made, pixels, bias=True)
-        tally.product(pixels, narrow, pixels)
-        tally.product(pixels, pixels, channels)
-        tally.weights(1)
-
-
-def _narrow(channels: int, reduction: int) -> int:
-    return max(1, channels // reduction)

@@ -6,11 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.tally import Tally
+from nas.ops.part.cost import branch_depth, hidden_channels, inner_side
 from search_spaces.ops import Op
-
-MIN_HIDDEN = 4
-"""Channels a module keeps at least, so that a small scale does not starve it; published sizes lie above."""
 
 
 class Msfm(nn.Module):
@@ -25,12 +22,12 @@ class Msfm(nn.Module):
 
     def __init__(self, op: Op, channels: int) -> None:
         super().__init__()
-        hidden = _hidden(op, channels)
+        hidden = hidden_channels(op, channels)
         groups = op["groups"]
         self.scales = tuple(op["scales"])
         self.fusion = op["fusion"]
         self.reduce = nn.Sequential(nn.Conv2d(channels, hidden, 1), _norm(groups, hidden))
-        self.branches = nn.ModuleList(_branch(hidden, groups, _depth(op, scale)) for scale in self.scales)
+        self.branches = nn.ModuleList(_branch(hidden, groups, branch_depth(op, scale)) for scale in self.scales)
         merged = hidden * (len(self.scales) if self.fusion == "cat" else 1)
         last = _norm(groups, channels)
         nn.init.zeros_(last.weight)
@@ -47,22 +44,9 @@ def _resized(branch: nn.Module, x: Tensor, scale: float) -> Tensor:
     if scale == 1:
         return branch(x)
     size = x.shape[-2:]
-    inner = [_inner(side, scale) for side in size]
+    inner = [inner_side(side, scale) for side in size]
     x = branch(functional.interpolate(x, size=inner, mode="bilinear", align_corners=False))
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-def _hidden(op: Op, channels: int) -> int:
-    return max(MIN_HIDDEN, channels // op["ratio"])
-
-
-def _inner(side: int, scale: float) -> int:
-    return max(1, round(side * scale))
-
-
-def _depth(op: Op, scale: float) -> int:
-    """Convolutions of a branch; `enlarging` is the 2* of the paper's Table 2."""
-    return 1 if op["deepen"] == "enlarging" and scale <= 1 else op["convs"]
 
 
 def _branch(hidden: int, groups: int, convs: int) -> nn.Sequential:
@@ -82,16 +66,3 @@ class _GroupNorm(nn.GroupNorm):
 def _norm(groups: int, channels: int) -> nn.GroupNorm:
     """GroupNorm with the number of groups asked for, or the next smaller one that divides the channels."""
     return _GroupNorm(math.gcd(groups, channels), channels)
-
-
-def msfm_cost(op: Op, channels: int, level: int, tally: Tally) -> None:
-    """What the module costs on maps of a level."""
-    hidden, scales, pixels = _hidden(op, channels), op["scales"], tally.pixels(level)
-    merged = hidden * len(scales) if op["fusion"] == "cat" else hidden
-    with tally.kept():
-        tally.conv(channels, hidden, pixels, bias=True, norm=True)
-        for scale in scales:
-            for _ in range(_depth(op, scale)):
-                tally.conv(hidden, hidden, _inner(tally.side(level), scale) ** 2, kernel=3, bias=True, norm=True)
-        tally.write(hidden * len(scales), pixels, copies=2)
-        tally.conv(merged, channels, pixels, bias=True, norm=True)

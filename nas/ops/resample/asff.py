@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.ops.common import Build, MapSpec, Size, conv_norm
-from nas.ops.pool import move, move_cost
-from nas.ops.tally import Tally
+from nas.ops.common import Build, conv_norm
+from nas.ops.maps import MapSpec, Size
+from nas.ops.pool import move
 from search_spaces.ops import Op
 
 
@@ -31,14 +31,3 @@ class AsffResample(nn.Module):
             x = functional.max_pool2d(x, 3, 2, 1)
         x = self.conv(x)
         return move(x, *self.levels, size) if self.levels[1] < self.levels[0] else x
-
-
-def asff_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution costs, and the maps on the way to the level."""
-    if target.level > source.level:
-        move_cost(source.channels, source.level, target.level - 1, tally)
-        tally.conv(source.channels, target.channels, tally.pixels(target.level), kernel=3, norm=True)
-        return
-    if source.channels != target.channels:
-        tally.conv(source.channels, target.channels, tally.pixels(source.level), norm=True)
-    move_cost(target.channels, source.level, target.level, tally)

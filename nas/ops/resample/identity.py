@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, Size
-from nas.ops.tally import Tally
+from nas.ops.common import Build
+from nas.ops.maps import MapSpec, Size
 from search_spaces.ops import Op
 
 
@@ -15,7 +15,3 @@ class Identity(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         return x
-
-
-def identity_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """It costs nothing."""

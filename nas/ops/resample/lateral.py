@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, Size, conv_norm
-from nas.ops.pool import move, move_cost
-from nas.ops.tally import Tally
+from nas.ops.common import Build, conv_norm
+from nas.ops.maps import MapSpec, Size
+from nas.ops.pool import move
 from search_spaces.ops import Op
 
 
@@ -23,11 +23,3 @@ class Lateral(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         return move(self.conv(x), *self.levels, size)
-
-
-def lateral_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution costs, and the maps on the way to the level."""
-    normed = op["norm"] == "batch"
-    pixels = tally.pixels(source.level)
-    tally.conv(source.channels, target.channels, pixels, bias=op["bias"] or not normed, norm=normed)
-    move_cost(target.channels, source.level, target.level, tally)

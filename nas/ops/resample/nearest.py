@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, Size
-from nas.ops.pool import move, move_cost, tile_pool
-from nas.ops.tally import Tally
+from nas.ops.common import Build
+from nas.ops.maps import MapSpec, Size
+from nas.ops.pool import move, tile_pool
 from search_spaces.ops import Op
 
 
@@ -27,11 +27,3 @@ class Nearest(nn.Module):
         if self.down == "skip":
             return x[..., :: 2**steps, :: 2**steps]
         return move(x, *self.levels, size)
-
-
-def nearest_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """The maps it makes; leaving pixels out makes none."""
-    if op["down"] == "pool" or target.level < source.level:
-        move_cost(source.channels, source.level, target.level, tally)
-    elif op["down"] == "tiles" and target.level > source.level:
-        tally.pool(source.channels, tally.pixels(target.level))

@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, Size, conv_norm
-from nas.ops.pool import max_pool, move, move_cost
-from nas.ops.tally import Tally
-from search_spaces.genotype import Scale
+from nas.ops.common import Build, conv_norm
+from nas.ops.maps import MapSpec, Size
+from nas.ops.pool import max_pool, move
+from nas.ops.resample.cost import pool_strides, squeezed_channels
 from search_spaces.ops import Op
 
 
@@ -37,32 +37,3 @@ class SpineNetResample(nn.Module):
         for stride in self.pools:
             x = max_pool(x, stride + 1, stride)
         return self.widen(move(x, *self.levels, size))
-
-
-def pool_strides(levels: int, padding: str) -> tuple[int, ...]:
-    """Strides of the pools that lead `levels` up, each of a kernel one larger.
-
-    No published network goes further than three levels, so the release says nothing of more than one pool of 4.
-    """
-    if padding == "same":
-        return (2,) * levels
-    return (4,) * (levels // 2) + (2,) * (levels % 2) if levels > 0 else ()
-
-
-def spinenet_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolutions cost, and the maps on the way to the level."""
-    squeezed, level = squeezed_channels(source, tally.scale), source.level
-    tally.conv(source.channels, squeezed, tally.pixels(level), norm=True)
-    if target.level > level:
-        level += 1
-        tally.conv(squeezed, squeezed, tally.pixels(level), kernel=3, norm=True)
-    for stride in pool_strides(target.level - level, op["padding"]):
-        level += stride // 2
-        tally.pool(squeezed, tally.pixels(level))
-    move_cost(squeezed, level, target.level, tally)
-    tally.conv(squeezed, target.channels, tally.pixels(target.level), norm=True)
-
-
-def squeezed_channels(source: MapSpec, scale: Scale) -> int:
-    """Channels left while the level changes."""
-    return max(1, int(source.width * scale.alpha))

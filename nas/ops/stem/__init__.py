@@ -1,29 +1,30 @@
 """Stems by name."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import nn
-
-from nas.ops.common import Build, MapSpec
-from nas.ops.stem.darknet import DarknetStem, darknet_stem_cost
-from nas.ops.stem.mobilenet import MobilenetStem, mobilenet_stem_cost
-from nas.ops.stem.resnet import ResnetStem, resnet_stem_cost
-from nas.ops.stem.timm import TimmStem, timm_cost
+from nas.deferred import deferred
+from nas.ops.maps import MapSpec
+from nas.ops.stem.cost import darknet_stem_cost, mobilenet_stem_cost, resnet_stem_cost
 from nas.ops.tally import Tally
 from search_spaces.ops import Op
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.ops.common import Build
 
 
 class Stem(NamedTuple):
     """How a stem is built, and what it costs, given the maps it makes."""
 
-    build: Callable[[Op, Build], nn.Module]
+    build: "Callable[[Op, Build], nn.Module]"
     cost: Callable[[Op, Sequence[MapSpec], Tally], None]
 
 
 STEMS: dict[str, Stem] = {
-    "resnet_stem": Stem(ResnetStem, resnet_stem_cost),
-    "darknet_stem": Stem(DarknetStem, darknet_stem_cost),
-    "mobilenet_stem": Stem(MobilenetStem, mobilenet_stem_cost),
-    "timm": Stem(TimmStem, timm_cost),
+    "resnet_stem": Stem(deferred("nas.ops.stem.resnet:ResnetStem"), resnet_stem_cost),
+    "darknet_stem": Stem(deferred("nas.ops.stem.darknet:DarknetStem"), darknet_stem_cost),
+    "mobilenet_stem": Stem(deferred("nas.ops.stem.mobilenet:MobilenetStem"), mobilenet_stem_cost),
+    "timm": Stem(deferred("nas.ops.stem.timm:TimmStem"), deferred("nas.ops.stem.timm:timm_cost")),
 }

@@ -1,11 +1,8 @@
 """The darknet stem: one 3x3 convolution at full resolution (YOLOv3, arXiv 1804.02767, Table 1)."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, conv_norm
-from nas.ops.tally import Tally
+from nas.ops.common import Build, conv_norm
 from search_spaces.ops import Op
 
 
@@ -19,8 +16,3 @@ class DarknetStem(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.conv(x)]
-
-
-def darknet_stem_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolution costs."""
-    tally.conv(3, maps[0].channels, tally.pixels(0), kernel=3, norm=True)

@@ -1,12 +1,9 @@
 """The ResNet stem: a 7x7 convolution and a 3x3 max pool, to level 2 (arXiv 1512.03385, Table 1)."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
-from nas.ops.common import Build, MapSpec, conv_norm
+from nas.ops.common import Build, conv_norm
 from nas.ops.pool import max_pool
-from nas.ops.tally import Tally
 from search_spaces.ops import Op
 
 
@@ -31,9 +28,3 @@ class ResnetStem(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.pool(self.conv(x))]
-
-
-def resnet_stem_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolution costs, and the pool's map."""
-    tally.conv(3, maps[0].channels, tally.pixels(1), kernel=7, norm=True)
-    tally.pool(maps[0].channels, tally.pixels(2))

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.count import LiveBytes, counted
-from nas.ops.common import Build, MapSpec, OwnWeights, Size
+from nas.ops.common import Build, OwnWeights
+from nas.ops.maps import MapSpec, Size
 from nas.ops.stem.timm_maps import create, library, timm_maps
 from nas.ops.tally import FLOAT_BYTES, Count, Tally
 from search_spaces.ops import GenotypeError, Op, op, stem_maps

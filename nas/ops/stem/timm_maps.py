@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.ops.common import Size
+from nas.ops.maps import Size
 from search_spaces.ops import GenotypeError, short
 
 _OPTIONS: tuple[Mapping[str, bool], ...] = ({}, {"strict_img_size": False}, {"dynamic_img_size": True})

@@ -12,10 +12,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from nas.search.strategies.evolution import RegularizedEvolution
-from nas.search.strategies.guided import Guided
 from nas.search.strategies.local_search import LocalSearch
 from nas.search.strategies.random_search import RandomSearch
-from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Direction, Predictor, Strategy
 from search_spaces.choose import SearchSpace
 from search_spaces.importing import build_own, imported, is_import_path
@@ -86,7 +84,13 @@ def _local(config: StrategyConfig, task: Task) -> Strategy:
     return LocalSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
 
 
+# what these need takes long to import, and is imported by those who use it
+
+
 def _guided(config: StrategyConfig, task: Task) -> Strategy:
+    from nas.search.strategies.guided import Guided
+    from nas.search.strategies.trace_process import TraceProcess
+
     return Guided(
         task.space,
         task.objectives,
@@ -96,9 +100,6 @@ def _guided(config: StrategyConfig, task: Task) -> Strategy:
         warm_up=config.warm_up,
         pool=config.pool,
     )
-
-
-# what these need takes long to import, and is imported by those who use it
 
 
 def _tpe(config: StrategyConfig, task: Task) -> Strategy:

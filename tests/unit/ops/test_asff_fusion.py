@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.ops.common import Build, MapSpec
+from nas.ops.common import Build
 from nas.ops.fuse.asff import Asff
+from nas.ops.maps import MapSpec
 from search_spaces.genotype import Scale
 from search_spaces.ops import op
 

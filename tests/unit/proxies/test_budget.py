@@ -6,7 +6,7 @@ import pytest
 
 from nas.cost import Cost
 from proxies.budget import Budget, Limits
-from proxies.short_train import ShortTrainConfig
+from proxies.config import ShortTrainConfig
 from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 

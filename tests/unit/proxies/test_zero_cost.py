@@ -15,10 +15,11 @@ from nas.detectors import build_detector
 from nas.search.runners.local import LocalRunner
 from nas.search.runners.pool import PoolRunner
 from nas.training.batches import Batch, Batches
+from proxies.config import ZeroCostConfig
 from proxies.pool import evaluate_all
 from proxies.zero_cost import ZERO_COST
 from proxies.zero_cost.network import open_gates
-from proxies.zero_cost.proxy import Unscorable, ZeroCost, ZeroCostConfig
+from proxies.zero_cost.proxy import Unscorable, ZeroCost
 from search_spaces.choose import first_choice
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES

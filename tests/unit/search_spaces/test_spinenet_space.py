@@ -14,7 +14,8 @@ from torchvision.ops import StochasticDepth
 
 from nas.decode import decode
 from nas.ops.block import BLOCKS
-from nas.ops.common import Build, MapSpec
+from nas.ops.common import Build
+from nas.ops.maps import MapSpec
 from search_spaces.choose import RandomChooser, sample
 from search_spaces.genotype import Scale
 from search_spaces.ops import op

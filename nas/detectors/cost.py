@@ -1,0 +1,181 @@
+"""What heads cost, by the formula of each."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+from nas.detectors.config import DetectorConfig
+from nas.ops.block.cost import branches_cost
+from nas.ops.maps import MapSpec
+from nas.ops.part.cost import pyramid_cost
+from nas.ops.tally import Tally
+from search_spaces.genotype import Scale
+from search_spaces.ops import GenotypeError, Op
+
+HEAD_GROUPS = 32
+"""Groups of the norms in torchvision's FCOS towers."""
+ANCHORS = 9
+"""Anchors a pixel: three sizes of three shapes."""
+STATIC = 3
+"""Anchors of a level whose size is published."""
+SLOTS = STATIC + 1
+"""Outputs of a cell: the static anchors, then the free one, which starts as a square of four strides."""
+RATIOS = (0.5, 1.0, 2.0)
+BOX_SIZE = 7
+"""Side of the regions that boxes are found in, px of their level."""
+MASK_SIZE = 14
+"""Side of the regions that masks are found in, px of their level; the masks have twice it."""
+IOUS = (0.5, 0.6, 0.7)
+
+
+def fcos_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
+    """What attentions, towers and outputs cost; levels share the weights of the latter.
+
+    Raises:
+        GenotypeError: as `build_fcos`.
+    """
+    channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
+    require_groups(channels, tally.scale)
+    for outputs in ((num_classes,), (4, 1)):
+        for attention in head["attention"]:
+            pyramid_cost(attention, maps, tally)
+        for _ in range(tally.scale.head_depth):
+            tally.conv(channels, channels, pixels, kernel=3, bias=True, norm=True)
+        for number in outputs:
+            tally.conv(channels, number, pixels, kernel=3, bias=True)
+    tally.write(num_classes + 5, pixels, copies=2)  # in the order of pixels, and of levels
+
+
+def require_groups(channels: int, scale: Scale) -> None:
+    if channels % HEAD_GROUPS:
+        near = max(HEAD_GROUPS, round(channels / HEAD_GROUPS) * HEAD_GROUPS)
+        raise GenotypeError(
+            f"scale.output_width: {channels} is no multiple of {HEAD_GROUPS}, as fcos needs: use {near}"
+        )
+    if scale.head_width not in (None, channels):
+        raise GenotypeError(f"scale.head_width: an fcos head keeps the output width {channels}: leave it unset")
+
+
+def retinanet_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
+    """What attentions, towers and outputs cost; levels share the weights of the latter, but not their norms."""
+    channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
+    width = (tally.scale.head_width or channels) if tally.scale.head_depth else channels
+    per_anchor = ((num_classes, 1) if head["confidence"] else (num_classes,), (4,))
+    for outputs in per_anchor:
+        for attention in head["attention"]:
+            pyramid_cost(attention, maps, tally)
+        tower_cost(channels, width, pixels, len(maps), tally, normed=head["norm"] == "batch")
+        for number in outputs:
+            tally.conv(width, ANCHORS * number, pixels, kernel=3, bias=True)
+    tally.write(ANCHORS * sum(chain(*per_anchor)), pixels, copies=2)  # in the order of anchors, and of levels
+
+
+def tower_cost(channels: int, width: int, pixels: int, levels: int, tally: Tally, *, normed: bool) -> None:
+    """What a tower costs whose maps have so many pixels together."""
+    for i in range(tally.scale.head_depth):
+        tally.conv(width if i else channels, width, pixels, kernel=3, bias=True)
+        if normed:
+            tally.weights(2 * width * levels)
+            tally.write(width, pixels)
+
+
+def yolov3_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
+    """What the head costs.
+
+    Raises:
+        GenotypeError: as `build_yolov3`.
+    """
+    levels, widths = zip(*((m.level, m.channels) for m in maps), strict=True)
+    require_fit(head, tally.scale, levels, widths)
+    head_cost(head, maps, num_classes, tally)
+
+
+def require_fit(head: Op, scale: Scale, levels: Sequence[int], widths: Sequence[int]) -> None:
+    if scale.head_width is not None:
+        raise GenotypeError("scale.head_width: a yolov3 head keeps the widths of the outputs: leave it unset")
+    for level, width in zip(levels, widths, strict=True):
+        if head["deformable"] and width % SLOTS:
+            raise GenotypeError(
+                f"scale.width: the output of level {level} has {width} channels, no multiple of {SLOTS}, as a "
+                f"deformable yolov3 head needs: choose a width that makes it {max(SLOTS, width - width % SLOTS)}"
+            )
+
+
+def head_cost(op: Op, maps: Sequence[MapSpec], classes: int, tally: Tally) -> None:
+    """What the heads of all levels cost."""
+    for channels, pixels in ((m.channels, tally.pixels(m.level)) for m in maps):
+        tally.conv(channels, 2 * SLOTS, pixels, bias=True)
+        if op["rfb"]:
+            branches_cost(channels, channels, pixels, tally)
+        if op["deformable"]:
+            with tally.kept():
+                tally.conv(2 * SLOTS, 2 * 9 * SLOTS, pixels, groups=SLOTS, bias=True)
+                tally.conv(channels, channels, pixels, kernel=3, bias=True)
+        tally.conv(channels, SLOTS * (5 + classes), pixels, bias=True)
+    tally.write(
+        SLOTS * (7 + classes), sum(tally.pixels(m.level) for m in maps), copies=2
+    )  # of each level, and in a row
+
+
+def faster_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
+    """What both stages cost."""
+    proposals_cost(maps, tally)
+    boxes_cost(maps[0].channels, num_classes, num_classes, tally)
+
+
+def mask_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
+    """What both stages cost; masks are found in as many regions as the detector keeps detections.
+
+    Raises:
+        GenotypeError: as `build_mask_rcnn`.
+    """
+    require_depth(tally.scale)
+    faster_rcnn_cost(head, maps, num_classes, tally)
+    channels, pixels = maps[0].channels, DetectorConfig().max_detections * MASK_SIZE**2
+    width = tally.scale.head_width or channels
+    tally.write(channels, pixels)
+    with tally.kept():
+        for i in range(tally.scale.head_depth):
+            tally.conv(width if i else channels, width, pixels, kernel=3, bias=True)
+        with tally.kept():
+            tally.conv(width, 4 * width, pixels)  # transposed, to twice the side, with a bias for each of the width
+            tally.weights(width)
+            tally.conv(width, num_classes, 4 * pixels, bias=True)
+
+
+def require_depth(scale: Scale) -> None:
+    if not scale.head_depth:
+        raise GenotypeError("scale.head_depth: mask_rcnn needs at least one convolution: use 1 or more")
+
+
+def cascade_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
+    """What all stages cost."""
+    proposals_cost(maps, tally)
+    for _ in IOUS:
+        boxes_cost(maps[0].channels, num_classes, 1, tally)
+
+
+def proposals_cost(maps: Sequence[MapSpec], tally: Tally) -> None:
+    """What the proposal network costs; levels share its weights."""
+    channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
+    tally.conv(channels, channels, pixels, kernel=3, bias=True)
+    for per_anchor in (1, 4):
+        tally.conv(channels, per_anchor * len(RATIOS), pixels, bias=True)
+
+
+def boxes_cost(channels: int, classes: int, boxes: int, tally: Tally) -> None:
+    """What a look at as many regions as the detector keeps costs, with so many `boxes` for each.
+
+    The regions, cut from maps of so many `channels`, are alive all the while.
+    """
+    regions, hidden = DetectorConfig().proposals, region_width(channels, tally.scale)
+    tally.write(channels * BOX_SIZE**2, regions)
+    with tally.kept():
+        for read in (channels * BOX_SIZE**2, hidden):
+            tally.linear(read, hidden, regions)
+            tally.write(hidden, regions)  # its activation
+        tally.linear(hidden, classes + 1, regions)
+        tally.linear(hidden, 4 * boxes, regions)
+
+
+def region_width(channels: int, scale: Scale) -> int:
+    return 4 * (scale.head_width or channels)
