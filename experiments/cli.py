@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(interrupt, signal.default_int_handler)
     try:
         return int(importlib.import_module(f"experiments.commands.{verb.replace('-', '_')}").main(rest))
+    except SystemExit:
+        raise  # help, or unusable flags: the errors below need not be known
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -15,9 +15,7 @@ from nas.data.depth import scaled_from
 from nas.data.digits.scenes import DigitsConfig
 from nas.data.open import open_val
 from nas.inspect.console import open_console
-from nas.training.checkpoint import Checkpoint
 from nas.training.device import best_device
-from nas.training.evaluation import evaluate
 
 CACHE_BYTES = 4 * 2**30
 
@@ -43,6 +41,9 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(
             f"{asked.checkpoint} has no weights to score: `nas train {asked.checkpoint}` makes a checkpoint"
         )
+    from nas.training.checkpoint import Checkpoint
+    from nas.training.evaluation import evaluate
+
     checkpoint = Checkpoint.load(asked.checkpoint)
     blueprint = checkpoint.blueprint
     val = open_val(asked.data, asked.digits).under(blueprint.categories)

@@ -12,7 +12,6 @@ from experiments.errors import UsageError
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import objectives
-from experiments.run.optuna_export import export
 from nas.data.open import open_data
 from nas.inspect.console import open_console
 from proxies.budget import Budget, Limits
@@ -40,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     ended = sum(trial.state.ended for trial in trials)
     if not ended:
         raise UsageError(f"{run.path} has no ended trial yet: `nas resume {run.path}` goes on with it")
+    from experiments.run.optuna_export import export
+
     name = asked.study or run.path.resolve().name
     console = open_console(soft_wrap=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
-from torchvision.models.detection import RetinaNet_ResNet50_FPN_Weights
 from tyro.conf import Positional, arg
 
 from experiments.commands.arguments import parse
@@ -15,11 +13,9 @@ from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
-from nas.importers.tf_spinenet import import_weights
 from nas.importers.variables import Variables, read_variables
 from nas.inspect.console import open_console
 from nas.training.blueprint import Blueprint
-from nas.training.checkpoint import Checkpoint
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.rewrite import with_padding
 from search_spaces.zoo import SPINENET_CLASSES
@@ -27,8 +23,6 @@ from search_spaces.zoo import SPINENET_CLASSES
 VERB = "import-tf"
 EPSILONS = {"same": 1e-3, "symmetric": 1e-4}
 """Of the norms in tf-models and in the TPU release, where a file does not say; by how each pads."""
-COCO = RetinaNet_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-"""Names by category id, 0 the background; "N/A" where COCO has no such category."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +60,18 @@ def main(arguments: Sequence[str]) -> int:
     asked = parse_network(Arguments, VERB, arguments, before)
     named = asked.network.of(found)
     genotype = _padded(named.genotype, asked.padding)
+    import torch
+
+    from nas.importers.tf_spinenet import import_weights
+    from nas.training.checkpoint import Checkpoint
+
     variables = read_variables(asked.file)
     blueprint = Blueprint(
         genotype=genotype,
         scale=asked.network.scale,
         detector=DetectorConfig(norm_epsilon=_epsilon(asked, variables)),
         image_size=asked.image_size,
-        categories=tuple(map(_category, range(named.num_classes or SPINENET_CLASSES))),
+        categories=_categories(named.num_classes or SPINENET_CLASSES),
     )
     torch.manual_seed(0)
     model = blueprint.build()
@@ -108,5 +107,9 @@ def _epsilon(asked: Arguments, variables: Variables) -> float:
     return given
 
 
-def _category(number: int) -> Category:
-    return Category(number, COCO[number] if number < len(COCO) else "N/A")
+def _categories(count: int) -> tuple[Category, ...]:
+    """By category id, 0 the background; "N/A" where COCO has no such category."""
+    from torchvision.models.detection import RetinaNet_ResNet50_FPN_Weights
+
+    names = RetinaNet_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    return tuple(Category(number, names[number] if number < len(names) else "N/A") for number in range(count))

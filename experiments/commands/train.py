@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from rich.console import Console
@@ -24,10 +24,11 @@ from nas.detectors import DetectorConfig
 from nas.inspect.console import open_console
 from nas.training.blueprint import Blueprint
 from nas.training.device import best_device
-from nas.training.fit import LAST, METRICS, FitConfig, fit
-from nas.training.fit import Progress as FitProgress
-from nas.training.recipe import Recipe
+from nas.training.recipe import FitConfig, Recipe
 from search_spaces.genotype import Scale
+
+if TYPE_CHECKING:
+    from nas.training.fit import Progress as FitProgress
 
 
 class TrainConfig(FitConfig):
@@ -68,10 +69,12 @@ def main(arguments: Sequence[str]) -> int:
     blueprint = Blueprint(
         named.genotype, config.network.scale, config.detector, config.image_size, outputs, values_of(data[0])
     )
+    from nas.training.fit import LAST, METRICS, fit
+
     with _progress(console) as bar:
         task = bar.add_task(named.label, total=None, loss="")
 
-        def watch(news: FitProgress) -> None:
+        def watch(news: "FitProgress") -> None:
             standing = f"epoch {news.epoch + 1}/{news.epochs}  loss {news.loss:.3f}"
             done = news.epoch * news.steps + news.step
             bar.update(task, completed=done, total=news.epochs * news.steps, loss=standing)

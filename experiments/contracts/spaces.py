@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from experiments.contracts.contract import Broken, Contract
-from nas.decode import decode
 from search_spaces.choose import (
     Choice,
     RandomChooser,
@@ -65,6 +63,8 @@ def _seed_decides(space: Space) -> None:
 
 
 def _global_randomness() -> tuple[object, ...]:
+    import torch
+
     state = np.random.get_state()  # noqa: NPY002 - others' use of it is what is looked for
     return random.getstate(), str(state), torch.get_rng_state().numpy().tobytes()
 
@@ -258,6 +258,10 @@ NAMED: Contract[str] = {"keys are the same in every process": _same_anywhere}
 
 
 def _decodes(space: SearchSpace[Genotype]) -> None:
+    import torch
+
+    from nas.decode import decode
+
     for seed in range(3):
         genotype = sample(space, random.Random(seed)).value
         backbone = decode(genotype, SMALL).eval()

@@ -21,8 +21,8 @@ from experiments.overfit.cases import CASES, Case
 from nas.data.detection_set import DetectionSet
 from nas.data.formats.coco import read_coco
 from nas.training.blueprint import Blueprint
-from nas.training.fit import FitConfig, Progress, fit
-from nas.training.recipe import Recipe
+from nas.training.fit import Progress, fit
+from nas.training.recipe import FitConfig, Recipe
 
 IMAGE_SIZE = 256
 IMAGES = 16

@@ -2,10 +2,7 @@
 
 from functools import cache
 
-import torch
-
 from nas.cost import Cost, cost
-from nas.decode import decode
 from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import MsfmSettings
@@ -16,6 +13,10 @@ from search_spaces.zoo import zoo
 @cache
 def parameters(genotype: Genotype, scale: Scale = Scale()) -> int:  # noqa: B008 - a frozen value
     """Trainable parameters of stem and nodes, without the head."""
+    import torch
+
+    from nas.decode import decode
+
     with torch.device("meta"):
         return sum(p.numel() for p in decode(genotype, scale).parameters() if p.requires_grad)
 

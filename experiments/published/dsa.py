@@ -1,10 +1,7 @@
 """DSA (arXiv 2012.07630): its attention and its object confidence on RetinaNet, and the RetinaNet they stand on."""
 
-import torch
-
 from experiments.published.count import of_zoo
 from experiments.published.figure import Figure
-from nas.ops.part.dsa import SelfAttention
 
 PLAIN, ATTENTIVE = "retinanet-r50-fpn", "retinanet-r50-fpn-dsa"
 
@@ -14,6 +11,10 @@ def _trained(name: str) -> int:
 
 
 def _block() -> int:
+    import torch
+
+    from nas.ops.part.dsa import SelfAttention
+
     with torch.device("meta"):
         return sum(p.numel() for p in SelfAttention(256, 8).parameters())
 

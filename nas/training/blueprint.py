@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import asdict, dataclass
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from nas.cost import cost, require_memory
 from nas.data.depth import ValueRange
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig, build_detector
 from search_spaces.genotype import Genotype, Scale
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Blueprint:
     categories: tuple[Category, ...]
     values: ValueRange | None = None
 
-    def build(self) -> nn.Module:
+    def build(self) -> "nn.Module":
         """The detector with fresh weights.
 
         Raises:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
 from nas.data.cache import open_images
 from nas.data.detection_set import DetectionSet
@@ -18,34 +17,12 @@ from nas.training.blueprint import Blueprint
 from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import evaluate
 from nas.training.pretrained import backbone_of, load_backbone, read_weights, taking_over
-from nas.training.recipe import Recipe
+from nas.training.recipe import FitConfig
 from nas.training.resume import resume
 from nas.training.trainer import Trainer, require_finite
 
 LAST = "last.pt"
 METRICS = "metrics.json"
-
-
-class FitConfig(BaseModel):
-    """How long and on what.
-
-    Attributes:
-        epochs: passes over the training images.
-        recipe: how each step is made.
-        seed: of weights, order and augmentation.
-        cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
-        backbone_weights: to begin with: a state dict of torchvision's ResNet for a genotype with nodes c2 .. c5, of the
-            timm model for one with a timm stem, or a checkpoint with the genotype's backbone, whose padding and norm
-            epsilon are then taken over.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = Field(30, ge=1)
-    recipe: Recipe = Recipe()
-    seed: int = Field(0, ge=0)
-    cache_gib: float = Field(4.0, ge=0)
-    backbone_weights: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from proxies import registry
 from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
 from proxies.registry import BuiltIn, OwnConfig
-from proxies.short_train import ShortTrain
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
 
@@ -166,6 +165,8 @@ def prepare(
     for name, setting in plan.all.items():
         match setting.proxy:
             case ShortTrainConfig() as config:
+                from proxies.short_train import ShortTrain
+
                 proxies[name] = ShortTrain.prepare(config, data, progress, opened)
             case OwnConfig() as config:
                 proxies[name] = config.prepare(data)
