@@ -20,6 +20,7 @@ from experiments.errors import UsageError, faults
 from experiments.run.config import RunConfig
 from nas.search.store import Store, StoreError
 from nas.search.types import Trial
+from nas.training.device import gpu_names
 
 STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
 LOCK, DRIVER = "lock", "driver"
@@ -151,9 +152,6 @@ class RunDirectory(Generic[C]):
 
 
 def _environment(seed: int) -> dict[str, object]:
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
@@ -161,5 +159,5 @@ def _environment(seed: int) -> dict[str, object]:
         "packages": {name: importlib.metadata.version(name) for name in _RECORDED},
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "gpus": gpus,
+        "gpus": gpu_names(),
     }

@@ -1,0 +1,70 @@
+"""Seconds that commands take to start: `python -m experiments.bench.startup [--against CHECKOUT]`.
+
+Each command runs in a fresh process, in turns with the same command of another checkout, where one is given, so that a
+busy machine slows both alike. Counted are the seconds of all its cores. The run that is inspected is one of six
+genotypes and their costs; with scores of a dozen, `nas inspect` also asks a predictor how well it ranks them.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+RUN = "run"
+SEARCH = (
+    *("search", "--by", "cost", "--runner", "local", "--trials", "6", "--strategy.name", "random"),
+    *("--digits.train-images", "10", "--out", RUN),
+)
+COMMANDS = (
+    "--help",
+    "draw --help",
+    "search --help",
+    "train --help",
+    "zoo",
+    "cost zoo:spinenet-49",
+    "draw zoo:spinenet-49",
+    f"draw {RUN}",
+    f"inspect {RUN}",
+    f"resume {RUN}",
+)
+
+
+def nas(arguments: Sequence[str], folder: Path, checkout: Path) -> float:
+    """The processors' seconds of a command in a fresh process."""
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    command = [sys.executable, "-m", "experiments.cli", *arguments]
+    before = _spent()
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+    return _spent() - before
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the median of every command, and the ratio to the other checkout's."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--against", type=Path, help="another checkout of this repository")
+    asked = parser.parse_args(arguments)
+    here = Path(__file__).parents[2]
+    checkouts = [here, *([asked.against.resolve()] if asked.against else [])]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        nas(SEARCH, folder, here)
+        for command in COMMANDS:
+            rounds = [[nas(command.split(), folder, at) for at in checkouts] for _ in range(asked.rounds)]
+            ours, *others = (statistics.median(column) for column in zip(*rounds, strict=True))
+            ratio = "".join(f"  (other checkout {other:5.2f} s, {other / ours:4.1f} times as long)" for other in others)
+            print(f"nas {command:20} {ours:5.2f} s{ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

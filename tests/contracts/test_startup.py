@@ -1,0 +1,79 @@
+"""What commands import: nothing that takes seconds to import where they do not compute with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import VERBS
+from nas.training.device import has_driver
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "scipy", "pycocotools")
+SEARCH = (
+    *("search", "--by", "cost", "--runner", "local", "--trials", "3", "--strategy.name", "random"),
+    *("--digits.train-images", "10", "--digits.val-images", "10"),
+)
+_CODE = f"""
+import sys
+from experiments.cli import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print("imported", *[name for name in {HEAVY} if name in sys.modules])
+sys.exit(code)
+"""
+
+
+def imported(*arguments: str, cwd: Path) -> set[str]:
+    """Which of the heavy modules a command has imported, in a process of its own, once it is done."""
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{_CODE}", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-600:]
+    last = done.stdout.splitlines()[-1].split()
+    assert last[0] == "imported"
+    return set(last[1:])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run."""
+    folder = tmp_path_factory.mktemp("startup")
+    imported(*SEARCH, "--out", "run", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
+    assert imported(verb, "--help", cwd=tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "zoo",
+        "cost zoo:spinenet-49",
+        "cost zoo:yolov3-asff --detector mask_rcnn --scale proxy",
+        "cost run",
+        "draw zoo:spinenet-49",
+        "draw run#1",
+        "inspect run",
+        "inspect run --json",
+        "inspect run --pareto front.svg",
+    ],
+)
+def test_what_looks_and_counts_imports_nothing_heavy(arguments: str, folder: Path) -> None:
+    assert imported(*arguments.split(), cwd=folder) == set()
+
+
+@pytest.mark.skipif(has_driver(), reason="where there is a driver for GPUs, torch is asked for them")
+@pytest.mark.parametrize("arguments", [SEARCH, ("resume", "run")], ids=["search", "resume"])
+def test_a_search_that_trains_nothing_imports_no_torch(arguments: tuple[str, ...], folder: Path) -> None:
+    assert not imported(*arguments, cwd=folder) & {"torch", "torchvision", "ray", "optuna", "pycocotools"}
+
+
+def test_what_is_imported_is_seen(folder: Path) -> None:
+    """The check itself sees torch where a command needs it."""
+    assert "torch" in imported("train", "run", "--epochs", "1", "--image-size", "32", cwd=folder)
