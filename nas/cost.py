@@ -1,7 +1,7 @@
 """What a genotype costs at a scale, added up from its operators' own formulas: nothing is built.
 
-Every operator and head states its formula beside its module; `nas.count` counts modules instead, and tests hold the two
-equal, to the unit.
+Every operator and head states its formula in a `cost.py` beside its module; `nas.count` counts modules instead, and
+tests hold the two equal, to the unit.
 """
 
 import os

@@ -9,6 +9,7 @@ A builder takes the operator and what it needs to know of its surroundings, and 
 | fuse | `(op, inputs, build)` | list of maps -> one map |
 | block | `(op, entry, target, build)` | entry's map -> target's map |
 
-Beside its builder stands a function that tells a `Tally`, in the builder's place of `build`, the layers that the module
-runs; a stem's is also told the maps it makes. Formulas and modules are held together by a contract test.
+In `cost.py` of its kind stands a function that tells a `Tally`, in the builder's place of `build`, the layers that the
+module runs; a stem's is also told the maps it makes. Tables import formulas, and a builder once it builds. Formulas and
+modules are held together by a contract test.
 """
