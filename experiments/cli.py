@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from nas.inspect.console import accept_all_text
+from search_spaces.errors import FusionNasError
 from search_spaces.naming import unknown
 
 VERBS = {
@@ -59,47 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except _usage_errors() as error:
+    except FusionNasError as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except BrokenPipeError:
         return 1
-    except _failures() as error:
+    except OSError as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
         return 1
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    from nas.training.trainer import Diverged
-
-    return OSError, Diverged
-
-
-def _usage_errors() -> tuple[type[Exception], ...]:
-    from experiments.errors import UsageError
-    from nas.data.detection_set import DataError
-    from nas.search.store import StoreError
-    from nas.search.types import CannotRun
-    from nas.training.checkpoint import CheckpointError
-    from nas.training.device import DeviceError
-    from nas.training.pretrained import WeightsError
-    from search_spaces.choose import SpaceExhausted, TraceError
-    from search_spaces.importing import ImportPathError
-    from search_spaces.ops import GenotypeError
-
-    return (
-        UsageError,
-        SpaceExhausted,
-        TraceError,
-        ImportPathError,
-        CannotRun,
-        DeviceError,
-        DataError,
-        StoreError,
-        CheckpointError,
-        GenotypeError,
-        WeightsError,
-    )
 
 
 if __name__ == "__main__":

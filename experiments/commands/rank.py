@@ -15,11 +15,8 @@ from experiments.rank.report import report
 from experiments.rank.run import carry_on, prepare
 from experiments.run.directory import RunDirectory
 from experiments.run.presets import preset
-from nas.data.detection_set import DataError
 from nas.inspect.console import open_console
-from search_spaces.choose import SpaceExhausted
-from search_spaces.importing import ImportPathError
-from search_spaces.ops import GenotypeError
+from search_spaces.errors import FusionNasError
 
 
 class New(RankOptions):
@@ -67,7 +64,7 @@ def _start(asked: New, console: Console) -> None:
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
     try:
         proxies = prepare(run, console)
-    except (DataError, GenotypeError, ImportPathError, SpaceExhausted):
+    except FusionNasError:
         run.discard()
         raise
     carry_on(run, proxies, None, console)

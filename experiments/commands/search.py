@@ -9,11 +9,8 @@ from experiments.run.directory import RunDirectory
 from experiments.run.judge import prepare
 from experiments.run.presets import preset
 from experiments.run.search import carry_on, join
-from nas.data.detection_set import DataError
 from nas.inspect.console import open_console
-from nas.search.store import StoreError
-from search_spaces.importing import ImportPathError
-from search_spaces.ops import GenotypeError
+from search_spaces.errors import FusionNasError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         judge = prepare(run, console)
         store = join(run)
-    except (DataError, GenotypeError, ImportPathError, StoreError, UsageError):
+    except FusionNasError:
         run.discard()
         raise
     return carry_on(run, store, judge, console)

@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from nas.training.blueprint import Blueprint
+from search_spaces.errors import FusionNasError
 from search_spaces.ops import GenotypeError
 
 FORMAT = "fusion-nas/checkpoint/1"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(FusionNasError):
     """A file is no checkpoint of ours, or does not fit; the message names the file and the fix."""
 
 

@@ -2,8 +2,10 @@
 
 import torch
 
+from search_spaces.errors import FusionNasError
 
-class DeviceError(ValueError):
+
+class DeviceError(FusionNasError):
     """There is no such device; the message says which there are."""
 
 

@@ -11,13 +11,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.data.targets import Targets
 from nas.training.recipe import Recipe
+from search_spaces.errors import FusionNasError
 
 CHECK_EVERY = 16
 """Steps between two looks at the loss on a GPU."""
 
 
-class Diverged(RuntimeError):
+class Diverged(FusionNasError):
     """The loss is no longer a finite number."""
+
+    exit_code = 1
 
 
 def require_finite(loss: Tensor, step: int) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nas.training.checkpoint import FORMAT
+from search_spaces.errors import FusionNasError
 
 WRAPPERS = ("module", "_orig_mod", "model", "backbone")
 """First parts of names that DataParallel, torch.compile, trainers and detectors put before a network's own."""
@@ -33,7 +34,7 @@ _DEEPEST = 3
 Keys = tuple[str, ...]
 
 
-class WeightsError(ValueError):
+class WeightsError(FusionNasError):
     """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""
 
 
