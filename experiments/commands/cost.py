@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from nas.cost import Cost, cost
 from nas.inspect.console import open_console
@@ -41,6 +41,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     named = find_genotype(split_positional(arguments)[0] or parse(Arguments, "cost", arguments).genotype)
 
     def before(scale: Scale | None) -> Arguments:

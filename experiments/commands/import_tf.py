@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from experiments.commands.arguments import parse
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
@@ -56,6 +56,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     given = parse(Arguments, VERB, arguments)
     found = find_genotype(given.genotype)
 

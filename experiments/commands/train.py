@@ -13,7 +13,7 @@ from tyro.conf import arg
 
 from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from experiments.run.data import report
 from nas.data.depth import values_of
@@ -51,6 +51,7 @@ class TrainConfig(FitConfig):
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     name, flags = split_positional(arguments)
     if name is None:
         parse(TrainConfig, "train GENOTYPE", flags or ["--help"])

@@ -10,7 +10,7 @@ from tyro.conf import arg
 from experiments.commands.arguments import parse
 from experiments.commands.cost import count
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import ZOO, zoo
@@ -29,6 +29,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     asked = parse(Arguments, "zoo", arguments)
     rows = [_row(name, arguments) for name in ZOO]
     if asked.json:
