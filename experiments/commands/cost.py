@@ -1,4 +1,4 @@
-"""`nas cost GENOTYPE`: parameters, multiply-adds, memory and, where asked for, latency."""
+"""`nas cost GENOTYPE`: parameters, multiply-adds, memory and, with `--latency`, latency."""
 
 import json
 from collections.abc import Sequence
@@ -18,26 +18,26 @@ from nas.training.device import best_device
 from search_spaces.genotype import Scale
 
 CLASSES = 80
-"""Of COCO, where neither the genotype nor a flag says how many."""
+"""Default class count, that of COCO."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Count what a detector costs; nothing is built but to time it."""
+    """Count parameters, multiply-adds and memory of a detector by formula; only --latency builds it."""
 
     genotype: Positional[str]
-    """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
+    """Topology: a JSON file, zoo:NAME, RUN (best trial) or RUN#N (trial N)."""
     network: Annotated[Network, arg(name="")]
     image_size: int = 640
-    """Side of the image, px."""
+    """Side of the square input image, px."""
     latency: bool = False
-    """Also time it as it is, compiled and exported, with one image and with a batch: up to its losses or NMS."""
+    """Also time the network in eager, compiled and exported mode, for one image and for a batch, without NMS."""
     batch: int = 8
-    """Images of the batch that is timed."""
+    """Batch size for --latency."""
     device: str = "auto"
-    """Where to time it: cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
+    """Device for --latency: cpu, cuda, cuda:N, or auto (a GPU if available)."""
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,10 +70,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def count(named: Named, image_size: int) -> Cost:
-    """What it costs with its own scale and class count, or those it was asked for with.
+    """Cost at the genotype's scale and class count, by default full scale and COCO's classes.
 
     Raises:
-        GenotypeError: the scale does not suit the genotype.
+        GenotypeError: the genotype cannot be built at the scale.
     """
     return cost(
         named.genotype,

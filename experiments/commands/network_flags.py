@@ -25,7 +25,7 @@ class Network:
     scale_name: Annotated[str | None, arg(name="scale")] = None
     """Published scale to start from: 49s, 49s-256, 49, 96, 143, 190 or proxy."""
     classes: int | None = None
-    """Number of classifier outputs; a training needs at least one per category of its data, the default."""
+    """Number of classifier outputs; if omitted, as published, or in a training one per category, the minimum."""
     head: str | None = None
     """Head in place of the genotype's own: fcos, retinanet, yolov3, faster_rcnn, mask_rcnn or cascade_rcnn."""
 

@@ -1,4 +1,4 @@
-"""`nas zoo`: the published systems and what each costs."""
+"""`nas zoo`: list the published detectors with their costs."""
 
 import json
 from collections.abc import Sequence
@@ -18,14 +18,15 @@ from search_spaces.zoo import ZOO, zoo
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the published systems, each as published: head, scale, image size and class count; or as flags change them.
+    """List the published detectors with their costs, at the published head, scale, image size and class count; flags
+    change these for all.
 
-    An fcos head stands for a neck or module alone. Parameters are all that there are, frozen ones included.
+    A system that was published as a neck or module only has an fcos head here. Parameters include frozen ones.
     """
 
     network: Annotated[Network, arg(name="")]
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,12 +51,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _line(name: str, head: str, px: object, parameters: str, macs: str) -> str:
-    """At most 80 characters; the numbers to the right."""
+    """A table row of at most 80 characters, numbers right-aligned."""
     return f"{name:{max(map(len, ZOO))}} {head:12} {px:>4} {parameters:>12} {macs:>14}"
 
 
 def _row(name: str, flags: Sequence[str]) -> dict[str, Any]:
-    """What an entry costs, or why the flags make no network of it."""
+    """The cost of an entry, or the reason why it cannot be built with the flags."""
     entry = find_genotype(f"zoo:{name}")
 
     def before(scale: Scale | None) -> Arguments:
