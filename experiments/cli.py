@@ -1,4 +1,4 @@
-"""`nas`: launch searches, look at what they found, retrain it."""
+"""The `nas` command: search, inspect the results, retrain the winner."""
 
 import importlib
 import signal
@@ -6,24 +6,25 @@ import sys
 from collections.abc import Sequence
 
 from nas.inspect.console import accept_all_text
+from search_spaces.errors import FusionNasError
 from search_spaces.naming import unknown
 
 VERBS = {
-    "search": ("[PRESET]", "search for detectors; PRESET is digits (default), boxes or coco"),
-    "resume": ("RUN", "go on with a search that was interrupted"),
-    "inspect": ("RUN", "show what a search has found"),
-    "export-optuna": ("RUN", "a search as an Optuna study, for its plots and its dashboard"),
-    "check": ("MODULE:NAME", "whether your own space, strategy or proxy keeps the promises that ours keep"),
-    "rank": ("[RANKING]", "how far each proxy can be trusted, and which is the cheapest that can"),
-    "cost": ("GENOTYPE", "parameters, multiply-adds, memory and latency"),
-    "draw": ("GENOTYPE", "draw the graph"),
-    "train": ("GENOTYPE", "train in earnest, and score in COCO AP"),
-    "eval": ("CHECKPOINT", "score a trained detector in COCO AP"),
-    "data": ("check DIR", "everything wrong or odd about a data set, before any training"),
-    "zoo": ("", "list the published systems"),
-    "import-tf": ("FILE", "published TensorFlow weights of SpineNet as a checkpoint"),
-    "bench": ("strategies", "compare strategies on a table of scores"),
-    "published": ("", "compare every published figure with ours"),
+    "search": ("[PRESET]", "search for a detector; PRESET: digits (default), boxes or coco"),
+    "resume": ("RUN", "continue an interrupted search"),
+    "inspect": ("RUN", "show the results of a search: leaderboard, Pareto front, winner"),
+    "export-optuna": ("RUN", "export a search to an Optuna study, for its plots and dashboard"),
+    "check": ("MODULE:NAME", "test your own space, strategy or proxy against the contract of the built-in ones"),
+    "rank": ("[RANKING]", "measure how well cheap proxies rank candidates, and find the cheapest reliable one"),
+    "cost": ("GENOTYPE", "count parameters, multiply-adds and memory; measure latency"),
+    "draw": ("GENOTYPE", "draw the graph as SVG, PNG or PDF"),
+    "train": ("GENOTYPE", "train a detector in full and evaluate it in COCO AP"),
+    "eval": ("CHECKPOINT", "evaluate a trained detector in COCO AP"),
+    "data": ("check DIR", "report errors and oddities of a data set"),
+    "zoo": ("", "list the published detectors with their costs"),
+    "import-tf": ("FILE", "convert published TensorFlow weights of SpineNet to a checkpoint"),
+    "bench": ("strategies", "compare search strategies on a table of scores"),
+    "published": ("", "compare published parameter counts and costs with ours"),
 }
 USAGE = "\n".join(
     [
@@ -31,7 +32,8 @@ USAGE = "\n".join(
         "",
         *(f"  {verb:13} {what:11} {about}" for verb, (what, about) in VERBS.items()),
         "",
-        "GENOTYPE is a JSON file, zoo:NAME, RUN (its best) or RUN#N. `nas VERB --help` tells the rest.",
+        "GENOTYPE (a network's topology): a JSON file, zoo:NAME, RUN (the best trial of a run) or RUN#N (trial N).",
+        "`nas VERB --help` lists the options of a verb.",
     ]
 )
 
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb.
 
     Returns:
-        0 done, 1 failed, 2 unusable arguments, 130 interrupted.
+        Exit code: 0 success, 1 failure, 2 invalid arguments, 130 interrupted.
     """
     accept_all_text()
     verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or [""]
@@ -50,56 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"nas: {unknown('verb', verb, VERBS)}", USAGE, sep="\n", file=sys.stderr)
         return 2
-    # a shell that starts a command in the background has interrupts ignored: a search must hear them all the same
-    # the same goes for what a cluster sends before it takes a machine away: nothing has died of its trials
+    # a shell starts background commands with SIGINT ignored, but a search must still stop on it
+    # a cluster sends SIGTERM before it reclaims a machine: an interrupt, so that no trial counts as crashed
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, signal.default_int_handler)
     try:
         return int(importlib.import_module(f"experiments.commands.{verb.replace('-', '_')}").main(rest))
-    except SystemExit:
-        raise  # help, or unusable flags: the errors below need not be known
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except _usage_errors() as error:
+    except FusionNasError as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except BrokenPipeError:
         return 1
-    except _failures() as error:
+    except OSError as error:
         print(f"nas {verb}: {error}", file=sys.stderr)
         return 1
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    from nas.training.errors import Diverged
-
-    return OSError, Diverged
-
-
-def _usage_errors() -> tuple[type[Exception], ...]:
-    from experiments.errors import UsageError
-    from nas.data.detection_set import DataError
-    from nas.search.store.errors import StoreError
-    from nas.search.types import CannotRun
-    from nas.training.errors import CheckpointError, DeviceError, WeightsError
-    from search_spaces.choose import SpaceExhausted, TraceError
-    from search_spaces.importing import ImportPathError
-    from search_spaces.ops import GenotypeError
-
-    return (
-        UsageError,
-        SpaceExhausted,
-        TraceError,
-        ImportPathError,
-        CannotRun,
-        DeviceError,
-        DataError,
-        StoreError,
-        CheckpointError,
-        GenotypeError,
-        WeightsError,
-    )
 
 
 if __name__ == "__main__":

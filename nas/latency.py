@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.detectors import build_detector
+from search_spaces.errors import FusionNasError
 from search_spaces.genotype import Genotype, Scale
 
 Mode = Literal["eager", "compiled", "exported"]
@@ -16,7 +17,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 WARM_UP, REPEATS = 3, 20
 
 
-class LatencyError(RuntimeError):
+class LatencyError(FusionNasError):
     """A network cannot be run in a mode here; the message says why and what would help."""
 
 

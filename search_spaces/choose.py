@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from search_spaces.errors import FusionNasError
+
 Scalar = str | int | float | bool
 Choice = Scalar | tuple[Scalar, ...]
 Trace = Mapping[str, Choice]
@@ -48,11 +50,11 @@ class SearchSpace(Protocol[K_co]):
         ...
 
 
-class TraceError(ValueError):
+class TraceError(FusionNasError):
     """A trace does not fit the space that is to replay it."""
 
 
-class SpaceExhausted(RuntimeError):
+class SpaceExhausted(FusionNasError):
     """No new member was found within the allowed number of tries."""
 
 

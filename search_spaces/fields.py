@@ -5,11 +5,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
+from search_spaces.errors import FusionNasError
+
 if TYPE_CHECKING:
     from search_spaces.ops import Op
 
 
-class GenotypeError(ValueError):
+class GenotypeError(FusionNasError):
     """A genotype, operator or scale is not legal; the message names the field, the value and the fix."""
 
 

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from search_spaces.errors import FusionNasError
 from search_spaces.naming import unknown
 
 
-class ImportPathError(ValueError):
+class ImportPathError(FusionNasError):
     """An import path leads to nothing that serves; the message says why, and what would."""
 
 

@@ -1,1 +1,1 @@
-"""The verbs of `nas`, one a file: each has `main(arguments) -> exit code`."""
+"""The verbs of `nas`, one per module, each with `main(arguments) -> exit code`."""

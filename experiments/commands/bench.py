@@ -1,4 +1,4 @@
-"""`nas bench strategies`: which strategy finds the best of a table soonest."""
+"""`nas bench strategies`: compare how fast strategies find the best entry of a table."""
 
 import json
 import math
@@ -21,34 +21,34 @@ from search_spaces.naming import unknown
 
 @dataclass(frozen=True)
 class Arguments:
-    """Compare strategies on a table of accuracies: how many evaluations each needs to come close to the best, and how
-    far from it what looks best is once scores are noisy.
+    """Compare strategies on a table of accuracies: the number of evaluations to come close to the best accuracy, and,
+    with noisy scores, the true regret of the best-scoring entry.
     """
 
     what: Positional[Literal["strategies"]]
-    """What is compared."""
+    """What to compare."""
     table: Path
-    """JSON with `accuracy` by key, and perhaps `equivalence_class` by key: each digit of a key is a decision, and keys
-    of one class are the same thing."""
+    """JSON file: `accuracy` maps keys to accuracies, the optional `equivalence_class` maps keys to classes of equal
+    networks. Each digit of a key is one decision."""
     seeds: int = 20
-    """Runs of each strategy."""
+    """Number of runs (random seeds) per strategy."""
     noise: float = 0.2
-    """Standard deviation of the noise on a score, in points."""
+    """Standard deviation of the noise added to scores, in points of accuracy."""
     only: tuple[str, ...] = ()
-    """Strategies to compare; all if not given."""
+    """Strategies to compare; if omitted, all."""
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "bench", arguments)
     if asked.seeds < 2:
-        raise UsageError(f"seeds: {asked.seeds} tell no spread: give at least 2")
+        raise UsageError(f"--seeds {asked.seeds}: quartiles and errors need several runs: give at least 2")
     if not 0 <= asked.noise < math.inf:
-        raise UsageError(f"noise: {asked.noise} is no standard deviation: give 0 or more")
+        raise UsageError(f"--noise {asked.noise}: a standard deviation is finite and not negative: give 0 or more")
     for name in asked.only:
         if name not in STRATEGIES:
-            raise UsageError(f"only: {unknown('strategy', name, STRATEGIES)}")
+            raise UsageError(f"--only: {unknown('strategy', name, STRATEGIES)}")
     names = tuple(dict.fromkeys(asked.only)) or tuple(STRATEGIES)
     table = Scores.read(asked.table)
     speeds, regrets = compare(table, names, asked.seeds, noise=asked.noise)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _speeds(speeds: Sequence[Speed]) -> Table:
-    title = f"Evaluations to come within {CLOSE} of the best"
+    title = f"Evaluations until an entry within {CLOSE} of the best is found"
     numbers = (Column(name, justify="right") for name in ("lower quartile", "median", "upper quartile", "missed"))
     table = Table("strategy", *numbers, title=title, title_justify="left", box=None, pad_edge=False)
     for row in speeds:
@@ -75,8 +75,8 @@ def _speeds(speeds: Sequence[Speed]) -> Table:
 
 
 def _regrets(regrets: Sequence[Regret], noise: float, keys: int) -> Table:
-    """After as many evaluations as there are keys there is nothing left to tell strategies by."""
-    title = f"With noise of {noise:g}, true regret of what scores best"
+    """Shows `-` where a budget covers all keys, since every strategy has then found the best."""
+    title = f"True regret of the best-scoring entry, with noise of {noise:g}"
     numbers = (Column(f"after {budget}", justify="right") for budget in BUDGETS)
     table = Table("strategy", *numbers, title=title, title_justify="left", box=None, pad_edge=False)
     for row in regrets:

@@ -1,4 +1,4 @@
-"""`nas check MODULE:NAME`: whether a user's own space, strategy or proxy keeps the promises that ours keep."""
+"""`nas check MODULE:NAME`: test a user's space, strategy or proxy against the contract of the built-in ones."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -27,17 +27,17 @@ from search_spaces.registry import own_space
 Kind = Literal["space", "strategy", "proxy"]
 _METHODS: dict[str, Kind] = {"build": "space", "ask": "strategy", "evaluate": "proxy"}
 _DATA = DigitsConfig(train_images=32, val_images=8)
-"""What a proxy is tried on."""
+"""Data on which a proxy is tested."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Hold your own space, strategy or proxy to the promises that ours keep: exits with 1 where one is broken."""
+    """Test your own space, strategy or proxy against the contract of the built-in ones; exit code 1 if a test fails."""
 
     name: Positional[str]
-    """Where it lies: my_module:MySpace."""
+    """Import path of the object to test, such as my_module:MySpace."""
     kind: Kind | None = None
-    """What it is; needed for a function that does not say what it returns."""
+    """Kind of the object, inferred if omitted; required for a function without a return annotation."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,23 +59,23 @@ def _line(outcome: Outcome) -> Text:
 
 
 def _kind(path: str) -> Kind:
-    """What lies there, by what it, or what it says it returns, can do.
+    """Infer the kind from the methods of the object, or of a function's return annotation.
 
     Raises:
-        UsageError: nothing tells.
+        UsageError: no method identifies the kind.
     """
     found = imported(path)
     made = _returned(found) if inspect.isroutine(found) else found
     for method, kind in _METHODS.items():
         if callable(getattr(made, method, None)):
             return kind
-    raise UsageError(f"{path}: nothing tells what it is: give --kind space, strategy or proxy")
+    raise UsageError(f"{path}: cannot infer its kind from its methods: give --kind space, strategy or proxy")
 
 
 def _returned(function: Callable[..., object]) -> object:
     try:
         return get_type_hints(function).get("return")
-    except NameError:  # a hint that is only there while types are checked
+    except NameError:  # an annotation that is imported under TYPE_CHECKING only
         return None
 
 
@@ -90,7 +90,7 @@ def _space(path: str) -> Iterator[Outcome]:
 def _makes_genotypes(space: SearchSpace[Any]) -> bool:
     try:
         return isinstance(space.build(first_choice), Genotype)
-    except Exception:  # the promise of the first choices tells of it
+    except Exception:  # KEYED reports this failure
         return False
 
 

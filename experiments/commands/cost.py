@@ -1,4 +1,4 @@
-"""`nas cost GENOTYPE`: parameters, multiply-adds, memory and, where asked for, latency."""
+"""`nas cost GENOTYPE`: parameters, multiply-adds, memory and, with `--latency`, latency."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from nas.cost import Cost, cost
 from nas.inspect.console import open_console
@@ -19,29 +19,30 @@ if TYPE_CHECKING:
     from nas.inspect.latency import Timing
 
 CLASSES = 80
-"""Of COCO, where neither the genotype nor a flag says how many."""
+"""Default class count, that of COCO."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Count what a detector costs; nothing is built but to time it."""
+    """Count parameters, multiply-adds and memory of a detector by formula; only --latency builds it."""
 
     genotype: Positional[str]
-    """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
+    """Topology: a JSON file, zoo:NAME, RUN (best trial) or RUN#N (trial N)."""
     network: Annotated[Network, arg(name="")]
     image_size: int = 640
-    """Side of the image, px."""
+    """Side of the square input image, px."""
     latency: bool = False
-    """Also time it as it is, compiled and exported, with one image and with a batch: up to its losses or NMS."""
+    """Also time the network in eager, compiled and exported mode, for one image and for a batch, without NMS."""
     batch: int = 8
-    """Images of the batch that is timed."""
+    """Batch size for --latency."""
     device: str = "auto"
-    """Where to time it: cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
+    """Device for --latency: cpu, cuda, cuda:N, or auto (a GPU if available)."""
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     named = find_genotype(split_positional(arguments)[0] or parse(Arguments, "cost", arguments).genotype)
 
     def before(scale: Scale | None) -> Arguments:
@@ -72,10 +73,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def count(named: Named, image_size: int) -> Cost:
-    """What it costs with its own scale and class count, or those it was asked for with.
+    """Cost at the genotype's scale and class count, by default full scale and COCO's classes.
 
     Raises:
-        GenotypeError: the scale does not suit the genotype.
+        GenotypeError: the genotype cannot be built at the scale.
     """
     return cost(
         named.genotype,

@@ -1,4 +1,4 @@
-"""`nas data check DIR`: everything wrong or odd about a data set, before any training."""
+"""`nas data check DIR`: report errors, warnings and notes about a data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ ACTIONS = ("check",)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Report everything wrong or odd about a data set in COCO's format; every image is opened, nothing is trained.
+    """Report every error and oddity of a data set in COCO's format; opens every image and trains nothing.
 
-    Exit code 0 where nothing is wrong, 1 where the report has an error or a warning. Notes tell what is left out
-    or changed on purpose.
+    Exit code 1 if the report has an error or a warning, else 0. Notes list what training leaves out or changes on
+    purpose.
     """
 
     directory: Positional[Path]
-    """As for `nas search --data`: train.json, val.json and images/, or the layouts of COCO and Roboflow."""
+    """Directory with train.json, val.json and images/, or in the layout of COCO or Roboflow."""
 
 
 def main(arguments: Sequence[str]) -> int:
     action, rest = split_positional(arguments)
     if action is None:
         parse(Arguments, "data check", rest or ["--help"])
-        raise UsageError(f"what of the data? Say nas data {ACTIONS[0]} DIR")
+        raise UsageError(f"no action given: use nas data {ACTIONS[0]} DIR")
     if action not in ACTIONS:
         raise UsageError(unknown("action", action, ACTIONS))
     asked = parse(Arguments, "data check", rest)

@@ -1,4 +1,4 @@
-"""`nas draw GENOTYPE`: draw the graph, level against order."""
+"""`nas draw GENOTYPE`: draw the graph, feature level against order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from nas.inspect.console import open_console
 from nas.inspect.draw import describe, draw
@@ -20,16 +20,17 @@ SUFFIXES = (".svg", ".png", ".pdf")
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw a genotype, level against order as in the SpineNet paper."""
+    """Draw the graph of a genotype, feature level against order, as in the SpineNet paper."""
 
     genotype: Positional[str]
-    """A JSON file, zoo:NAME, RUN (its best) or RUN#N."""
+    """Topology: a JSON file, zoo:NAME, RUN (best trial) or RUN#N (trial N)."""
     network: Annotated[Network, arg(name="")]
     out: Path | None = None
-    """An .svg, .png or .pdf file; NAME.svg here if not given."""
+    """Output file ending in .svg, .png or .pdf; if omitted, NAME.svg in the current directory."""
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     found = find_genotype(split_positional(arguments)[0] or parse(Arguments, "draw", arguments).genotype)
 
     def before(scale: Scale | None) -> Arguments:
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     named = asked.network.of(found)
     out = asked.out or Path(f"{named.label}.svg")
     if out.suffix not in SUFFIXES:
-        raise UsageError(f"--out {out}: end it in one of {', '.join(SUFFIXES)}")
+        raise UsageError(f"--out {out}: give a name that ends in one of {', '.join(SUFFIXES)}")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no directory {out.parent}")
     draw(named.genotype, out, title=named.label)

@@ -1,4 +1,4 @@
-"""`nas eval CHECKPOINT`: score a trained detector in COCO AP."""
+"""`nas eval CHECKPOINT`: evaluate a trained detector in COCO AP."""
 
 import json
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ CACHE_BYTES = 4 * 2**30
 
 @dataclass(frozen=True)
 class Arguments:
-    """Score a trained detector on a validation set."""
+    """Evaluate a trained detector on a validation set."""
 
     checkpoint: Positional[Path]
-    """A checkpoint of `nas train` or `nas import-tf`; it knows its scale, classes and detector."""
+    """Checkpoint of `nas train` or `nas import-tf`; includes scale, classes and head."""
     data: str
-    """A directory in COCO's format, or "digits"; the checkpoint may know more categories than it has."""
+    """Directory in COCO's format, or "digits"; its categories must be among those of the checkpoint."""
     device: str = "auto"
-    """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
+    """Device: cpu, cuda, cuda:N, or auto (a GPU if available)."""
     json: bool = False
-    """The 12 COCO numbers as one JSON document on standard output and nothing else."""
+    """Print the 12 COCO metrics as one JSON document instead of text."""
     digits: DigitsConfig = field(default_factory=DigitsConfig)
 
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "eval", arguments)
     if str(asked.checkpoint).startswith("zoo:"):
         raise UsageError(
-            f"{asked.checkpoint} has no weights to score: `nas train {asked.checkpoint}` makes a checkpoint"
+            f"{asked.checkpoint} is a topology without weights: `nas train {asked.checkpoint}` makes a checkpoint"
         )
     from nas.training.checkpoint import Checkpoint
     from nas.training.evaluation import evaluate
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     aside = open_console(stderr=True)
     report([val], aside)
     if not checkpoint.epoch:
-        aside.print(f"{asked.checkpoint}: its head was never trained: begin with it, `nas train --backbone-weights`")
+        aside.print(f"{asked.checkpoint}: its head is untrained: train it with `nas train --backbone-weights`")
     device = best_device(asked.device)
     images = open_images(val, blueprint.image_size, limit=CACHE_BYTES)
     metrics = evaluate(checkpoint.restore().to(device), val, images, device=device)

@@ -1,4 +1,4 @@
-"""`nas export-optuna RUN --storage WHERE`: a search as an Optuna study."""
+"""`nas export-optuna RUN --storage STORAGE`: export a search to an Optuna study."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from search_spaces.registry import find_space
 
 @dataclass(frozen=True)
 class Arguments:
-    """Write a search's ended trials as an Optuna study, which optuna-dashboard opens; again, it adds what is new."""
+    """Export the ended trials of a search to an Optuna study; a repeated export adds the new ones."""
 
     run: Positional[Path]
-    """The run's directory."""
+    """Directory of the run."""
     storage: str
-    """Where: a database's URL such as sqlite:///optuna.db, or a journal file."""
+    """Optuna storage: a database URL such as sqlite:///optuna.db, or a journal file."""
     study: str | None = None
-    """The study's name; the run's if not given."""
+    """Name of the study; if omitted, that of the run."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     trials, ranked_by = run.store().trials(), objectives(run)
     ended = sum(trial.state.ended for trial in trials)
     if not ended:
-        raise UsageError(f"{run.path} has no ended trial yet: `nas resume {run.path}` goes on with it")
+        raise UsageError(f"{run.path} has no ended trial yet: continue it with `nas resume {run.path}`")
     from experiments.run.optuna_export import export
 
     name = asked.study or run.path.resolve().name
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             constraints=_constraints(config),
             watch=lambda: bar.advance(task),
         )
-    console.print(f"study {name!r} in {asked.storage}: {added} trials added, {ended - added} were there")
+    console.print(f"study {name!r} in {asked.storage}: {added} trials added, {ended - added} already there")
     console.print(f"look     optuna-dashboard {asked.storage}")
     return 0
 

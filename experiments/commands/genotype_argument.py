@@ -1,4 +1,4 @@
-"""GENOTYPE on the command line: a JSON file, `zoo:NAME`, a run (its best), or `RUN#N`."""
+"""The GENOTYPE argument: a JSON file, `zoo:NAME`, `RUN` (its best trial) or `RUN#N` (trial N)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Named:
-    """A genotype and what is known of where it comes from.
+    """A genotype and what its source says about it.
 
     Attributes:
-        label: short name, fit for a file name.
-        scale: the scale it was published, searched or asked for at; None for a bare file.
-        image_size: the image size that goes with it.
-        run: the run it was found in.
-        num_classes: of a zoo entry's published head, or as asked for.
-        frozen: parts that a zoo entry's authors did not train.
+        label: short name, valid as a file name.
+        scale: published, searched or requested scale; None for a JSON file.
+        image_size: image size of that scale, px; None for a JSON file.
+        run: the run that found it, if any.
+        num_classes: class count of a zoo entry's published head, or the requested one.
+        frozen: modules that the authors of a zoo entry did not train.
     """
 
     genotype: Genotype
@@ -38,11 +38,11 @@ class Named:
 
 
 def find_genotype(name: str) -> Named:
-    """What a GENOTYPE argument means.
+    """Find the genotype of a GENOTYPE argument.
 
     Raises:
-        UsageError: it means nothing; the message says what would.
-        GenotypeError: the file is no legal genotype, or the zoo has no such entry.
+        UsageError: no file, run or trial has this name; the message lists the accepted forms.
+        GenotypeError: the file is not a valid genotype, or the zoo has no such entry.
     """
     if name.startswith("zoo:"):
         label = name.removeprefix("zoo:")
@@ -84,11 +84,11 @@ def _from_run(path: Path, number: str) -> Named:
     if number:
         chosen = next((t for t in trials if str(t.number) == number), None)
         if chosen is None:
-            raise UsageError(f"{run.path} has no trial {number!r}: it has 0 .. {len(trials) - 1}")
+            raise UsageError(f"{run.path} has no trial {number!r}: it has trials 0 to {len(trials) - 1}")
     else:
         chosen = best(trials, objectives(run))
         if chosen is None:
-            raise UsageError(f"{run.path} has no trial with scores yet: `nas resume {run.path}` goes on with it")
+            raise UsageError(f"{run.path} has no trial with scores yet: continue it with `nas resume {run.path}`")
     label = f"{run.path.resolve().name}-{chosen.number}"
     genotype = Genotype.from_json(chosen.genotype)
     return Named(genotype, label, config.size.scale, config.size.image_size, run)

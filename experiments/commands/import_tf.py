@@ -1,4 +1,4 @@
-"""`nas import-tf FILE`: published TensorFlow weights of SpineNet as a checkpoint of ours."""
+"""`nas import-tf FILE`: convert published TensorFlow weights of SpineNet to a checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from experiments.commands.arguments import parse
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
@@ -22,34 +22,35 @@ from search_spaces.zoo import SPINENET_CLASSES
 
 VERB = "import-tf"
 EPSILONS = {"same": 1e-3, "symmetric": 1e-4}
-"""Of the norms in tf-models and in the TPU release, where a file does not say; by how each pads."""
+"""Padding -> epsilon of the batch norms in that official code (tf-models, TPU release), if a file has none."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Read weights of a SpineNet backbone from an .npz of TensorFlow variables, in order of their creation.
+    """Convert the weights of a SpineNet backbone from an .npz of TensorFlow variables in order of creation.
 
-    The head begins as fresh as in a training, also where the file has one: `nas train GENOTYPE --backbone-weights OUT`
-    trains it.
+    The head of the checkpoint is randomly initialised even if the file has one: train it with
+    `nas train GENOTYPE --backbone-weights OUT`.
     """
 
     file: Positional[Path]
-    """Variables: kernels (HWIO), gamma, beta, moving_mean, moving_variance; nothing in it is executed."""
+    """An .npz of kernels (HWIO), gamma, beta, moving_mean and moving_variance; read without executing code."""
     out: Path
-    """The checkpoint to write."""
+    """Checkpoint to write."""
     network: Annotated[Network, arg(name="")] = Network()  # noqa: RUF009 - a frozen value
     genotype: str = "zoo:spinenet-49"
-    """The topology the weights belong to."""
+    """Topology of the weights."""
     padding: Literal["symmetric", "same"] | None = None
-    """Which official code they are from, as equal weights compute different outputs there: same (tf-models), symmetric
-    (the paper's TPU release). May be left out where the genotype says "same" already."""
+    """Padding of the official code that trained the weights: same (tf-models) or symmetric (the paper's TPU release).
+    Equal weights compute different outputs in each. Optional if the genotype already has padding "same"."""
     norm_epsilon: float | None = None
-    """Of every batch norm; else what the file says, or 1e-3 (same) and 1e-4 (symmetric), as in the official codes."""
+    """Epsilon of every batch norm; if omitted, that of the file, else 1e-3 (same) or 1e-4 (symmetric)."""
     image_size: int = 640
-    """Side of the images the checkpoint is evaluated on, px."""
+    """Side of the images on which the checkpoint is evaluated, px."""
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     given = parse(Arguments, VERB, arguments)
     found = find_genotype(given.genotype)
 
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
     console = open_console()
     if variables.head:
         console.print(f"left out: {len(variables.head)} variables of a head, first {variables.head[0]}")
-    console.print(f"{len(variables.ordered)} variables in {asked.out}; the head starts fresh")
+    console.print(f"{len(variables.ordered)} variables written to {asked.out}; the head is untrained")
     return 0
 
 
@@ -92,8 +93,9 @@ def _padded(genotype: Genotype, padding: str | None) -> Genotype:
         return with_padding(genotype, padding)
     if with_padding(genotype, "same") != genotype:
         raise UsageError(
-            "--padding: which official code are the weights from? 'same': tf-models, whose strided convolutions pad as "
-            "TensorFlow's 'same'; 'symmetric': the paper's TPU release. Equal weights compute different maps in them"
+            "--padding is required: give the official code that trained the weights, 'same': tf-models, whose strided "
+            "convolutions pad as TensorFlow's 'same'; 'symmetric': the paper's TPU release. Equal weights compute "
+            "different maps in each"
         )
     return genotype
 

@@ -1,4 +1,4 @@
-"""`nas inspect RUN`: what a search has found."""
+"""`nas inspect RUN`: show the results of a search."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,16 +26,16 @@ from search_spaces.genotype import Genotype
 
 @dataclass(frozen=True)
 class Arguments:
-    """Show what a search has found."""
+    """Show the results of a search: leaderboard, Pareto front, failures and winner."""
 
     run: Positional[Path]
-    """The run's directory."""
+    """Directory of the run."""
     top: int = 10
-    """Trials to list."""
+    """Number of trials to list."""
     pareto: Path | None = None
-    """Write the Pareto front there, as SVG."""
+    """Also plot the Pareto front to this SVG file."""
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     console = open_console()
     console.print(leaderboard(trials, objectives, top=asked.top))
     if store.rejected:
-        console.print(f"{store.rejected} proposals were rejected, outside the limits or impossible to build")
+        console.print(f"{store.rejected} proposals were rejected: outside the limits, or impossible to build")
     if len(objectives) > 1:
         console.print("\nThe Pareto front of " + ", ".join(f"{name} ({way})" for name, way in objectives.items()) + ":")
         console.print(front_table(trials, objectives))
@@ -61,35 +61,37 @@ def main(arguments: Sequence[str]) -> int:
     if winner := best(trials, objectives):
         console.print(f"\nThe winner, trial {winner.number}:")
         console.print(describe(Genotype.from_json(winner.genotype)))
-    _say_how_predictable(trials, objectives, console)
+    _print_predictor_tau(trials, objectives, console)
     return 0
 
 
 def _plot(file: Path, trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> None:
-    """Write the plot of the front.
+    """Plot the Pareto front.
 
     Raises:
-        UsageError: the file is no SVG, or there is no front to plot.
+        UsageError: the file name does not end in .svg, or the run has no front.
     """
     if file.suffix != ".svg":
         raise UsageError(f"--pareto {file}: give a file that ends in .svg")
     if not file.parent.is_dir():
         raise UsageError(f"--pareto {file}: there is no directory {file.parent}")
     if len(objectives) < 2:
-        raise UsageError("--pareto: one objective has no front: search with two, such as --objectives ap gmacs")
+        raise UsageError(
+            "--pareto: one objective gives no Pareto front: search with two, such as --objectives ap gmacs"
+        )
     if not pareto_front(trials, objectives):
         raise UsageError("--pareto: no trial has scores yet")
     file.write_text(plot(trials, objectives))
 
 
-def _say_how_predictable(trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console) -> None:
-    """What `--strategy.name guided` has to go by, where there are trials enough to tell."""
+def _print_predictor_tau(trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console) -> None:
+    """Print the predictor's cross-validated Kendall tau, if there are enough trials to compute it."""
     ended = [trial for trial in trials if trial.state.ended]
     scores = {trial.genotype: values[0] for trial in ended if (values := merit(trial, objectives))}
     tau = cross_validate(features, [Genotype.from_json(genotype) for genotype in scores], list(scores.values()))
     if tau is not None:
         first = next(iter(objectives))
         console.print(
-            f"\nFrom {len(scores)} trials the predictor ranks others by {first} at a Kendall tau of {tau:.2f} "
-            "(cross-validation; 0 is chance)."
+            f"\nTrained on {len(scores)} trials, the predictor ranks unseen ones by {first} with a Kendall tau of "
+            f"{tau:.2f} (cross-validation; 0 is chance)."
         )

@@ -1,5 +1,6 @@
-"""`--scale`, `--classes` and `--detector`: what a genotype is built as, in every verb that builds one."""
+"""`--scale`, `--classes` and `--head`: how a genotype is built, in every verb that builds one."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Protocol, TypeVar
@@ -17,23 +18,23 @@ from search_spaces.zoo import published_scale
 
 @dataclass(frozen=True)
 class Network:
-    """What a genotype is built as; a zoo entry without these flags as published, a run as it was searched."""
+    """How a genotype is built; the defaults are a zoo entry's published values, or those of the run's search."""
 
     scale: Scale = Scale()  # noqa: RUF009 - a frozen value
-    """How big."""
+    """Size of the network; these fields override those of --scale NAME."""
     scale_name: Annotated[str | None, arg(name="scale")] = None
-    """A published scale to begin with: 49s, 49s-256, 49, 96, 143, 190 or proxy."""
+    """Published scale to start from: 49s, 49s-256, 49, 96, 143, 190 or proxy."""
     classes: int | None = None
-    """Outputs of the classifier; a training has one for each category of its data, or as many more as are given."""
-    head: Annotated[str | None, arg(name="detector")] = None
-    """Another head than the genotype's own, at its defaults, e.g. faster_rcnn."""
+    """Number of classifier outputs; if omitted, as published, or in a training one per category, the minimum."""
+    head: str | None = None
+    """Head in place of the genotype's own: fcos, retinanet, yolov3, faster_rcnn, mask_rcnn or cascade_rcnn."""
 
     def of(self, named: Named) -> Named:
-        """The genotype under that head, at that scale, with that many classes; the label tells the names given.
+        """The genotype with this head, scale and class count; the label gets the names of scale and head.
 
         Raises:
-            UsageError: no such head (the message suggests the nearest), or no class.
-            GenotypeError: the head cannot read what the genotype puts out.
+            UsageError: the head is unknown (the message suggests the nearest name), or `classes` is below 1.
+            GenotypeError: the head cannot read the genotype's outputs.
         """
         if self.classes is not None and self.classes < 1:
             raise UsageError(f"--classes {self.classes}: a classifier has at least 1 output")
@@ -54,17 +55,24 @@ class WithNetwork(Protocol):
 T = TypeVar("T", bound=WithNetwork)
 
 
+def with_head_flag(arguments: Sequence[str]) -> list[str]:
+    """Replace `--detector NAME`, the former name of `--head`, and print a line on standard error that says so."""
+    if any(argument.split("=")[0] == "--detector" for argument in arguments):
+        print("--detector NAME is now called --head NAME", file=sys.stderr)
+    return [a.replace("--detector", "--head", 1) if a.split("=")[0] == "--detector" else a for a in arguments]
+
+
 def parse_network(kind: type[T], verb: str, flags: Sequence[str], before: Callable[[Scale | None], T]) -> T:
-    """Flags as a typed value, whose scale begins as the published one that they name.
+    """Parse flags; a published scale that they name replaces the default scale.
 
     Args:
-        kind: what they are read into.
-        verb: whose flags they are.
-        flags: as given.
-        before: the value before any flag, at a scale; None leaves the scale to it.
+        kind: class of the result.
+        verb: verb that the flags belong to, for usage messages.
+        flags: command-line flags.
+        before: default value of the result at a given scale; None keeps its own scale.
 
     Raises:
-        UsageError: no scale of that name; the message lists them.
+        UsageError: the scale name is unknown; the message lists the known ones.
     """
     asked = parse(kind, verb, flags, before(None))
     if asked.network.scale_name is None:
@@ -79,5 +87,5 @@ def parse_network(kind: type[T], verb: str, flags: Sequence[str], before: Callab
 def _known(head: str) -> str:
     heads = [name for name, spec in OPS.items() if spec.kind is Kind.head]
     if head not in heads:
-        raise UsageError(f"--detector: {unknown('detector', head, heads)}")
+        raise UsageError(f"--head: {unknown('head', head, heads)}")
     return head

@@ -1,4 +1,4 @@
-"""`nas published`: every published figure beside ours."""
+"""`nas published`: compare published parameter counts and costs with ours."""
 
 import json
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ WIDTH = 140
 
 @dataclass(frozen=True)
 class Arguments:
-    """Compare every published figure with ours; exits with 1 where one leaves its tolerance."""
+    """Compare published parameter counts and costs with ours; exit code 1 if one is outside its tolerance."""
 
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps({"figures": document, "failed": len(failed)}))
         return 1 if failed else 0
     console = open_console()
-    console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table does cells
+    console.width = max(console.width, WIDTH)  # a terminal wraps long lines more readably than a table wraps cells
     console.print(_table(rows))
     slips = [row for row in rows if row.holds and row.difference]
     console.print(f"{len(rows) - len(failed) - len(slips)} of {len(rows)} figures equal")

@@ -1,4 +1,4 @@
-"""`nas rank [RANKING]`: how far each proxy can be trusted."""
+"""`nas rank [RANKING]`: measure how well each proxy ranks candidates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,32 +15,29 @@ from experiments.rank.report import report
 from experiments.rank.run import carry_on, prepare
 from experiments.run.directory import RunDirectory
 from experiments.run.presets import preset
-from nas.data.detection_set import DataError
 from nas.inspect.console import open_console
-from search_spaces.choose import SpaceExhausted
-from search_spaces.importing import ImportPathError
-from search_spaces.ops import GenotypeError
+from search_spaces.errors import FusionNasError
 
 
 class New(RankOptions):
-    """Score random candidates by a reference, which trains them for long, and by each proxy, and tell how far the
-    proxies agree with it. `nas rank RANKING` goes on where it was interrupted.
+    """Score random candidates by a long reference training and by each proxy, and report the rank correlation of each
+    proxy with the reference. `nas rank RANKING` continues an interrupted ranking.
     """
 
     plan: Path | None = None
-    """A JSON file that says what is compared; if not given, shorter and smaller trainings than a search's proxy."""
+    """JSON file with the proxies to compare; if omitted, variants of the search's proxy, shorter and smaller."""
 
 
 @dataclass(frozen=True)
 class Old:
-    """Go on with a ranking that was interrupted."""
+    """Continue an interrupted ranking, or report it."""
 
     ranking: Positional[Path]
-    """Its directory."""
+    """Directory of the ranking."""
     report: bool = False
-    """Measure nothing, only report what there is: also while another process goes on."""
+    """Only report the scores so far and measure nothing; works while another process measures."""
     require_tau: float | None = None
-    """Kendall's tau that the cheapest proxy must reach, other than asked for at first."""
+    """Kendall's tau that the cheapest proxy must reach; if omitted, the value given at the start."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     asked = parse(Old, "rank", arguments)
     if asked.require_tau is not None and not -1 <= asked.require_tau <= 1:
-        raise UsageError(f"--require-tau {asked.require_tau}: Kendall's tau is between -1 and 1")
+        raise UsageError(f"--require-tau {asked.require_tau}: Kendall's tau is between -1 and 1: give such a number")
     run = RunDirectory.open(asked.ranking, RankConfig)
     if asked.report:
         report(run, asked.require_tau, console)
@@ -67,7 +64,7 @@ def _start(asked: New, console: Console) -> None:
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
     try:
         proxies = prepare(run, console)
-    except (DataError, GenotypeError, ImportPathError, SpaceExhausted):
+    except FusionNasError:
         run.discard()
         raise
     carry_on(run, proxies, None, console)

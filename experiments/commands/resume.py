@@ -1,4 +1,4 @@
-"""`nas resume RUN`: go on with a search that was interrupted."""
+"""`nas resume RUN`: continue an interrupted search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from nas.inspect.console import open_console
 
 @dataclass(frozen=True)
 class Arguments:
-    """Go on with a search that was interrupted, up to the trials it was asked for."""
+    """Continue an interrupted search up to its configured number of trials."""
 
     run: Positional[Path]
-    """The run's directory."""
+    """Directory of the run."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""`nas search [PRESET]`: launch a search."""
+"""`nas search [PRESET]`: start a search."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,8 @@ from experiments.run.directory import RunDirectory
 from experiments.run.judge import prepare
 from experiments.run.presets import preset
 from experiments.run.search import carry_on, join
-from nas.data.detection_set import DataError
 from nas.inspect.console import open_console
-from nas.search.store import StoreError
-from search_spaces.importing import ImportPathError
-from search_spaces.ops import GenotypeError
+from search_spaces.errors import FusionNasError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,19 +22,21 @@ def main(arguments: Sequence[str]) -> int:
     config = parse(SearchConfig, "search [PRESET]", flags, start)
     _refuse_idle(config, start)
     console = open_console()
-    run = RunDirectory.create(config, name)  # first of all: killed from here on, it can be resumed
+    run = RunDirectory.create(config, name)  # first, so that a search killed from here on can be resumed
     try:
         judge = prepare(run, console)
         store = join(run)
-    except (DataError, GenotypeError, ImportPathError, StoreError, UsageError):
+    except FusionNasError:
         run.discard()
         raise
     return carry_on(run, store, judge, console)
 
 
 def _refuse_idle(config: SearchConfig, start: SearchConfig) -> None:
-    """Refuse flags of a proxy of ours that judges nothing; an own one may read how big candidates are."""
+    """Refuse flags of a built-in proxy that is not in use; a user's own proxy may read any of them."""
     for name, field in SETTINGS.items():
         if config.built_in and name != config.by and getattr(config, field) != getattr(start, field):
             fields = [f"--{SETTINGS[by].replace('_', '-')}.*" for by in (name, config.by)]
-            raise UsageError(f"{fields[0]} sets up {name}, not what judges here: with --by {config.by} say {fields[1]}")
+            raise UsageError(
+                f"{fields[0]} configures {name}, which is not in use: with --by {config.by} give {fields[1]}"
+            )

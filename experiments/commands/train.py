@@ -1,4 +1,4 @@
-"""`nas train GENOTYPE`: train in earnest, at a larger scale than the search did."""
+"""`nas train GENOTYPE`: train a detector in full, at a larger scale than the search."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tyro.conf import arg
 
 from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from experiments.run.data import report
 from nas.data.depth import values_of
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 
 class TrainConfig(FitConfig):
-    """Train a genotype in earnest, with checkpoints; the same command goes on where it was interrupted.
+    """Train a genotype in full, with checkpoints; repeat the command to continue an interrupted training.
 
-    Without other flags a run's winner is trained on the run's data at twice the width and image size of its proxy,
-    with a whole head and in steps no faster than usual; a zoo entry at its published scale.
+    Defaults for a trial of a run: the run's data, twice the width and image size of its proxy, a head of full depth,
+    and at most the usual learning rate. Defaults for a zoo entry: its published scale and image size.
     """
 
     data: str | None = None
-    """A directory in COCO's format, or "digits"."""
+    """Directory in COCO's format, or "digits"."""
     out: Path | None = Field(None, exclude=True)
-    """Directory of the checkpoint; train/NAME if not given."""
+    """Directory for the checkpoint and the metrics; if omitted, train/NAME."""
     device: str = Field("auto", exclude=True)
-    """cpu, cuda, or cuda:N; auto takes a GPU where there is one."""
+    """Device: cpu, cuda, cuda:N, or auto (a GPU if available)."""
     image_size: int = Field(640, ge=32)
     """Side of the letterboxed images, px."""
     network: Annotated[Network, arg(name="")] = Network()
@@ -52,10 +52,11 @@ class TrainConfig(FitConfig):
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     name, flags = split_positional(arguments)
     if name is None:
         parse(TrainConfig, "train GENOTYPE", flags or ["--help"])
-        raise UsageError("which genotype? Give a JSON file, zoo:NAME, a run's directory, or RUN#N first")
+        raise UsageError("no genotype given: start with a JSON file, zoo:NAME, a run's directory, or RUN#N")
     found = find_genotype(name)
     config = parse_network(TrainConfig, "train GENOTYPE", flags, partial(_defaults, found))
     if config.data is None:
@@ -87,18 +88,18 @@ def main(arguments: Sequence[str]) -> int:
         try:
             metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch, say=say)
         except KeyboardInterrupt:
-            console.print(f"interrupted: the same command goes on from {out / LAST}", soft_wrap=True)
+            console.print(f"interrupted: repeat the command to continue from {out / LAST}", soft_wrap=True)
             raise
     for metric, value in metrics.items():
         console.print(f"{metric:6} {value:.4f}")
-    console.print(f"checkpoint {out / LAST}, numbers {out / METRICS}", soft_wrap=True)
+    console.print(f"checkpoint {out / LAST}, metrics {out / METRICS}", soft_wrap=True)
     return 0
 
 
 def _outputs(categories: tuple[Category, ...], classes: int | None) -> tuple[Category, ...]:
-    """What the classifier's outputs mean: the data's categories, then what is left over of `classes`."""
+    """Categories of the classifier's outputs: those of the data, then unused ones up to `classes`."""
     if classes is not None and classes < len(categories):
-        raise UsageError(f"--classes {classes}: the data has {len(categories)} categories: give as many or more")
+        raise UsageError(f"--classes {classes}: the data has {len(categories)} categories: give at least that number")
     spare = (classes or 0) - len(categories)
     return (*categories, *(Category(categories[-1].id + i, "unused") for i in range(1, spare + 1)))
 
@@ -121,13 +122,13 @@ def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
         image_size=size.image_size * 2,
         network=Network(scale or twice),
         detector=proxy.detector,
-        recipe=_patient(proxy.recipe),
+        recipe=_long_recipe(proxy.recipe),
         seed=searched.seed,
     )
 
 
-def _patient(recipe: Recipe) -> Recipe:
-    """The recipe of a moment's training, for one of many epochs."""
+def _long_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of a short training made fit for a long one: at most the usual rate, at least the usual batch."""
     usual = Recipe()
     rate, size = min(recipe.learning_rate, usual.learning_rate), max(recipe.batch_size, usual.batch_size)
     return recipe.model_copy(update={"learning_rate": rate, "batch_size": size})

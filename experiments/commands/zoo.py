@@ -1,4 +1,4 @@
-"""`nas zoo`: the published systems and what each costs."""
+"""`nas zoo`: list the published detectors with their costs."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tyro.conf import arg
 from experiments.commands.arguments import parse
 from experiments.commands.cost import count
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network
+from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import ZOO, zoo
@@ -18,17 +18,19 @@ from search_spaces.zoo import ZOO, zoo
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the published systems, each as published: head, scale, image size and class count; or as flags change them.
+    """List the published detectors with their costs, at the published head, scale, image size and class count; flags
+    change these for all.
 
-    An fcos head stands for a neck or module alone. Parameters are all that there are, frozen ones included.
+    A system that was published as a neck or module only has an fcos head here. Parameters include frozen ones.
     """
 
     network: Annotated[Network, arg(name="")]
     json: bool = False
-    """One JSON document on standard output and nothing else."""
+    """Print one JSON document instead of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
+    arguments = with_head_flag(arguments)
     asked = parse(Arguments, "zoo", arguments)
     rows = [_row(name, arguments) for name in ZOO]
     if asked.json:
@@ -49,12 +51,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _line(name: str, head: str, px: object, parameters: str, macs: str) -> str:
-    """At most 80 characters; the numbers to the right."""
+    """A table row of at most 80 characters, numbers right-aligned."""
     return f"{name:{max(map(len, ZOO))}} {head:12} {px:>4} {parameters:>12} {macs:>14}"
 
 
 def _row(name: str, flags: Sequence[str]) -> dict[str, Any]:
-    """What an entry costs, or why the flags make no network of it."""
+    """The cost of an entry, or the reason why it cannot be built with the flags."""
     entry = find_genotype(f"zoo:{name}")
 
     def before(scale: Scale | None) -> Arguments:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search_spaces.errors import FusionNasError
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 UInt8Array = NDArray[np.uint8]
 
 
-class DataError(ValueError):
+class DataError(FusionNasError):
     """Data cannot be used as it is; the message names the file, the entry and the fix."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.choose import Keyed, Trace
+from search_spaces.errors import FusionNasError
 from search_spaces.genotype import Genotype
 
 Scores = Mapping[str, float]
@@ -16,7 +17,7 @@ Scores = Mapping[str, float]
 Direction = Literal["max", "min"]
 
 
-class CannotRun(RuntimeError):
+class CannotRun(FusionNasError, RuntimeError):
     """A runner has nowhere to run what is asked for; the message says what to ask for instead."""
 
 

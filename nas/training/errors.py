@@ -1,17 +1,21 @@
-"""What can go wrong with a training, to be told of without torch."""
+"""Errors of training, importable without torch."""
+
+from search_spaces.errors import FusionNasError
 
 
-class CheckpointError(ValueError):
+class CheckpointError(FusionNasError):
     """A file is no checkpoint of ours, or does not fit; the message names the file and the fix."""
 
 
-class DeviceError(ValueError):
+class DeviceError(FusionNasError):
     """There is no such device; the message says which there are."""
 
 
-class Diverged(RuntimeError):
+class Diverged(FusionNasError):
     """The loss is no longer a finite number."""
 
+    exit_code = 1
 
-class WeightsError(ValueError):
+
+class WeightsError(FusionNasError):
     """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""

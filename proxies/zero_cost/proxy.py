@@ -14,10 +14,11 @@ from proxies.candidate import build_candidate
 from proxies.config import ZeroCostConfig
 from proxies.zero_cost import ZERO_COST
 from proxies.zero_cost.network import open_gates
+from search_spaces.errors import FusionNasError
 from search_spaces.genotype import Genotype
 
 
-class Unscorable(RuntimeError):
+class Unscorable(FusionNasError):
     """A score is no finite number."""
 
 

@@ -60,7 +60,7 @@ def study_in(storage: object, name: str = "run") -> optuna.Study:
 
 def test_a_study_holds_what_the_run_holds(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
     said = nas("export-optuna", "run", "--storage", "sqlite:///optuna.db", cwd=tmp_path).stdout
-    assert "6 trials added, 0 were there" in said
+    assert "6 trials added, 0 already there" in said
     study = study_in(f"sqlite:///{tmp_path}/optuna.db")
     ended = [trial for trial in run.store().trials() if trial.state.ended]
     assert study.metric_names == ["ap", "gmacs"]
@@ -105,13 +105,13 @@ def test_optuna_looks_at_it(run: RunDirectory[SearchConfig], tmp_path: Path) -> 
 def test_exported_again_it_gains_what_is_new(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
     again = ("export-optuna", "run", "--storage", "optuna.log")
     nas(*again, cwd=tmp_path)
-    assert "0 trials added, 6 were there" in nas(*again, cwd=tmp_path).stdout
+    assert "0 trials added, 6 already there" in nas(*again, cwd=tmp_path).stdout
     store = run.store()
     store.restart(store.trials()[6])
     store.report(6, {"ap": 0.9, "gmacs": 0.1})
     store.end(6, State.finished, seconds=1.0)
-    assert "1 trials added, 6 were there" in nas(*again, cwd=tmp_path).stdout
-    assert "0 trials added, 7 were there" in nas(*again, cwd=tmp_path).stdout
+    assert "1 trials added, 6 already there" in nas(*again, cwd=tmp_path).stdout
+    assert "0 trials added, 7 already there" in nas(*again, cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_boxes_in_parts_of_their_image_are_refused_by_every_command(tmp_path: Pa
 def test_malformed_masks_are_refused_by_heads_that_need_masks(tmp_path: Path) -> None:
     """Boxes train all the same."""
     write_set(tmp_path / "d", change=of_each(segmentation=lambda a: {"size": [80, 96], "counts": "b'abc'"}))
-    mask = ("train", "zoo:fpn", "--data", "d", *TRAIN, "--detector", "mask_rcnn", "--out", "o")
+    mask = ("train", "zoo:fpn", "--data", "d", *TRAIN, "--head", "mask_rcnn", "--out", "o")
     assert "annotation 1 has compressed run lengths with foreign" in nas(*mask, cwd=tmp_path, code=2).stderr
     assert "malformed masks" in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout
 

@@ -50,6 +50,6 @@ def test_inspect_tells_how_predictable_a_run_is(
         store.end(trial.number, State.failed if number == count else State.finished, seconds=1.0)
     assert main(["inspect", str(run.path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert (f"From {count} trials the predictor ranks" in said) == told
+    assert (f"Trained on {count} trials, the predictor ranks" in said) == told
     if told:
         assert float(said.split("Kendall tau of ")[1].split()[0]) > 0.2

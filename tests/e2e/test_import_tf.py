@@ -100,7 +100,7 @@ def test_an_imported_checkpoint_is_scored_on_coco(
     blueprint = imported(tmp_path / "whole.npz", out, "--padding", "same", "--image-size", "32").blueprint
     said = " ".join(capsys.readouterr().out.split())
     assert "left out: 1 variables of a head, first retina_net_head/classnet_0/kernel:0" in said
-    assert "the head starts fresh" in said
+    assert "the head is untrained" in said
     data = shared_data() / "data" / "coco_mini"
     named = {c.id: c.name for c in blueprint.categories}
     assert len(named) == 91

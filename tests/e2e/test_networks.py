@@ -30,13 +30,22 @@ def test_zoo_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_zoo_is_listed_under_any_head_scale_and_class_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a head cannot read is listed with the reason."""
     monkeypatch.setattr("experiments.commands.zoo.ZOO", ("yolov3", "pafpn"))
-    flags = ("--detector", "retinanet", "--scale", "proxy", "--classes", "5")
+    flags = ("--head", "retinanet", "--scale", "proxy", "--classes", "5")
     rows = {row["name"]: row for row in json.loads(nas("zoo", *flags, "--json", cwd=folder).stdout)["zoo"]}
     assert {row["head"] for row in rows.values()} == {"retinanet"}
     assert "a head reads one width" in rows["yolov3"]["error"]
     alone = nas("cost", "zoo:pafpn", *flags, "--image-size", "640", "--json", cwd=folder)
     assert rows["pafpn"].items() >= json.loads(alone.stdout).items()
     assert "a head reads one width" in " ".join(nas("zoo", *flags, cwd=folder).stdout.split())
+
+
+def test_the_former_name_of_the_head_flag_still_works(folder: Path) -> None:
+    """On standard error a line names the new flag, once; standard output stays JSON."""
+    new = nas("cost", "zoo:pafpn", "--head", "retinanet", "--json", cwd=folder)
+    assert new.stderr == ""
+    for old in (("--detector", "retinanet"), ("--detector=retinanet",)):
+        done = nas("cost", "zoo:pafpn", *old, "--json", cwd=folder)
+        assert (done.stdout, done.stderr) == (new.stdout, "--detector NAME is now called --head NAME\n")
 
 
 def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
@@ -54,7 +63,7 @@ def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
 
 
 def test_a_drawing_tells_what_is_built(folder: Path) -> None:
-    flags = ("--scale", "96", "--detector", "faster_rcnn", "--classes", "5")
+    flags = ("--scale", "96", "--head", "faster_rcnn", "--classes", "5")
     said = " ".join(nas("draw", "zoo:spinenet-49", *flags, cwd=folder).stdout.split())
     assert "head faster_rcnn scale width=1.0 repeats=2" in said
     assert "classes 5" in said

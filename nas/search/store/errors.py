@@ -1,7 +1,9 @@
 """What can be wrong with a store, or with what it is asked for."""
 
+from search_spaces.errors import FusionNasError
 
-class StoreError(RuntimeError):
+
+class StoreError(FusionNasError):
     """A store cannot be opened, read or written, or was asked for what it does not allow."""
 
 

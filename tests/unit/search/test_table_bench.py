@@ -128,9 +128,9 @@ def test_the_command_compares_by_quartiles_and_means(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--seeds", "1"], "seeds: 1 tell no spread: give at least 2"),
-        (["--noise", "-1"], "noise: -1.0 is no standard deviation: give 0 or more"),
-        (["--noise", "nan"], "noise: nan is no standard deviation: give 0 or more"),
+        (["--seeds", "1"], "--seeds 1: quartiles and errors need several runs: give at least 2"),
+        (["--noise", "-1"], "--noise -1.0: a standard deviation is finite and not negative: give 0 or more"),
+        (["--noise", "nan"], "--noise nan: a standard deviation is finite and not negative: give 0 or more"),
         ([], "table: none.json cannot be read (No such file or directory): give a JSON file"),
         (["--only", "tep"], "no strategy 'tep'; did you mean 'tpe'?"),
     ],
