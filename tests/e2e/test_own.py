@@ -228,7 +228,7 @@ def test_a_function_that_does_not_say_what_it_makes_is_asked_for(place: Path) ->
         (["--strategy.name", "my_things:no_proxy", "--runner", "local"], "of type int, which has no ask and no tell"),
         (["--by", "zero-cost"], "did you mean 'zero_cost'"),
         (["--by", "my_things:nobody"], "no name 'nobody'"),
-        (["--by", "my_things:of_one"], "called as my_proxy(train, val), which it does not allow"),
+        (["--by", "my_things:of_one"], "the call my_proxy(train, val) does not match its signature"),
         (["--by", "my_things:no_proxy"], "of type int, which has no objectives and no steps and no evaluate"),
         (["--by", "my_things:number"], "called as my_proxy(train, val)"),
     ],
