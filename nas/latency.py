@@ -17,7 +17,7 @@ WARM_UP, REPEATS = 3, 20
 
 
 class LatencyError(RuntimeError):
-    """A network cannot run in a mode on this machine; the message names the cause and the fix."""
+    """A network cannot be run in a mode here; the message says why and what would help."""
 
 
 def latency(

@@ -49,7 +49,7 @@ class SearchSpace(Protocol[K_co]):
 
 
 class TraceError(ValueError):
-    """A trace does not fit the space that replays it."""
+    """A trace does not fit the space that is to replay it."""
 
 
 class SpaceExhausted(RuntimeError):

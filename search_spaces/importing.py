@@ -11,7 +11,7 @@ from search_spaces.naming import unknown
 
 
 class ImportPathError(ValueError):
-    """An import path does not lead to a usable object; the message names the cause and the fix."""
+    """An import path leads to nothing that serves; the message says why, and what would."""
 
 
 def is_import_path(name: str) -> bool:
