@@ -31,8 +31,8 @@ class DeformableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         kind = self.conv.weight.dtype  # its kernels have no bfloat16, and offsets need the precision
-        output: Tensor = self.conv(x.to(kind), self.offset(x).to(kind))
-        return output
+        moved: Tensor = self.conv(x.to(kind), self.offset(x).to(kind))
+        return moved
 
 
 def deformable_cost(channels: int, pixels: int, tally: Tally) -> None:

@@ -96,7 +96,7 @@ def test_what_a_backbone_of_one_size_cannot_take_is_refused_before_it_is_built()
     [
         ("vit_small_patch14_dinov2", "vit_small_patch14_dinov2 has a map of stride 14, not a power of two: choose"),
         ("convmixer_768_32", "has a map of stride 7, not a power of two: choose a backbone of strides 4, 8, 16, 32"),
-        ("crossvit_9_240", "have stride 12"),
+        ("crossvit_9_240", "has a map of stride 12"),
         (
             "inception_v4",
             "makes a map of shape 64 x 147 x 147 from an image of 299 x 299 px, but its stride implies 64",
