@@ -48,7 +48,7 @@ def build_detector(
     num_classes: int,
     config: DetectorConfig = DetectorConfig(),  # noqa: B008 - frozen
 ) -> nn.Module:
-    """Decode a genotype into a detector with torchvision's interface.
+    """Decode a genotype into a detector that fulfils torchvision's contract.
 
     In training `model(images, targets)` gives a dict of losses, in evaluation `model(images)` a list of dicts with
     `boxes` (xyxy pixels), `scores` and `labels`, counted from 0. Images are float (3, H, W) in 0..1. A head that

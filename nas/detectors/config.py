@@ -34,5 +34,5 @@ class DetectorConfig(BaseModel):
     label_smoothing: bool = False
 
     def norm(self, channels: int) -> nn.Module:
-        """A new batch norm."""
+        """A fresh batch norm."""
         return nn.BatchNorm2d(channels, eps=self.norm_epsilon, momentum=self.norm_momentum)

@@ -26,7 +26,7 @@ from nas.ops.tally import Tally
 Targets = list[dict[str, Tensor]]
 
 COARSEST = 5
-"""Coarsest level from which regions are pooled; coarser ones only make proposals (arXiv 1612.03144, section 4.2)."""
+"""The coarsest level regions are cut from; levels above serve large proposals (arXiv 1612.03144, section 4.2)."""
 RATIOS = (0.5, 1.0, 2.0)
 
 

@@ -62,7 +62,7 @@ def combined_logits(classes: Tensor, confidence: Tensor, power: float) -> Tensor
     return log_score - torch.log(-torch.expm1(log_score))
 
 
-def with_confidence(classes: list[Tensor], confidence: list[Tensor], power: float, *, only_large: bool) -> list[Tensor]:
+def scored(classes: list[Tensor], confidence: list[Tensor], power: float, *, only_large: bool) -> list[Tensor]:
     """Class logits of each level combined with the confidence.
 
     Args:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetRegressionHead
 
 from nas.detectors.config import DetectorConfig
-from nas.detectors.retinanet.confidence import confidence_loss, with_confidence
+from nas.detectors.retinanet.confidence import confidence_loss, scored
 from nas.detectors.retinanet.tower import INIT_STD, Tower, tower_cost
 from nas.ops.common import MapSpec
 from nas.ops.part.dsa import PyramidAttention, pyramid_cost
@@ -75,7 +75,7 @@ class RetinaHead(nn.Module):
         """Outputs of each level, with the class logits of the final scores."""
         if self.confidence is None:
             return outputs
-        logits = with_confidence(
+        logits = scored(
             outputs["cls_logits"],
             outputs["confidence"],
             self.op["confidence_power"],

@@ -35,8 +35,8 @@ class GuidedHead(nn.Module):
     """One level: (N, C, H, W) -> `Raw` of 4 H W places.
 
     The guide predicts the anchors' shapes from the input map. With `deformable`, a 3x3 deformable convolution adapts
-    the features to them: its offsets come from the detached guide, its four groups belong to the four anchors. With `rfb`,
-    a receptive field block precedes it.
+    the features to them: its offsets come from the detached guide, its four groups belong to the four anchors. With
+    `rfb`, a receptive field block precedes it.
     """
 
     def __init__(self, channels: int, classes: int, op: Op) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.retinanet import RetinaNetHead
 
 from nas.detectors import DetectorConfig, build_detector
-from nas.detectors.retinanet.confidence import combined_logits, confidence_loss, paired_iou, with_confidence
+from nas.detectors.retinanet.confidence import combined_logits, confidence_loss, paired_iou, scored
 from nas.detectors.retinanet.detector import anchors
 from nas.detectors.retinanet.head import RetinaHead
 from nas.training.recipe import Recipe
@@ -168,7 +168,7 @@ def test_the_release_leaves_confidence_out_on_small_levels(only_large: bool) -> 
     """Of exactly 1000 anchors none is thinned out, so none is multiplied there; of 1001 all are."""
     classes = [torch.full((1, n, 2), 0.4).logit() for n in (1001, 1000)]
     confidence = [torch.full((1, n, 1), 0.5).logit() for n in (1001, 1000)]
-    large, small = (x.sigmoid() for x in with_confidence(classes, confidence, 0.7, only_large=only_large))
+    large, small = (x.sigmoid() for x in scored(classes, confidence, 0.7, only_large=only_large))
     torch.testing.assert_close(large, torch.full_like(large, 0.4**0.3 * 0.5**0.7))
     torch.testing.assert_close(small, torch.full_like(small, 0.4**0.3 * (1 if only_large else 0.5**0.7)))
 

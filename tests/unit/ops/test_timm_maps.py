@@ -102,7 +102,7 @@ def test_what_a_backbone_of_one_size_cannot_take_is_refused_before_it_is_built()
             "makes a map of shape 64 x 147 x 147 from an image of 299 x 299 px, but its stride implies 64",
         ),
         ("legacy_xception", "makes a map of shape 64 x 147 x 147"),
-        ("pit_ti_224", "makes a map of shape 64 x 27 x 27 of an image of 224 x 224 px"),
+        ("pit_ti_224", "makes a map of shape 64 x 27 x 27 from an image of 224 x 224 px"),
     ],
 )
 def test_maps_that_fit_no_level_are_refused_at_once(name: str, says: str) -> None:
