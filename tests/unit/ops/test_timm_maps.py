@@ -136,7 +136,7 @@ def ordered(x: Tensor, *axes: int) -> Tensor:
     [
         (lambda x: (ordered(x, 0, 1, 2, 3), x), "gives no maps: its outputs are not feature maps"),
         (lambda x: ordered(x, 0, 1, 2), "gives no maps: its outputs are not feature maps"),
-        (lambda x: x[:, :, ::4, ::4], "makes a map of shape 3 x 56 x 56 of an image of 224 x 224 px"),
+        (lambda x: x[:, :, ::4, ::4], "makes a map of shape 3 x 56 x 56 from an image of 224 x 224 px"),
         (lambda x: {}["no"], "gives no maps: KeyError"),
     ],
 )
