@@ -230,7 +230,7 @@ def test_a_function_that_does_not_say_what_it_makes_is_asked_for(place: Path) ->
         (["--by", "my_things:nobody"], "no name 'nobody'"),
         (["--by", "my_things:of_one"], "the call my_proxy(train, val) does not match its signature"),
         (["--by", "my_things:no_proxy"], "of type int, which has no objectives and no steps and no evaluate"),
-        (["--by", "my_things:number"], "called as my_proxy(train, val)"),
+        (["--by", "my_things:number"], "the call my_proxy(train, val)"),
     ],
 )
 def test_a_name_that_leads_nowhere_says_why(place: Path, arguments: list[str], says: str) -> None:
