@@ -1,1 +1,1 @@
-"""How a genotype becomes a network, how networks train and are scored, how a search runs and is shown."""
+"""From genotypes to networks: decoding, cost, training, evaluation, search and display."""

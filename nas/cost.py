@@ -1,4 +1,4 @@
-"""What a genotype costs at a scale, added up from its operators' own formulas: nothing is built.
+"""Cost of a genotype at a scale, by the formulas of its operators: no module is built.
 
 Every operator and head states its formula in a `cost.py` beside its module; `nas.count` counts modules instead, and
 tests hold the two equal, to the unit.
@@ -21,26 +21,26 @@ from search_spaces.genotype import Genotype, Node, Scale
 from search_spaces.ops import GenotypeError
 
 TRAINING_BYTES = 16
-"""A parameter's own, its gradient's, and its two moments' in the optimiser."""
+"""Bytes per parameter in training: its value, its gradient and the optimiser's two moments."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Counts of one image's way through a detector, up to its losses or NMS.
+    """Cost of a forward pass of one image through a detector, without losses and NMS.
 
     Attributes:
-        parameters: weights, buffers not counted.
-        trainable_parameters: those of them that training changes.
+        parameters: number of weights, buffers excluded.
+        trainable_parameters: parameters that are not frozen.
         macs: multiply-adds of convolutions and matrix products, for one image.
         activations: elements that convolutions write, for one image.
         activation_bytes: their bytes in single precision.
-        peak_memory: estimated bytes of an inference, in single precision: the parameters, and the most that is alive at
-            once of image and maps. A map is alive as long as `nas.decode.Backbone` keeps it for later nodes; of the
-            operator that runs, so are its inputs, the map its last layer wrote, what its layer writes and the copy
-            that a norm makes of it. Left out: buffers, libraries' scratch space, and what an allocator rounds up.
-            Parameters apart, it is within 15 % of what is alive in a run on a CPU at widths like a search's; where
-            a narrow backbone has a wide head, it is up to half too high, as a head's levels are counted at once.
-        image_size: side of the square image they are counted at, px.
+        peak_memory: estimated bytes of an inference, in single precision: the parameters, and the peak of live image
+            and maps. A map is live while `nas.decode.Backbone` keeps it for later nodes; in the running operator,
+            live are its inputs, the output of its previous layer, that of its current layer, and the copy that a
+            norm makes of it. Excluded: buffers, libraries' workspace, rounding by the allocator. Without parameters,
+            within 15 % of the live bytes measured on a CPU at a search's widths; up to half too high for a narrow
+            backbone with a wide head, as all levels of a head count as live at once.
+        image_size: side of the square image, px.
     """
 
     parameters: int
@@ -53,36 +53,36 @@ class Cost:
 
 
 def machine_memory() -> int:
-    """Bytes of this machine's memory."""
+    """Physical memory of this machine, bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def require_memory(price: Cost) -> None:
-    """Refuse a detector whose training cannot fit into this machine, before anything is allocated.
+def require_memory(needed: Cost) -> None:
+    """Check, before any allocation, that training a detector fits into this machine's memory.
 
     Raises:
-        GenotypeError: weights, gradients and optimiser would take more than the machine's memory.
+        GenotypeError: weights, gradients and optimiser state exceed the machine's memory.
     """
     memory = machine_memory()
-    if (needed := price.parameters * TRAINING_BYTES) > memory:
+    if (size := needed.parameters * TRAINING_BYTES) > memory:
         raise GenotypeError(
-            f"{price.parameters:,} parameters take {needed / 2**30:,.0f} GiB to train, this machine has "
+            f"{needed.parameters:,} parameters take {size / 2**30:,.0f} GiB to train, this machine has "
             f"{memory / 2**30:,.0f} GiB: give a smaller scale"
         )
 
 
 def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int, frozen: Sequence[str] = ()) -> Cost:
-    """Count a genotype's detector.
+    """Cost of a genotype's detector.
 
     Args:
-        genotype: what to count.
-        scale: how big.
+        genotype: the topology.
+        scale: size of the network.
         image_size: side of the square image, px.
-        num_classes: of the head.
-        frozen: "stem" and names of nodes that training is to leave alone, as publications do with pretrained stages.
+        num_classes: number of the head's classes.
+        frozen: names of nodes, and "stem", that training does not change, such as pretrained stages.
 
     Raises:
-        GenotypeError: the scale does not suit the genotype, there is no image or class, or nothing of a frozen name.
+        GenotypeError: the scale does not suit the genotype, a size below 1, or an unknown name in `frozen`.
     """
     for name, value in (("image_size", image_size), ("num_classes", num_classes)):
         if value < 1:
@@ -106,39 +106,39 @@ def cost(genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int,
 
 
 def _backbone(genotype: Genotype, scale: Scale, image_size: int) -> tuple[dict[str, Count], tuple[MapSpec, ...], int]:
-    """What stem and nodes cost by name, the outputs, and the most elements that are alive at once beside the image."""
+    """Cost of stem and nodes by name, shapes of the outputs, and the peak of live elements without the image."""
     maps = stem_shapes(genotype.stem, scale)
     parts = {"stem": _count(scale, image_size, STEMS[genotype.stem.name].cost, genotype.stem, tuple(maps.values()))}
     sizes = {name: _elements(spec, image_size) for name, spec in maps.items()}
-    spent = last_readers(genotype)
-    alive, peak = sum(sizes.values()), parts["stem"].working
+    released = last_readers(genotype)
+    live, peak = sum(sizes.values()), parts["stem"].working
     for node in genotype.live:
-        count, made = _node(node, [maps[edge.source] for edge in node.inputs], scale, image_size)
-        parts[node.name], maps[node.name], sizes[node.name] = count, made, _elements(made, image_size)
-        peak = max(peak, alive + count.working)
-        alive += sizes[node.name] - sum(sizes[name] for name in spent[node.name])
+        count, output = _node(node, [maps[edge.source] for edge in node.inputs], scale, image_size)
+        parts[node.name], maps[node.name], sizes[node.name] = count, output, _elements(output, image_size)
+        peak = max(peak, live + count.working)
+        live += sizes[node.name] - sum(sizes[name] for name in released[node.name])
     return parts, tuple(maps[name] for name in genotype.outputs), peak
 
 
 def _node(node: Node, sources: list[MapSpec], scale: Scale, image_size: int) -> tuple[Count, MapSpec]:
-    """What a node costs beside the maps it reads, and the map it makes.
+    """Cost of a node without the maps it reads, and its output's shape.
 
-    All resampled inputs are alive until they are fused, the fused map as long as the block runs.
+    The resampled inputs are live until they are fused, the fused map while the block runs.
     """
-    target, arrived, entry, made = node_shapes(node, sources, scale)
+    target, resampled, entry, output = node_shapes(node, sources, scale)
     edges = [
         _count(scale, image_size, RESAMPLES[edge.op.name].cost, edge.op, source, target)
         for edge, source in zip(node.inputs, sources, strict=True)
     ]
-    fuse = _count(scale, image_size, FUSES[node.fuse.name].cost, node.fuse, arrived)
+    fuse = _count(scale, image_size, FUSES[node.fuse.name].cost, node.fuse, resampled)
     block = _count(scale, image_size, BLOCKS[node.block.name].cost, node.block, entry, target)
     working = held = 0
-    for edge, spec in zip(edges, arrived, strict=True):
+    for edge, spec in zip(edges, resampled, strict=True):
         working = max(working, held + edge.working)
         held += _elements(spec, image_size) if edge.working else 0
     working = max(working, held + fuse.working)
     held = _elements(entry, image_size) if fuse.working else held
-    return _sum((*edges, fuse, block), max(working, held + block.working)), made
+    return _sum((*edges, fuse, block), max(working, held + block.working)), output
 
 
 def _sum(parts: Iterable[Count], working: int) -> Count:
@@ -152,8 +152,8 @@ def _elements(spec: MapSpec, image_size: int) -> int:
 
 
 @lru_cache(maxsize=2**16)
-def _count(scale: Scale, image_size: int, cost_of: Callable[..., None], *told: object) -> Count:
-    """What an operator tells a tally. Nearly all of a genotype was counted in another of its space before."""
+def _count(scale: Scale, image_size: int, formula: Callable[..., None], *arguments: object) -> Count:
+    """The cost of an operator. Cached, since genotypes of a space share most of their operators."""
     tally = Tally(scale, image_size)
-    cost_of(*told, tally)
+    formula(*arguments, tally)
     return tally.count

@@ -1,4 +1,4 @@
-"""What a module costs, counted while it runs: for what has no formula, and to check those that there are."""
+"""Cost of a module, measured while it runs: for modules without a formula, and to check the formulas."""
 
 import math
 import weakref
@@ -14,21 +14,21 @@ from torchvision.ops import DeformConv2d
 
 
 def _deformable(images: list[int], weight: list[int], *others: object, out_shape: list[int], **_: object) -> int:
-    """FLOPs of a deformable convolution: those of a plain one; sampling is not counted, as no interpolation is."""
+    """FLOPs of a deformable convolution: a plain one's; sampling, like every interpolation, is not counted."""
     return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
-_MORE = {torch.ops.torchvision.deform_conv2d: _deformable}
+_DEFORMABLE_FLOPS = {torch.ops.torchvision.deform_conv2d: _deformable}
 
 
 def counted(module: nn.Module, run: Callable[..., object], *inputs: object) -> tuple[int, int, int]:
-    """Count what `run(*inputs)`, a pass through the module for one image, costs. Gradients are not followed.
+    """Measure the cost of `run(*inputs)`, a pass of one image through the module, without gradients.
 
     On the meta device nothing is allocated.
 
     Returns:
         Parameters, multiply-adds of convolutions and matrix products, and elements that convolutions write, transposed
-        and deformable ones among them.
+        and deformable ones included.
     """
     written = 0
 
@@ -38,7 +38,7 @@ def counted(module: nn.Module, run: Callable[..., object], *inputs: object) -> t
 
     convolutions = nn.Conv2d, nn.ConvTranspose2d, DeformConv2d
     hooks = [m.register_forward_hook(add) for m in module.modules() if isinstance(m, convolutions)]
-    with FlopCounterMode(display=False, custom_mapping=_MORE) as counter, torch.no_grad():
+    with FlopCounterMode(display=False, custom_mapping=_DEFORMABLE_FLOPS) as counter, torch.no_grad():
         run(*inputs)
     for hook in hooks:
         hook.remove()
@@ -46,11 +46,11 @@ def counted(module: nn.Module, run: Callable[..., object], *inputs: object) -> t
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the tensors that are made within it: storages, whatever looks at them, until the last one lets go.
+    """Tracks the storages of tensors created inside the context, until their last reference is dropped.
 
     Attributes:
-        now: bytes of those that are alive.
-        peak: the most there were at once.
+        now: live bytes.
+        peak: maximum of the live bytes.
     """
 
     def __init__(self) -> None:

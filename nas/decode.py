@@ -1,4 +1,4 @@
-"""From genotype and scale to a network. Only live nodes are built."""
+"""Decoding: genotype and scale to a network. Only live nodes are built."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from search_spaces.genotype import Genotype, Node, Scale
 
 
 class Backbone(nn.Module):
-    """A decoded genotype, under torchvision's backbone contract.
+    """A decoded genotype that follows torchvision's interface of detection backbones.
 
     Attributes:
-        out_channels: channels of every output, where they agree; of the finest, where a head reads several widths.
+        out_channels: channels of the outputs; of the finest one if a head reads several widths.
         widths: channels of each output, finest first.
         levels: level of each output, finest first.
     """
@@ -34,7 +34,7 @@ class Backbone(nn.Module):
         self.nodes = nn.ModuleDict()
         for node in genotype.live:
             module = FeatureNode(node, [maps[edge.source] for edge in node.inputs], build)
-            self.nodes[f"node_{node.name}"] = module  # a bare name may be an attribute of ModuleDict
+            self.nodes[f"node_{node.name}"] = module  # a bare name may clash with an attribute of ModuleDict
             maps[node.name] = module.spec
         self.inputs = {node.name: tuple(edge.source for edge in node.inputs) for node in genotype.live}
         self.strides = {node.name: 2**node.level for node in genotype.live}
@@ -42,7 +42,7 @@ class Backbone(nn.Module):
         self.levels = genotype.levels
         self.widths = tuple(maps[name].channels for name in self.outputs)
         self.out_channels = self.widths[0]
-        self.spent = last_readers(genotype)
+        self.released = last_readers(genotype)
 
     def forward(self, image: Tensor) -> OrderedDict[str, Tensor]:
         """(N, 3, H, W) -> {"p3": (N, out_channels, H/8, W/8), ...}, sizes rounded up."""
@@ -52,7 +52,7 @@ class Backbone(nn.Module):
             stride = self.strides[name]
             size = -(-height // stride), -(-width // stride)
             maps[name] = node([maps[source] for source in sources], size)
-            for source in self.spent[name]:
+            for source in self.released[name]:
                 del maps[source]
         return OrderedDict((f"p{level}", maps[name]) for level, name in zip(self.levels, self.outputs, strict=True))
 
@@ -61,17 +61,17 @@ class FeatureNode(nn.Module):
     """One node: resample the inputs, fuse them, run the block.
 
     Attributes:
-        spec: the map it produces.
+        spec: shape of its output.
     """
 
     def __init__(self, node: Node, sources: list[MapSpec], build: Build) -> None:
         super().__init__()
-        target, arrived, entry, self.spec = node_shapes(node, sources, build.scale)
+        target, resampled, entry, self.spec = node_shapes(node, sources, build.scale)
         self.edges = nn.ModuleList(
             RESAMPLES[edge.op.name].build(edge.op, source, target, build)
             for edge, source in zip(node.inputs, sources, strict=True)
         )
-        self.fuse = FUSES[node.fuse.name].build(node.fuse, arrived, build)
+        self.fuse = FUSES[node.fuse.name].build(node.fuse, resampled, build)
         self.block = BLOCKS[node.block.name].build(node.block, entry, target, build)
 
     def forward(self, maps: list[Tensor], size: Size) -> Tensor:
@@ -79,27 +79,27 @@ class FeatureNode(nn.Module):
 
 
 def decode(genotype: Genotype, scale: Scale, *, norm_layer: Callable[[int], nn.Module] = nn.BatchNorm2d) -> Backbone:
-    """Build the network a genotype describes, at a scale, with fresh weights.
+    """Build the network of a genotype at a scale, with freshly initialised weights.
 
     Args:
-        genotype: what to build.
-        scale: how big.
+        genotype: the topology.
+        scale: size of the network.
         norm_layer: makes the norm for a number of channels, as in torchvision.
 
     Returns:
         A module (N, 3, H, W) -> ordered maps by level, with `.out_channels`: a torchvision detection backbone.
     """
     backbone = Backbone(genotype, Build(scale, norm_layer))
-    if not next(backbone.parameters()).is_meta:  # costs are counted there, and quickly
+    if not next(backbone.parameters()).is_meta:  # initialisation has no effect there and costs time
         _initialise(backbone)
     return backbone
 
 
 def _initialise(module: nn.Module) -> None:
-    """As torchvision initialises residual networks, each block at first the identity (arXiv 1706.02677, section 5.1).
+    """Initialise as torchvision's ResNets, each residual block as the identity (arXiv 1706.02677, section 5.1).
 
-    Short trainings gain most from it: SpineNet-49 at a small scale, .16 AP without and .22 with it. What makes its own
-    weights keeps them.
+    Short trainings gain most from the latter: SpineNet-49 at a small scale has .16 AP without it and .22 with it.
+    Modules of class `OwnWeights` keep their own initialisation.
     """
     for child in module.children():
         if not isinstance(child, OwnWeights):

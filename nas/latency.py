@@ -1,4 +1,4 @@
-"""How long a detector takes, measured: on this machine, as it is run."""
+"""Latency of a detector, measured on this machine."""
 
 import statistics
 import time
@@ -31,18 +31,18 @@ def latency(
     batch: int = 1,
     mode: Mode = "eager",
 ) -> float:
-    """Median milliseconds of a pass through all that has weights: the detector's `network`, without losses or NMS.
+    """Median milliseconds of a forward pass through the detector's `network`: no losses or NMS.
 
-    Weights are fresh and images random; neither changes the time. The device has done its work when the clock stops.
+    Weights and images are random; neither affects the time. The device is synchronised before the clock stops.
 
     Args:
-        genotype: what to time.
-        scale: how big.
+        genotype: the topology.
+        scale: size of the network.
         image_size: side of the square images, px.
-        num_classes: of the head.
-        device: as torch names it.
-        batch: images in a pass.
-        mode: as it is, by `torch.compile`, or as the program that `torch.export` makes.
+        num_classes: number of the head's classes.
+        device: torch's name of the device.
+        batch: images per pass.
+        mode: eager, compiled by `torch.compile`, or exported by `torch.export`.
 
     Raises:
         GenotypeError: the scale does not suit the genotype.
@@ -53,7 +53,7 @@ def latency(
 
 
 def pass_time(detector: nn.Module, *, image_size: int, device: str, batch: int = 1, mode: Mode = "eager") -> float:
-    """`latency` of a detector that is built, and on the device; it is left in evaluation mode.
+    """`latency` of a detector that is already on the device; leaves it in evaluation mode.
 
     Raises:
         LatencyError: this machine cannot compile, or the network cannot be exported.
@@ -69,7 +69,7 @@ def pass_time(detector: nn.Module, *, image_size: int, device: str, batch: int =
 
 
 class _Network(nn.Module):
-    """The part of a detector that has weights, as a module of its own."""
+    """The `network` of a detector as a module."""
 
     def __init__(self, detector: nn.Module) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def _prepared(network: nn.Module, images: Tensor, mode: Mode) -> Callable[[Tenso
         if mode == "exported":
             return torch.export.export(network, (images,)).module()
         if mode == "compiled":
-            torch.compiler.reset()  # after a few networks, torch would run others as they are
+            torch.compiler.reset()  # beyond a limit of recompilations, torch silently runs a network eagerly
             network.compile(dynamic=False)
             network(images)
     except torch.OutOfMemoryError:

@@ -1,4 +1,4 @@
-"""Which maps a genotype makes at a scale, and how long each is needed: what decoding and counting share."""
+"""Shapes and lifetimes of a genotype's maps at a scale; shared by decoding and cost."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,19 +9,19 @@ from search_spaces.ops import Op, stem_maps
 
 
 class NodeShapes(NamedTuple):
-    """The maps along the way through a node.
+    """Shapes of the maps inside a node.
 
     Attributes:
-        target: what edges and block are to reach.
-        arrived: each input once resampled.
-        entry: what the block reads.
-        made: what the node hands on.
+        target: shape that edges and block aim at.
+        resampled: each input after its edge.
+        entry: the fused map, input of the block.
+        output: the node's output.
     """
 
     target: MapSpec
-    arrived: tuple[MapSpec, ...]
+    resampled: tuple[MapSpec, ...]
     entry: MapSpec
-    made: MapSpec
+    output: MapSpec
 
 
 def stem_shapes(stem: Op, scale: Scale) -> dict[str, MapSpec]:
@@ -34,7 +34,7 @@ def node_shapes(node: Node, sources: Sequence[MapSpec], scale: Scale) -> NodeSha
     """The shapes of a node that reads `sources`."""
     width = scale.channels(node.width)
     target = MapSpec(node.level, width, width * node.block.spec.expansion)
-    arrived = tuple(
+    resampled = tuple(
         MapSpec(
             target.level if edge.op.spec.moves else source.level,
             width,
@@ -42,16 +42,16 @@ def node_shapes(node: Node, sources: Sequence[MapSpec], scale: Scale) -> NodeSha
         )
         for edge, source in zip(node.inputs, sources, strict=True)
     )
-    channels = sum(m.channels for m in arrived) if node.fuse.spec.stacks else arrived[0].channels
-    entry = MapSpec(arrived[0].level, width, channels)
-    return NodeShapes(target, arrived, entry, target if node.block.spec.widens else entry._replace(level=node.level))
+    channels = sum(m.channels for m in resampled) if node.fuse.spec.stacks else resampled[0].channels
+    entry = MapSpec(resampled[0].level, width, channels)
+    return NodeShapes(target, resampled, entry, target if node.block.spec.widens else entry._replace(level=node.level))
 
 
 def last_readers(genotype: Genotype) -> dict[str, list[str]]:
-    """For each live node, the maps nobody reads after it."""
+    """Live node -> the maps that it reads last."""
     last = {edge.source: node.name for node in genotype.live for edge in node.inputs}
-    spent: dict[str, list[str]] = {node.name: [] for node in genotype.live}
+    released: dict[str, list[str]] = {node.name: [] for node in genotype.live}
     for source, reader in last.items():
         if source not in genotype.outputs:
-            spent[reader].append(source)
-    return spent
+            released[reader].append(source)
+    return released

@@ -1,1 +1,1 @@
-"""What can be built: genotypes, and the spaces that produce them. Plain Python, no torch."""
+"""Genotypes, and the search spaces that produce them. Plain Python, no torch."""

@@ -1,4 +1,4 @@
-"""Per-pixel fusion weights (ASFF, Liu et al. 2019, arXiv 1911.09516, section 3.3), beside the cheaper ways to fuse."""
+"""Per-pixel fusion weights (ASFF, Liu et al. 2019, arXiv 1911.09516, section 3.3), and cheaper fuse operators."""
 
 from dataclasses import dataclass, replace
 
@@ -13,13 +13,13 @@ FUSES = ("sum", "fast", "asff")
 
 
 def choose_fuse(choose: Chooser, name: str) -> Op:
-    """Choose how a node fuses its inputs, followed by a ReLU as in SpineNet."""
+    """Choose a node's fuse operator; a ReLU follows it, as in SpineNet."""
     return op(choose(f"{name}.fuse", FUSES), act="relu")
 
 
 @dataclass(frozen=True)
 class AsffSpace:
-    """The fuse operator of every node of a fixed scale-permuted topology."""
+    """Space of the fuse operator of every node of a fixed scale-permuted topology."""
 
     name: str = "asff"
     blocks: tuple[Block, ...] = SPINENET_49

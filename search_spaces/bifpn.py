@@ -12,19 +12,19 @@ _LATERAL = op("lateral", norm="batch", bias=True)
 _IDENTITY, _RESIZE = op("identity"), op("nearest")
 
 Edges = Mapping[int, Edge]
-"""How each level's feature enters a layer: read anew, with weights of its own, at every use."""
+"""Level -> the edge by which its feature enters a layer; every use is a separate edge with its own weights."""
 
 
 def bifpn(trunk: Trunk, *, depth: int = 3, head: Op = op("fcos")) -> Genotype:  # noqa: B008 - a frozen value
     """A trunk under `depth` BiFPN layers of the scale's output width.
 
-    Levels above the trunk are pooled from its top, brought to the output width. The first layer's edges bring the
-    trunk's own maps to that width, each by a 1x1 convolution and norm of its own, as released.
+    Levels above the trunk are pooled from its coarsest map, brought to the output width. Each edge of the first
+    layer brings a trunk map to that width by its own 1x1 convolution and norm, as in the released code.
 
     Args:
-        trunk: what the neck reads.
-        depth: layers; 3 to 8 in EfficientDet-D0 to D7 (section 4.2).
-        head: what reads the outputs.
+        trunk: source of the neck's inputs.
+        depth: number of layers; 3 to 8 in EfficientDet-D0 to D7 (section 4.2).
+        head: operator that reads the outputs.
     """
     extra = list(_above(trunk))
     entries: Edges = {
@@ -41,7 +41,7 @@ def bifpn(trunk: Trunk, *, depth: int = 3, head: Op = op("fcos")) -> Genotype:  
 
 
 def _above(trunk: Trunk) -> Iterator[Node]:
-    """The levels that the trunk lacks."""
+    """Nodes for the levels that the trunk lacks."""
     top, source = trunk.maps[-1]
     lateral = _LATERAL
     for level in range(top + 1, LEVELS[-1] + 1):
@@ -50,7 +50,7 @@ def _above(trunk: Trunk) -> Iterator[Node]:
 
 
 def _layer(entries: Edges, name: str) -> Iterator[Node]:
-    """Top-down, then bottom-up (Figure 3d); ends have one way in less, and no node has a single input."""
+    """Top-down, then bottom-up path (Figure 3d); the end levels have one input less, no node has a single input."""
     finest, coarsest = LEVELS[0], LEVELS[-1]
     above, down = entries[coarsest], dict[int, Edge]()
     for level in reversed(LEVELS[1:-1]):
@@ -66,7 +66,7 @@ def _layer(entries: Edges, name: str) -> Iterator[Node]:
 
 
 def _resized(edge: Edge) -> Edge:
-    """The same feature for another level."""
+    """The same feature, resampled to another level."""
     return Edge(edge.source, _LATERAL if edge.op == _LATERAL else _RESIZE)
 
 

@@ -1,8 +1,8 @@
-"""Canonical form of a labelled directed graph, exact for every graph it does not refuse.
+"""Canonical form of a labelled directed graph, exact for every graph that it accepts.
 
-Colour refinement settles nearly every genotype in one pass. What it leaves tied is settled by individualising one
-tied vertex at a time and keeping the smallest result (McKay and Piperno 2014, "Practical graph isomorphism II",
-section 2), skipping choices that an automorphism already found makes equivalent.
+Colour refinement distinguishes the vertices of nearly every genotype in one pass. Remaining ties are broken by
+individualising one tied vertex at a time and keeping the smallest result (McKay and Piperno 2014, "Practical graph
+isomorphism II", section 2). Branches equivalent under an automorphism found earlier are pruned.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ Arc = tuple[int, int, str]
 Form = tuple[tuple[str, ...], tuple[Arc, ...]]
 
 BUDGET = 10_000_000
-"""Neighbours looked at before a graph is refused: some seconds. Genotypes of the spaces here need hundreds."""
+"""Work limit in neighbours visited, some seconds; a graph that exceeds it is rejected. Genotypes here need hundreds."""
 
 
 def canonical_form(labels: Sequence[str], arcs: Sequence[Arc]) -> Form:
@@ -33,14 +33,14 @@ def canonical_form(labels: Sequence[str], arcs: Sequence[Arc]) -> Form:
         only if a bijection of vertices maps labels and labelled arcs onto each other.
 
     Raises:
-        GenotypeError: the graph is so regular that its ties take more than `BUDGET` to settle.
+        GenotypeError: the graph is so regular that breaking its ties exceeds `BUDGET`.
     """
     return _Search(labels, arcs).run()
 
 
 @dataclass(frozen=True)
 class _Colouring:
-    """The colour of each vertex is the number of vertices of lower colours; `ties` are the colours of several."""
+    """A vertex's colour is the number of vertices of lower colours; `ties` lists the vertices of each shared colour."""
 
     colours: list[int]
     ties: dict[int, list[int]]
@@ -60,7 +60,7 @@ class _Search:
         self.work = 0
         self.automorphisms: list[Mapping[int, int]] = []
         names = {name: i for i, name in enumerate(sorted({name for _, _, name in arcs}))}
-        # beside each neighbour a number for direction and label, spaced to leave room for a colour
+        # each neighbour comes with a code of direction and label, a multiple of len(labels): a colour can be added
         self.around: list[list[tuple[int, int]]] = [[] for _ in labels]
         for source, target, name in arcs:
             self.around[target].append((2 * names[name] * len(labels), source))
@@ -69,19 +69,19 @@ class _Search:
     def run(self) -> Form:
         vertices = list(range(len(self.labels)))
         colouring = _Colouring([0] * len(vertices), {0: vertices} if len(vertices) > 1 else {})
-        # twins, alike in label and neighbours, may be exchanged at will: number them as they come
+        # twins (equal label and neighbours) are interchangeable: number them in any order
         twins: Counter[tuple[object, ...]] = Counter()
         signatures = []
         for label, around in zip(self.labels, self.around, strict=True):
-            alike = (label, *sorted(around))
-            signatures.append((label, twins[alike]))
-            twins[alike] += 1
+            signature = (label, *sorted(around))
+            signatures.append((label, twins[signature]))
+            twins[signature] += 1
         _split(colouring, 0, dict(enumerate(signatures)))
         self.refine(colouring, vertices)
         return self.search(colouring)[1].form
 
     def search(self, colouring: _Colouring) -> tuple[_Leaf, _Leaf]:
-        """The first and the smallest leaf over all ways to break the ties."""
+        """The first and the smallest leaf of the search tree below a colouring."""
         if not colouring.ties:
             return (self.leaf(colouring),) * 2
         first = smallest = None
@@ -107,13 +107,13 @@ class _Search:
         return first, smallest
 
     def dive(self, colouring: _Colouring) -> _Leaf:
-        """The leaf reached by always individualising the first tied vertex."""
+        """The leaf found by always individualising the first tied vertex."""
         while colouring.ties:
             colouring = self.individualise(colouring, colouring.ties[min(colouring.ties)][0])
         return self.leaf(colouring)
 
     def individualise(self, colouring: _Colouring, vertex: int) -> _Colouring:
-        """Put `vertex` after those it is tied with."""
+        """Give `vertex` a colour of its own, above the vertices it was tied with, and refine."""
         self.spend(len(self.labels) // 8)
         child = _Colouring(colouring.colours.copy(), colouring.ties.copy())
         colour = child.colours[vertex]
@@ -121,7 +121,7 @@ class _Search:
         return child
 
     def refine(self, colouring: _Colouring, changed: list[int]) -> None:
-        """Split colours by the colours around them until nothing splits any more."""
+        """Split colours by the colours of their neighbours until the colouring is stable."""
         colours = colouring.colours
         while changed and colouring.ties:
             near = {colours[u] for v in changed for _, u in self.around[v]} & colouring.ties.keys()
@@ -145,11 +145,11 @@ class _Search:
     def spend(self, work: int) -> None:
         self.work += work
         if self.work > BUDGET:
-            raise GenotypeError(f"too symmetric to compare: {len(self.labels)} nodes that are hard to tell apart")
+            raise GenotypeError(f"too symmetric to compare: {len(self.labels)} nodes exceed the work limit")
 
 
 def _split(colouring: _Colouring, colour: int, signatures: Mapping[int, Any]) -> list[int]:
-    """Divide the vertices of a colour by their signatures; return those whose colour changed."""
+    """Split a colour by its vertices' signatures; return the vertices whose colour changed."""
     colours, ties = colouring.colours, colouring.ties
     cell = sorted(signatures, key=signatures.__getitem__)
     if not cell or signatures[cell[0]] == signatures[cell[-1]]:
@@ -169,13 +169,13 @@ def _split(colouring: _Colouring, colour: int, signatures: Mapping[int, Any]) ->
 
 
 def _automorphism(first: Sequence[int], second: Sequence[int]) -> Mapping[int, int]:
-    """The vertices moved by going from one numbering to another that gives the same graph."""
+    """The automorphism between two numberings that give the same graph: vertex -> image, fixed points left out."""
     at = {position: vertex for vertex, position in enumerate(second)}
     return {vertex: at[position] for vertex, position in enumerate(first) if at[position] != vertex}
 
 
 class _Orbits:
-    """Vertices that some automorphism, of those that keep a colouring, takes to each other."""
+    """Orbits of the vertices under the automorphisms that preserve a colouring (union-find)."""
 
     def __init__(self) -> None:
         self.parent: dict[int, int] = {}

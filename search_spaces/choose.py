@@ -1,7 +1,7 @@
-"""Choice: the only way a search space decides anything.
+"""Choosers: the only way a search space makes a decision.
 
-A space is one function `build(choose)`. Sampling, replaying, mutating, crossing over and enumerating neighbours
-differ only in the `choose` handed to it, so they are written here once and work for every space.
+A space is one function `build(choose)`. Sampling, replay, mutation, crossover and enumeration of neighbours differ
+only in the chooser passed to it, so they are written here once and work for every space.
 """
 
 import itertools
@@ -16,16 +16,16 @@ from search_spaces.errors import FusionNasError
 Scalar = str | int | float | bool
 Choice = Scalar | tuple[Scalar, ...]
 Trace = Mapping[str, Choice]
-"""Decision name -> chosen value: all a space needs to rebuild what it built."""
+"""Decision name -> chosen value: all that a space needs to rebuild a member."""
 
 T = TypeVar("T", bound=Choice)
 
 
 class Keyed(Protocol):
-    """A frozen value with a canonical identity; `Genotype` is one, a row of a tabular benchmark another."""
+    """A frozen value with a canonical identity, such as a `Genotype` or a cell of a tabular benchmark."""
 
     def key(self) -> str:
-        """Equal for values that are the same thing to evaluate."""
+        """Equal for values that evaluate to the same."""
         ...
 
 
@@ -34,19 +34,19 @@ K = TypeVar("K", bound=Keyed)
 
 
 class Chooser(Protocol):
-    """Picks one of `options` for the decision `name`; a name always comes with the same options."""
+    """Picks one of `options` for the decision `name`; the options of a name never change."""
 
     def __call__(self, name: str, options: Sequence[T], /) -> T: ...
 
 
 class SearchSpace(Protocol[K_co]):
-    """A set of values, given by how one of them is built from choices."""
+    """A set of values, defined by a function that builds one of them from choices."""
 
     @property
     def name(self) -> str: ...
 
     def build(self, choose: Chooser, /) -> K_co:
-        """Build one member. May ask only for the decisions that matter; must be pure otherwise."""
+        """Build one member. May skip decisions that do not apply; must be a pure function of the choices."""
         ...
 
 
@@ -60,14 +60,14 @@ class SpaceExhausted(FusionNasError):
 
 @dataclass(frozen=True)
 class Sampled(Generic[K_co]):
-    """A member of a space together with the decisions that lead to it."""
+    """A member of a space with the trace that builds it."""
 
     trace: Trace
     value: K_co
 
 
-class Narrowed(ABC, Generic[K]):
-    """A space of which not every member counts: all that is drawn, varied or crossed here is moved to one that does."""
+class ConstrainedSpace(ABC, Generic[K]):
+    """A space under a constraint: every function of this module repairs an infeasible member it builds."""
 
     def __init__(self, space: SearchSpace[K]) -> None:
         self.space = space
@@ -77,17 +77,17 @@ class Narrowed(ABC, Generic[K]):
         return self.space.name
 
     def build(self, choose: Chooser, /) -> K:
-        """The member as it is chosen, whether it counts or not."""
+        """The member as chosen, feasible or not."""
         return self.space.build(choose)
 
     @abstractmethod
-    def moved(self, member: Sampled[K]) -> Sampled[K]:
-        """A member that counts; the very one that is given where it does. A function of that one alone."""
+    def repair(self, member: Sampled[K]) -> Sampled[K]:
+        """A feasible member: `member` itself if it is feasible. Deterministic in `member`."""
 
 
 @dataclass
 class _Recorder:
-    """Follow `wish` where it names a legal option, else ask `fallback`; remember decisions and their options."""
+    """Chooser that follows `wish` where its option is legal, else asks `fallback`; records decisions and options."""
 
     wish: Trace
     fallback: Chooser
@@ -96,11 +96,11 @@ class _Recorder:
 
     def __call__(self, name: str, options: Sequence[T], /) -> T:
         if name in self.trace:
-            raise ValueError(f"decision {name!r} was asked for twice: give every decision its own name")
+            raise ValueError(f"decision {name!r} was made twice: give every decision its own name")
         if not options:
             raise ValueError(f"decision {name!r} has no options")
         wish = self.wish.get(name)
-        # `in` would take True for 1: the type is part of the value
+        # True == 1: compare types as well
         chosen = next((o for o in options if o == wish and type(o) is type(wish)), None)
         value = self.fallback(name, options) if chosen is None else chosen
         self.trace[name] = value
@@ -110,7 +110,7 @@ class _Recorder:
 
 @dataclass(frozen=True)
 class RandomChooser:
-    """Choose uniformly."""
+    """Chooses uniformly at random."""
 
     rng: random.Random
 
@@ -119,33 +119,33 @@ class RandomChooser:
 
 
 def refuse(name: str, options: Sequence[T], /) -> T:
-    """A chooser for whom a trace was to say it all."""
+    """Fallback chooser of `replay`: rejects any decision that the trace does not settle."""
     raise TraceError(
-        f"the trace has no legal value for decision {name!r}; options: {list(options)[:8]}: give the space as it was "
-        "when the trace was drawn"
+        f"the trace has no legal value for decision {name!r}; options: {list(options)[:8]}: use the version of the "
+        "space that drew the trace"
     )
 
 
 def _run(space: SearchSpace[K], wish: Trace, fallback: Chooser) -> tuple[Sampled[K], _Recorder]:
     recorder = _Recorder(wish, fallback)
     built = Sampled(recorder.trace, space.build(recorder))
-    if isinstance(space, Narrowed) and (moved := space.moved(built)) is not built:
-        return _run(space.space, moved.trace, fallback)
+    if isinstance(space, ConstrainedSpace) and (repaired := space.repair(built)) is not built:
+        return _run(space.space, repaired.trace, fallback)
     return built, recorder
 
 
 def record(space: SearchSpace[K], choose: Chooser) -> Sampled[K]:
-    """Build a member by `choose` and keep its decisions."""
+    """Build a member with `choose` and record its trace."""
     return _run(space, {}, choose)[0]
 
 
 def sample(space: SearchSpace[K], rng: random.Random) -> Sampled[K]:
-    """Draw a member by uniform choices."""
+    """Draw a member by uniform random choices."""
     return record(space, RandomChooser(rng))
 
 
 def replay(space: SearchSpace[K], trace: Trace) -> K:
-    """Rebuild the member a trace describes.
+    """Rebuild the member of a trace.
 
     Raises:
         TraceError: a decision is missing, illegal, or unknown to the space.
@@ -153,7 +153,7 @@ def replay(space: SearchSpace[K], trace: Trace) -> K:
     member, _ = _run(space, trace, refuse)
     if unknown := sorted(set(trace) - set(member.trace)):
         raise TraceError(
-            f"space {space.name!r} never asks for {unknown[:5]}: give it as it was when the trace was drawn"
+            f"space {space.name!r} has no decision {unknown[:5]}: use the version of the space that drew the trace"
         )
     return member.value
 
@@ -161,10 +161,10 @@ def replay(space: SearchSpace[K], trace: Trace) -> K:
 def mutate(space: SearchSpace[K], trace: Trace, rng: random.Random, *, tries: int = 100) -> Sampled[K]:
     """Change one decision, keep the others; retry until the key differs from the parent's.
 
-    About a third of single changes touch only what is dead or symmetric, hence the retries.
+    About a third of single changes only affect dead nodes or symmetric choices and leave the key unchanged.
 
     Raises:
-        SpaceExhausted: `tries` changes all lead to the parent's own key.
+        SpaceExhausted: all `tries` changes give the parent's key.
     """
     parent, recorder = _run(space, trace, RandomChooser(rng))
     key = parent.value.key()
@@ -175,32 +175,32 @@ def mutate(space: SearchSpace[K], trace: Trace, rng: random.Random, *, tries: in
         child, _ = _run(space, {**parent.trace, name: rng.choice(others)}, RandomChooser(rng))
         if child.value.key() != key:
             return child
-    raise SpaceExhausted(f"space {space.name!r}: {tries} mutations of {key} all lead back to it")
+    raise SpaceExhausted(f"space {space.name!r}: {tries} mutations of {key} all have its key")
 
 
 def redraw(space: SearchSpace[K], trace: Trace, words: Collection[str], rng: random.Random) -> Sampled[K]:
-    """Draw anew the decisions that have one of `words` between the dots of their names; keep the others.
+    """Redraw the decisions whose dotted names contain one of `words`; keep the others.
 
-    `{"fuse"}` redraws every node's fuse operator and leaves the graph as it is. What is only asked for because of
-    a redrawn decision is drawn as well.
+    `{"fuse"}` redraws every node's fuse operator and leaves the graph unchanged. Decisions that become necessary by
+    a redrawn one are drawn as well.
     """
     kept = {name: value for name, value in trace.items() if not set(words).intersection(name.split("."))}
     return follow(space, kept, rng)
 
 
 def crossover(space: SearchSpace[K], first: Trace, second: Trace, rng: random.Random) -> Sampled[K]:
-    """Take every decision from one parent or the other; what neither decides is drawn at random."""
+    """Uniform crossover: take every decision from one of the parents; draw decisions of neither at random."""
     wish = {name: rng.choice([t[name] for t in (first, second) if name in t]) for name in sorted({*first, *second})}
     return follow(space, wish, rng)
 
 
 def follow(space: SearchSpace[K], wish: Trace, rng: random.Random) -> Sampled[K]:
-    """Take every decision from a trace where it names a legal option; draw the others."""
+    """Take every decision for which `wish` holds a legal option; draw the others at random."""
     return _run(space, wish, RandomChooser(rng))[0]
 
 
 def variations(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Iterator[Sampled[K]]:
-    """Members one, two, four and eight decisions away, drawn round and round without end; keys may repeat."""
+    """Endless random members one, two, four and eight decisions away, in turn; keys may repeat."""
     parent, recorder = _run(space, trace, RandomChooser(rng))
     others = {name: [o for o in options if o != parent.trace[name]] for name, options in recorder.options.items()}
     open_decisions = sorted(name for name, options in others.items() if options)
@@ -210,7 +210,7 @@ def variations(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Itera
 
 
 def neighbours(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Iterator[Sampled[K]]:
-    """Every member one decision away, each new key once, in random order."""
+    """Every member one decision away, in random order, each new key once."""
     parent, recorder = _run(space, trace, RandomChooser(rng))
     seen = {parent.value.key()}
     changes = [
@@ -228,10 +228,10 @@ def neighbours(space: SearchSpace[K], trace: Trace, rng: random.Random) -> Itera
 
 
 def first_choice(name: str, options: Sequence[T], /) -> T:
-    """The chooser that always takes the first option: a space's simplest member."""
+    """Chooser that always takes the first option: a space's simplest member."""
     return options[0]
 
 
 def trace_from_json(document: Mapping[str, object]) -> Trace:
-    """Undo what JSON does to a trace: lists become tuples again."""
+    """A trace read from JSON: lists become tuples again."""
     return {name: tuple(v) if isinstance(v, list) else v for name, v in document.items()}  # type: ignore[misc]

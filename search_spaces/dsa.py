@@ -9,7 +9,7 @@ from search_spaces.ops import Op, op
 
 
 def choose_head(choose: Chooser) -> Op:
-    """Choose a head with or without attention; as published it skips level 3, whose map is too large."""
+    """Choose a head with or without attention; as published, never at level 3, whose map is too large."""
     if not choose("head.dsa", (False, True)):
         return op("fcos")
     return op("fcos", attention=(op("dsa", min_level=choose("head.dsa.min_level", (4, 5))),))
@@ -17,7 +17,7 @@ def choose_head(choose: Chooser) -> Op:
 
 @dataclass(frozen=True)
 class DsaSpace:
-    """Where the head of a ResNet-50 with FPN attends, and how narrow its queries are."""
+    """Levels and query width of the head's attention, on a ResNet-50 with FPN."""
 
     name: str = "dsa"
 

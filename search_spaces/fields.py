@@ -1,4 +1,4 @@
-"""What the attributes of operators may be, and the error that says they are not."""
+"""Types and bounds of operator attributes, and the error for an illegal value."""
 
 import math
 import re
@@ -20,10 +20,10 @@ Attribute = Union[bool, int, float, str, "Op", tuple["Attribute", ...]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one attribute may be: numbers within bounds, one of `choices`, text of a `pattern`, or parts of a name.
+    """Schema of one attribute: numbers within bounds, one of `choices`, text of a `pattern`, or operators named `part`.
 
-    `many` makes it a tuple of at most `many` such values, of none only where that is the default. Unless it is
-    `ordered` their order does not count: they are kept in ascending order.
+    `many` makes it a tuple of at most that many such values, empty only if the default is. Unless `ordered`, their
+    order has no effect: they are kept in ascending order.
     """
 
     default: Attribute
@@ -33,13 +33,13 @@ class Field:
     odd: bool = False
     part: str = ""
     differ: str = ""
-    """Parts: the attribute that orders them, and in which no two are alike."""
+    """Parts: the attribute that orders them; its values must differ."""
     many: int = 0
     ordered: bool = False
     pattern: str = ""
 
     def parse(self, where: str, value: object) -> Attribute:
-        """Check `value` and return it in its one canonical form (1 becomes 1.0 where a float is due)."""
+        """Check `value` and return its canonical form (1 becomes 1.0 if a float is expected)."""
         if not self.many:
             return self._parse_one(where, value)
         least = 1 if self.default else 0
@@ -79,7 +79,7 @@ class Field:
         if not (self.low <= value <= self.high and math.isfinite(value)):
             raise GenotypeError(f"{where}: {short(value)} is outside {self.low} .. {self.high}")
         if self.odd and value % 2 == 0:
-            raise GenotypeError(f"{where}: {short(value)} is even: only odd sizes keep a map's size")
+            raise GenotypeError(f"{where}: {short(value)} is even: only an odd size keeps the map's size")
         return value if isinstance(kind, int) else float(value)
 
 
@@ -88,7 +88,7 @@ def _name(types: tuple[type, ...]) -> str:
 
 
 def short(value: object) -> str:
-    """A value for an error message, whatever its size."""
+    """A value for an error message, cut to 60 characters."""
     if isinstance(value, int) and abs(value) > 10**18:  # repr of a huge int can itself raise
         return "a number of more than 18 digits"
     text = repr(value)

@@ -8,14 +8,14 @@ from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import GenotypeError, Op, op, short
 
 Modules = Callable[[int], tuple[Op, ...]]
-"""Level -> the modules (MSFM) inside each of its bottlenecks."""
+"""Level -> the MSFM modules inside each of its bottlenecks."""
 
 STAGE_LEVELS = (2, 3, 4, 5)
 STAGE_WIDTHS = (64, 128, 256, 512)
 RESNET_REPEATS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
-"""Blocks of each stage by depth (ResNet, arXiv 1512.03385, Table 1)."""
+"""Depth -> blocks of each stage (ResNet, arXiv 1512.03385, Table 1)."""
 BASIC_DEPTHS = (18, 34)
-"""Depths whose blocks are of two 3x3 convolutions; the others' are bottlenecks."""
+"""Depths with basic blocks of two 3x3 convolutions; the others have bottlenecks."""
 _IDENTITY, _LATERAL, _NEAREST = op("identity"), op("lateral"), op("nearest")
 _CONV, _CONV_RELU = op("conv", act="none", norm="none"), op("conv", norm="none")
 
@@ -24,12 +24,12 @@ def resnet_nodes(depth: int, msfm: Modules = lambda level: (), *, deformable: bo
     """The four stages c2..c5 of a ResNet of 18, 34, 50, 101 or 152 layers.
 
     Args:
-        depth: which.
+        depth: number of layers.
         msfm: the modules of a level's bottlenecks.
-        deformable: whether the bottlenecks of c3 to c5 have a deformable convolution (arXiv 1703.06211, section 3).
+        deformable: use deformable convolutions in the bottlenecks of c3 to c5 (arXiv 1703.06211, section 3).
 
     Raises:
-        GenotypeError: no such depth, or bottlenecks changed where there are none.
+        GenotypeError: no such depth, or `msfm` or `deformable` at a depth without bottlenecks.
     """
     if depth not in RESNET_REPEATS:
         raise GenotypeError(f"depth: no ResNet of {short(depth)} layers; known: {', '.join(map(str, RESNET_REPEATS))}")
@@ -45,9 +45,9 @@ def resnet_nodes(depth: int, msfm: Modules = lambda level: (), *, deformable: bo
 
 
 def fpn_nodes(levels: Sequence[int], *, fuse: Op, bottom_up: bool) -> list[Node]:
-    """Lateral connections and a top-down path over c-nodes of `levels`; with `bottom_up` a second path back.
+    """Lateral connections and a top-down path over the nodes c<level>; with `bottom_up` a second, bottom-up path.
 
-    Every convolution of the second path is followed by a ReLU (PANet, arXiv 1803.01534, section 3.1).
+    A ReLU follows every convolution of the second path (PANet, arXiv 1803.01534, section 3.1).
     """
     nodes: list[Node] = []
     above = ""
@@ -74,7 +74,7 @@ def _bottom_up(levels: Sequence[int], fuse: Op) -> list[Node]:
 
 
 def extra_nodes(top: int, count: int) -> list[Node]:
-    """Levels above a pyramid by stride-2 convolutions of its top, a ReLU before all but the first."""
+    """Levels above a pyramid by stride-2 convolutions of its coarsest map, a ReLU before all but the first."""
     return [
         Node(
             f"p{level}",
@@ -95,7 +95,7 @@ def resnet_fpn(
     bottom_up: bool = False,
     head: Op = op("fcos"),  # noqa: B008 - a frozen value
 ) -> Genotype:
-    """A ResNet with a pyramid over levels 3 to 5 and two more levels above it."""
+    """A ResNet with a pyramid over levels 3 to 5 and two extra levels above it."""
     levels = STAGE_LEVELS[1:]
     nodes = [
         *resnet_nodes(depth, msfm),
@@ -109,7 +109,7 @@ def resnet_fpn(
 
 @dataclass(frozen=True)
 class FpnSpace:
-    """Pyramids over a ResNet-50: how they fuse, and whether a bottom-up path follows the top-down one."""
+    """Pyramids over a ResNet-50: the fuse operator, and whether a bottom-up path follows the top-down one."""
 
     name: str = "fpn"
 

@@ -1,7 +1,7 @@
-"""The genotype: a small frozen value that says what a detector's feature network is, at no particular size.
+"""The genotype: a small frozen value that describes the topology of a detector, independent of size.
 
 A genotype is a stem, nodes, outputs and a head. A node resamples its inputs to one level and width, fuses them and
-runs a block. `Scale` says how big to build it; `nas.decode` builds it.
+runs a block. `Scale` sets the size; `nas.decode` builds the network.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_LEVEL = 10
 MAX_NODES = 512
 MAX_REPEATS = 1024
-"""Over all nodes together."""
+"""Limit of block repeats, summed over all nodes."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _SUM, _PASS = op("sum"), op("none")
@@ -32,7 +32,7 @@ _SUM, _PASS = op("sum"), op("none")
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An input of a node: the map it reads and how that map is brought to the node's level and width."""
+    """An input of a node: the map it reads, and the operator that brings it to the node's level and width."""
 
     source: str
     op: Op
@@ -46,9 +46,9 @@ class Node:
         name: unique within the genotype.
         level: feature level l; the map has stride 2**l.
         width: channels before the block's expansion and the scale's multiplier; None takes the scale's output width.
-        inputs: maps read, each from the stem or an earlier node.
-        fuse: how N resampled inputs become one.
-        block: what runs on the fused map.
+        inputs: edges from the stem's maps or from earlier nodes.
+        fuse: operator that merges the N resampled inputs.
+        block: operator that runs on the fused map.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Genotype:
-    """A topology, checked when it is made.
+    """A topology, validated on construction.
 
     Attributes:
         stem: operator that turns the image into the first maps, named `stem<level>`.
-        nodes: in an order in which inputs precede their node.
-        outputs: names of the nodes handed to the head, of one width, one a level, finest first, without gaps.
-        head: what reads the outputs.
+        nodes: in topological order, inputs first.
+        outputs: names of the nodes that the head reads: one per level, finest first, consecutive levels, one width.
+        head: operator that reads the outputs.
 
     Raises:
         GenotypeError: on construction, naming the field, the value and the fix.
@@ -87,7 +87,7 @@ class Genotype:
 
     @cached_property
     def live(self) -> tuple[Node, ...]:
-        """The nodes that reach an output, in order: the only ones that are built."""
+        """The nodes that reach an output, in order; `decode` builds only these."""
         needed = set(self.outputs)
         kept = []
         for node in reversed(self.nodes):
@@ -104,8 +104,8 @@ class Genotype:
     def key(self) -> str:
         """32 hex digits, equal for genotypes that decode to the same network.
 
-        Names, the order of nodes and inputs, dead nodes, and what does nothing (see `search_spaces.normal`) do not
-        count; the order that a fusion minds does.
+        Independent of names, of the order of nodes and inputs, of dead nodes and of attributes without effect (see
+        `search_spaces.normal`); depends on the order of inputs where the fuse operator does.
         Stable across processes and releases.
         """
         return self._key
@@ -128,12 +128,12 @@ class Genotype:
         return hashlib.sha256(form.encode()).hexdigest()[:32]
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """The genotype as one JSON document, which `from_json` reads back to an equal value."""
+        """The genotype as one JSON document; `from_json` reads it back to an equal value."""
         return serial.dump(self, indent=indent)
 
     @staticmethod
     def from_json(document: str | bytes) -> "Genotype":
-        """Read what `to_json` wrote.
+        """Read a document of `to_json`.
 
         Raises:
             GenotypeError: not JSON, another format or version, unknown fields, or an illegal genotype.
@@ -166,13 +166,13 @@ def _check(genotype: Genotype) -> None:
         seen[node.name] = _Carried(node.level, node.width, node.block.spec.expansion)
     repeats = sum(node.block["repeats"] for node in genotype.nodes if "repeats" in node.block.spec.fields)
     if repeats > MAX_REPEATS:
-        raise GenotypeError(f"nodes: their blocks repeat {repeats} times; all together may {MAX_REPEATS} times")
+        raise GenotypeError(f"nodes: their blocks repeat {repeats} times; at most {MAX_REPEATS} are allowed")
     _check_outputs(genotype, seen)
 
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """Level and channels of a map, before any scale. A stem's map is equal in width to nothing but itself."""
+    """Level and width of a map, independent of scale. A stem map's width equals only itself: the multiplier differs."""
 
     level: int
     width: int | StemMap | None
@@ -204,7 +204,7 @@ def _node_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
     for edge in node.inputs:
         _expect(edge.op, Kind.resample, f"node {node.name!r}: input {edge.source!r}")
         if edge.source not in seen:
-            yield f"input {short(edge.source)} is neither the stem's nor an earlier node"
+            yield f"input {short(edge.source)} is neither a map of the stem nor an earlier node"
     yield from _level_faults(node, seen)
     yield from _width_faults(node, seen)
 
@@ -214,10 +214,10 @@ def _level_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
     entry = node.level if len(still) < len(node.inputs) else seen[still[0].source].level
     for edge in still:
         if (level := seen[edge.source].level) != entry:
-            yield f"input {edge.source!r} of level {level} cannot enter at level {entry} by {edge.op.name!r}"
+            yield f"input {edge.source!r} of level {level} cannot reach level {entry}: {edge.op.name!r} keeps levels"
     strides = (0, 1) if node.block.spec.moves else (0,)
     if node.level - entry not in strides:
-        yield f"block {node.block.name!r} cannot lead from level {entry} to level {node.level}"
+        yield f"block {node.block.name!r} cannot change level {entry} to level {node.level}"
 
 
 def _width_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
@@ -234,13 +234,13 @@ def _width_faults(node: Node, seen: dict[str, _Carried]) -> Iterator[str]:
     expected = own if len(kept) < len(node.inputs) or not node.block.spec.widens else next(iter(kept.values()))
     for source, width in kept.items():
         if width != expected:
-            yield f"input {source!r} differs in width from what it is fused with: use a resample that sets the width"
+            yield f"input {source!r} differs in width from the other inputs: use a resample that sets the width"
 
 
 def _check_outputs(genotype: Genotype, seen: dict[str, _Carried]) -> None:
     for name in genotype.outputs:
         if name not in genotype.by_name:
-            raise GenotypeError(f"outputs: {short(name)} is no node")
+            raise GenotypeError(f"outputs: {short(name)} is not the name of a node")
     levels = genotype.levels
     if not levels or levels != tuple(range(levels[0], levels[0] + len(levels))):
         raise GenotypeError(f"outputs: levels {levels} must be consecutive, finest first, one output each")

@@ -1,4 +1,4 @@
-"""What users name by import path, `my_module:MySpace`: of their code, what is named is imported and nothing else."""
+"""Users' own code by import path, `my_module:MySpace`; only the named module is imported."""
 
 import importlib
 import inspect
@@ -16,21 +16,21 @@ class ImportPathError(FusionNasError):
 
 
 def is_import_path(name: str) -> bool:
-    """Whether a name is `module:name`, and so none of our own."""
+    """Whether a name is an import path, `module:name`, rather than a built-in name."""
     return ":" in name
 
 
 def imported(path: str) -> Any:
-    """What `my_module:MySpace` names.
+    """The object that `my_module:MySpace` names.
 
-    The current directory is searched as well: last, so that no file in it hides what is installed.
+    The current directory is searched last, so that none of its files shadows an installed module.
 
     Raises:
-        ImportPathError: there is no such module or nothing of that name in it, or it fails as it is imported.
+        ImportPathError: there is no such module, it fails on import, or it lacks the name.
     """
     module, _, names = path.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *names.split("."))):
-        raise ImportPathError(f"{path!r} is no import path: write my_module:MySpace")
+        raise ImportPathError(f"{path!r} is not an import path: write my_module:MySpace")
     found = _module(path, module)
     for name in names.split("."):
         try:
@@ -42,53 +42,53 @@ def imported(path: str) -> Any:
 
 
 def build_own(path: str, *arguments: Any, call: str, needs: Sequence[str]) -> Any:
-    """Call what an import path names, and see that what it makes has what is needed of it.
+    """Call the factory that an import path names, and check the attributes of the result.
 
     Args:
-        call: an example of how it is called, for whoever wrote it otherwise.
-        needs: attributes that the product must have.
+        call: an example of the call, for the error message.
+        needs: attributes that the result must have.
 
     Raises:
-        ImportPathError: it cannot be called so, fails, or what it makes lacks something.
+        ImportPathError: the factory has another signature or fails, or the result lacks an attribute.
     """
     factory = imported(path)
     try:
         inspect.signature(factory).bind(*arguments)
     except TypeError as error:
-        raise ImportPathError(f"{path}: it is called as {call}, which it does not allow: {error}") from None
+        raise ImportPathError(f"{path}: the call {call} does not match its signature: {error}") from None
     try:
         made = factory(*arguments)
     except Exception as error:
-        raise ImportPathError(f"{path} fails as it is called: {type(error).__name__}: {error}") from error
+        raise ImportPathError(f"{path} fails when called: {type(error).__name__}: {error}") from error
     require(path, made, needs)
     return made
 
 
-def require(path: str, thing: object, needs: Sequence[str]) -> None:
-    """Refuse a thing that lacks one of these attributes.
+def require(path: str, found: object, needs: Sequence[str]) -> None:
+    """Check that an object has these attributes.
 
     Raises:
-        ImportPathError: with what is missing.
+        ImportPathError: one is missing or None; the message names it.
     """
-    if missing := [name for name in needs if getattr(thing, name, None) is None]:
-        kind = type(thing).__name__
+    if missing := [name for name in needs if getattr(found, name, None) is None]:
+        kind = type(found).__name__
         raise ImportPathError(f"{path} gives an object of type {kind}, which has no {' and no '.join(missing)}")
 
 
 def _module(path: str, module: str) -> Any:
-    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
+    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
     if here not in sys.path:
         sys.path.append(here)
-    importlib.invalidate_caches()  # the file may be younger than this process
+    importlib.invalidate_caches()  # the file may have been written after this process started
     try:
         return importlib.import_module(module)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
-            reason = f"no module {error.name!r} in {here} or on the Python path: start where it lies, or set PYTHONPATH"
+            reason = f"no module {error.name!r} in {here} or on the Python path: change directory, or set PYTHONPATH"
         else:
-            reason = f"module {module} fails as it is imported: {type(error).__name__}: {error}"
+            reason = f"module {module} fails on import: {type(error).__name__}: {error}"
         raise ImportPathError(f"{path}: {reason}") from error
 
 
-def _public(thing: object) -> list[str]:
-    return [name for name in dir(thing) if not name.startswith("_")]
+def _public(found: object) -> list[str]:
+    return [name for name in dir(found) if not name.startswith("_")]

@@ -1,4 +1,4 @@
-"""Everything at once: scale permutation, a fuse operator per node, MSFM in bottlenecks, DSA before the head."""
+"""The joint space: scale permutation, a fuse operator per node, MSFM in bottlenecks, DSA before the head."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _SPINENET = SpineNetSpace()
 class JointSpace:
     """SpineNet's space times ASFF's times MSFM's times DSA's.
 
-    Decisions belong to a block, not to its place, so that a block keeps its operators when a mutation moves it.
+    Decisions are named after a block, not its position, so that a block keeps its operators when a mutation moves it.
     """
 
     name: str = "joint"

@@ -9,9 +9,9 @@ from search_spaces.ops import Op, op
 
 SCALES = ((0.5, 0.7, 1.0), (1.0, 1.4, 2.0), (0.5, 0.7, 1.0, 1.4, 2.0))
 POSITIONS = ((3,), (2,), (2, 3))
-"""After which convolutions of the bottleneck; (2, 3) is the paper's choice for its main tables."""
+"""Convolutions of the bottleneck that a module follows; the paper's main tables use (2, 3)."""
 GROUPS = {1: 8, 2: 4, 3: 32}
-"""Groups of the norm at each position in the main tables (Tables 4-6)."""
+"""Position -> groups of the norm in the main tables (Tables 4-6)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ PUBLISHED = MsfmSettings((2, 3), SCALES[2], ratio=16, convs=2, fusion="add", gro
 
 
 def choose_msfm(choose: Chooser) -> MsfmSettings:
-    """Choose the hyperparameters; `groups` 0 takes the paper's number for the position."""
+    """Choose the hyperparameters; `groups` 0 means the paper's number for the position."""
     return MsfmSettings(
         positions=choose("msfm.positions", POSITIONS),
         scales=choose("msfm.scales", SCALES),
@@ -62,7 +62,7 @@ def choose_msfm(choose: Chooser) -> MsfmSettings:
 
 @dataclass(frozen=True)
 class MsfmSpace:
-    """Which stages of a ResNet-50 carry the module, and its hyperparameters; an FPN follows."""
+    """The stages of a ResNet-50 with FPN that carry the module, and its hyperparameters."""
 
     name: str = "msfm"
 

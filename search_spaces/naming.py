@@ -1,4 +1,4 @@
-"""Names: what to say to someone who misspelt one, and those of a document's values."""
+"""Names: suggestions for a misspelt one, and dotted names of nested values."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from search_spaces.ops import short
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """`no WHAT NAME`, with the nearest of the known names, or all of them where none is near."""
+    """`no WHAT NAME`, with the nearest known name, or with all of them if none is near."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
@@ -16,7 +16,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def dotted(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a document of documents, by names such as `proxy.scale.width`."""
+    """The values of a nested document, by dotted names such as `proxy.scale.width`."""
     for name, value in document.items():
         if isinstance(value, Mapping):
             yield from dotted(value, f"{prefix}{name}.")

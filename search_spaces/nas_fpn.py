@@ -19,7 +19,7 @@ _CONV = op("conv", act="none", bias=True)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A merging cell; inputs are positions in the order built, the pyramid's five levels first."""
+    """A merging cell; inputs are positions in build order, the pyramid's five levels first."""
 
     level: int
     fuse: str
@@ -36,43 +36,43 @@ PUBLISHED = (
     Cell(7, "attention", (6, 9), output=True),
     Cell(6, "attention", (9, 10), output=True),
 )
-"""The neck that the search found (Figure 6; tf-models `NASFPN_BLOCK_SPECS`)."""
+"""The neck found by the paper's search (Figure 6; tf-models `NASFPN_BLOCK_SPECS`)."""
 
 
 def merge(trunk: Trunk, cells: Sequence[Cell] = PUBLISHED, *, repeats: int = 7, head: Op = op("fcos")) -> Genotype:  # noqa: B008
     """A trunk under `repeats` copies of a neck.
 
-    Convolutions before a norm carry a bias, as released. Levels that the trunk lacks are pooled from the one below.
+    Convolutions before a norm have a bias, as released. Levels that the trunk lacks are pooled from the next finer.
 
     Args:
-        trunk: what the neck reads.
+        trunk: source of the neck's inputs.
         cells: the neck, one output for each of levels 3 to 7.
-        repeats: how often it is stacked; 7 in the paper's main result.
-        head: what reads the outputs.
+        repeats: copies of the neck in the stack; 7 in the paper's main result.
+        head: operator that reads the outputs.
     """
     nodes = pyramid(trunk, lateral=_LATERAL, pool=_RESIZE)
     features = list(nodes)
     for i in range(repeats):
-        made = list(_stack(cells, features, f"r{i}"))
-        nodes += made
-        outputs = [node for node, cell in zip(made, cells, strict=True) if cell.output]
+        layer = list(_stack(cells, features, f"r{i}"))
+        nodes += layer
+        outputs = [node for node, cell in zip(layer, cells, strict=True) if cell.output]
         features = sorted(outputs, key=lambda node: node.level)
     return Genotype(trunk.stem, (*trunk.nodes, *nodes), tuple(node.name for node in features), head)
 
 
 def _stack(cells: Sequence[Cell], pyramid: Sequence[Node], name: str) -> Iterator[Node]:
-    """One copy of the neck. An output also adds the features of its level that nothing has read yet."""
+    """One copy of the neck. An output also adds the unread features of its level."""
     features = list(pyramid)
     read: set[str] = set()
     for cell in cells:
         sources = [features[i] for i in cell.inputs]
-        if cell.fuse == "attention":  # the coarser map gates the other, as in Google's code; in mmdet the second does
+        if cell.fuse == "attention":  # the coarser map is the gate, as in Google's code; in mmdet the second one is
             sources.sort(key=lambda node: -node.level)
         read.update(node.name for node in sources)
         if cell.output:
-            idle = [node for node in features if node.level == cell.level and node.name not in read]
-            sources += idle
-            read.update(node.name for node in idle)
+            unread = [node for node in features if node.level == cell.level and node.name not in read]
+            sources += unread
+            read.update(node.name for node in unread)
         edges = tuple(Edge(n.name, _IDENTITY if n.level == cell.level else _RESIZE) for n in sources)
         node = Node(f"{name}_{len(features)}", cell.level, None, edges, op(cell.fuse, act="relu"), _CONV)
         features.append(node)
@@ -83,13 +83,13 @@ def _stack(cells: Sequence[Cell], pyramid: Sequence[Node], name: str) -> Iterato
 class NasFpnSpace:
     """The published space of merging cells (section 3.2), over any trunk.
 
-    Every cell merges two distinct earlier features. Intermediate cells choose their level; the outputs, one for each
-    level, their order. Decisions on an output belong to its level and move with it.
+    Every cell merges two distinct earlier features. Decisions: the levels of the intermediate cells, and the order of
+    the outputs, one per level. Decisions about an output are named after its level and move with it.
 
     Attributes:
-        trunk: what the neck reads.
+        trunk: source of the neck's inputs.
         intermediate: cells before the outputs; 2 in the paper's neck of 7.
-        repeats: how often the neck is stacked; the search's proxy stacks 3.
+        repeats: copies of the neck in the stack; 3 in the paper's proxy.
     """
 
     name: str = "nas-fpn"

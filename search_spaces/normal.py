@@ -1,6 +1,6 @@
-"""The normal spelling of a genotype, which its key is made of: without attributes, edges and nodes that do nothing.
+"""Normal form of a genotype, input of its key: attributes, edges and nodes without effect are removed.
 
-What is left out is left out at every scale, and has no weights.
+What is removed has no effect at any scale, and no weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,11 +29,11 @@ _UNREAD: Mapping[str, Mapping[str, Callable[[Op], bool]]] = MappingProxyType(
         ),
     }
 )
-"""Operator -> attribute -> when the other attributes leave it without effect."""
+"""Operator -> attribute -> predicate: the other attributes leave it without effect."""
 
 
 class Vertex(NamedTuple):
-    """What counts of a node; `inputs` are the maps read and how, and may name one map twice, as no node may."""
+    """A node in normal form; `inputs` are (source, operator), and unlike a node's may repeat a source."""
 
     node: "Node"
     block: Op
@@ -41,7 +41,7 @@ class Vertex(NamedTuple):
 
 
 class Normal(NamedTuple):
-    """What counts of a genotype beside its stem; `outputs` are names of nodes."""
+    """Normal form of a genotype, its stem excluded; `outputs` are names of vertices."""
 
     vertices: tuple[Vertex, ...]
     outputs: frozenset[str]
@@ -49,7 +49,7 @@ class Normal(NamedTuple):
 
 
 def normal(genotype: "Genotype") -> Normal:
-    """The live part of a genotype in its normal spelling."""
+    """The normal form of a genotype's live nodes and head."""
     maps: dict[str, tuple[int, object]] = {m.name: (m.level, (m, 1)) for m in stem_maps(genotype.stem)}
     stand_ins: dict[str, str] = {}
     vertices = []
@@ -58,7 +58,7 @@ def normal(genotype: "Genotype") -> Normal:
         block, inputs = _without_unread(node.block), []
         for edge in node.inputs:
             source, carried = maps[edge.source]
-            operator = _edge_op(edge.op, level - source, alike=width == carried)
+            operator = _edge_op(edge.op, level - source, same_width=width == carried)
             inputs.append((stand_ins.get(edge.source, edge.source), operator))
         if len(inputs) == 1 and (inputs[0][1], node.fuse, block) == (_IDENTITY, _SUM, _PASS):
             stand_ins[node.name] = inputs[0][0]
@@ -69,17 +69,17 @@ def normal(genotype: "Genotype") -> Normal:
 
 
 @lru_cache(maxsize=4096)
-def _edge_op(operator: Op, climb: int, *, alike: bool) -> Op:
-    """An edge that climbs so many levels between maps that are `alike` in width or not."""
-    if climb <= 0 and (operator.name == "nearest" or (operator.name == "asff_resample" and alike)):
-        return _NEAREST if climb else _IDENTITY  # ways to go down and convolutions come with climbing alone
+def _edge_op(operator: Op, climb: int, *, same_width: bool) -> Op:
+    """The normal form of an edge that goes `climb` levels coarser."""
+    if climb <= 0 and (operator.name == "nearest" or (operator.name == "asff_resample" and same_width)):
+        return _NEAREST if climb else _IDENTITY  # `down` and convolutions only act towards coarser levels
     operator = _without_unread(operator)
     return operator.but(padding="symmetric") if operator.name == "spinenet" and climb <= 0 else operator
 
 
 @lru_cache(maxsize=4096)
 def _without_unread(operator: Op) -> Op:
-    """Attributes without effect at their defaults, inside parts too."""
+    """The operator with attributes without effect at their defaults, parts included."""
     stored: dict[str, Attribute] = {name: _parts(value) for name, value in operator.attributes}
     unread = [name for name, idle in _UNREAD.get(operator.name, {}).items() if name in stored and idle(operator)]
     return op(operator.name, **{name: value for name, value in stored.items() if name not in unread})
@@ -92,7 +92,7 @@ def _parts(value: Attribute) -> Attribute:
 
 
 def _head(genotype: "Genotype") -> Op:
-    """The head, whose attention is told by the finest output it is on: none where it is on none."""
+    """The head with `min_level` raised to the first output its attention acts on; no attention if it acts on none."""
     head, levels = _without_unread(genotype.head), genotype.levels
     if "attention" not in head.spec.fields:
         return head

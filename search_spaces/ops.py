@@ -1,6 +1,6 @@
-"""The vocabulary of genotypes: which operators exist, of which kind, with which attributes.
+"""The operators of genotypes: name, kind and attributes of each.
 
-The floor above gives every name here its module (`nas.ops`); a contract test holds the two tables together.
+`nas.ops` implements every name as a module; a contract test keeps the two tables in step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from search_spaces.fields import short as short
 
 
 class Kind(StrEnum):
-    """What an operator is for."""
+    """Role of an operator in a genotype."""
 
     stem = "stem"
     resample = "resample"
@@ -37,28 +37,28 @@ class Spec:
     kind: Kind
     fields: Mapping[str, Field] = field(default_factory=dict)
     expansion: int = 1
-    """Blocks: output channels per unit of node width."""
+    """Blocks: output channels divided by the node's width."""
     moves: bool = True
-    """Resample: reaches the node's own level. Blocks: can halve the resolution itself."""
+    """Resample: changes the level to the node's. Blocks: can stride by 2."""
     widens: bool = True
-    """Resample and blocks: brings the map to the node's own channels, whatever came in."""
+    """Resample and blocks: changes the channels to the node's."""
     stacks: bool = False
-    """Fuse: channels add up instead of having to agree."""
+    """Fuse: channels are concatenated; otherwise they must be equal."""
     ordered: int = 0
-    """Fuse: the order of so many of its first inputs counts."""
+    """Fuse: the number of leading inputs whose order matters."""
     one_width: bool = True
-    """Heads: all maps read have the same channels."""
+    """Heads: all input maps must have the same channels."""
     masks: bool = False
-    """Heads: finds masks, and is trained on them."""
+    """Heads: predicts masks, and needs them for training."""
 
 
 _ACTIVATIONS = ("relu", "silu", "leaky_relu", "relu6", "none")
 _ACT = Field("relu", choices=_ACTIVATIONS)
 _NO_ACT = Field("none", choices=_ACTIVATIONS)
 _DROP = Field(0.0, low=0, high=0.9)
-"""Stochastic depth: how often a sample skips the residual branch in training."""
+"""Stochastic depth: probability that a sample skips the residual branch in training."""
 _PADDING = Field("symmetric", choices=("symmetric", "same"))
-"""Of convolutions that stride: alike at both ends, or as TensorFlow's 'same'."""
+"""Padding of strided convolutions: symmetric, or TensorFlow's 'same'."""
 
 OPS: Mapping[str, Spec] = {
     # stems: image to the first maps
@@ -187,9 +187,9 @@ _STEM_LEVELS = {"resnet_stem": 2, "darknet_stem": 0, "mobilenet_stem": 1}
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """A named operator with attributes, kept in one canonical form: sorted, without those equal to their default.
+    """A named operator with attributes in canonical form: sorted, default values left out.
 
-    So an attribute added in a later release, at a default that changes nothing, leaves every key as it was.
+    So a later release can add an attribute, with a default that changes nothing, and every key stays the same.
     """
 
     name: str
@@ -221,7 +221,7 @@ class Op:
         return OPS[self.name].kind
 
     def __getitem__(self, name: str) -> Any:
-        """The attribute's value, or its default."""
+        """The value of an attribute, or its default."""
         for key, value in self.attributes:
             if key == name:
                 return value
@@ -231,7 +231,7 @@ class Op:
         """The same operator with other values of some attributes.
 
         Raises:
-            GenotypeError: it has no such attribute, or the value is illegal.
+            GenotypeError: an unknown attribute, or an illegal value.
         """
         return op(self.name, **{**dict(self.attributes), **changes})
 
@@ -254,7 +254,7 @@ def op(name: str, /, **attributes: object) -> Op:
 
 @dataclass(frozen=True, slots=True)
 class StemMap:
-    """A map that a stem hands to the nodes, named `stem<level>`; its width is not scaled."""
+    """An output map of a stem, named `stem<level>`; the scale's `width` does not apply to its width."""
 
     level: int
     width: int
@@ -269,7 +269,7 @@ def stem_maps(stem: Op) -> tuple[StemMap, ...]:
     """The maps a stem produces, finest first.
 
     Raises:
-        GenotypeError: its levels do not ascend, or there are not as many widths.
+        GenotypeError: the levels do not ascend, or the number of widths differs.
     """
     if "levels" in stem.spec.fields:
         return tuple(_listed_maps(stem))

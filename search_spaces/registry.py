@@ -1,4 +1,4 @@
-"""The spaces by name, and users' own by import path."""
+"""Search spaces by name; users' own by import path."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -30,11 +30,11 @@ SPACES: Mapping[str, SearchSpace[Genotype]] = MappingProxyType({space.name: spac
 
 
 def find_space(name: str) -> SearchSpace[Genotype]:
-    """A space by its name, or a user's own by import path.
+    """A space by name, or a user's own by import path.
 
     Raises:
         ValueError: no space has that name; the message suggests the nearest.
-        ImportPathError: the path leads to no space, or to one whose members are no genotypes.
+        ImportPathError: the path does not lead to a space of genotypes.
     """
     if not is_import_path(name):
         if name not in SPACES:
@@ -49,16 +49,16 @@ def find_space(name: str) -> SearchSpace[Genotype]:
     if not isinstance(member, Genotype):
         raise ImportPathError(
             f"{name}: its members are of type {type(member).__name__}, and detectors are built from genotypes "
-            "(search_spaces.genotype.Genotype); for others call nas.search.run_search.run_search with `parse`"
+            "(search_spaces.genotype.Genotype); for other values call nas.search.run_search.run_search with `parse`"
         )
     return space
 
 
 def own_space(path: str) -> SearchSpace[Any]:
-    """A user's own space, of any values: an instance, or a class that is called without arguments.
+    """A user's own space, of any values: an instance, or a class to be called without arguments.
 
     Raises:
-        ImportPathError: the path leads to nothing that has a name and a build.
+        ImportPathError: the path does not lead to an object with `name` and `build`.
     """
     needs = ("name", "build")
     space = imported(path)

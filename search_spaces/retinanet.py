@@ -10,21 +10,21 @@ _STRIDING = op("conv", act="none", norm="none")
 
 PLAIN = op("retinanet")
 DSA = op("retinanet", attention=(op("dsa"),))
-"""Apart for class and box tower, at levels 4 to 7 (DSA, arXiv 2012.07630)."""
+"""Separate attention for class and box tower, at levels 4 to 7 (DSA, arXiv 2012.07630)."""
 DSA_CONF = op("retinanet", attention=(op("dsa"),), confidence=True)
-"""With object confidence, as released: its power .7, the gradient also through the IoU it learns."""
+"""DSA with object confidence, as released: power .7, gradients also through the IoU that is its target."""
 NORMED = op("retinanet", norm="batch")
-"""With norms in its towers, one a level, as in SpineNet's codes."""
+"""Norms in the towers, separate for each level, as in SpineNet's codes."""
 
 
 def retinanet_r50(head: Op = PLAIN, *, depth: int = 50, msfm: Modules = lambda level: ()) -> Genotype:
     """A ResNet with a pyramid over C3 to C5, P6 from C5 and P7 from P6 by 3x3 convolutions of stride 2.
 
-    No ReLU stands before P7, and it reads P6 as the pyramid makes it, before any attention.
+    P7 reads P6 without a ReLU and before any attention.
 
     Args:
         head: a `retinanet` operator.
-        depth: of the ResNet.
+        depth: layers of the ResNet.
         msfm: the modules of a level's bottlenecks.
     """
     nodes = [
@@ -39,13 +39,13 @@ def retinanet_r50(head: Op = PLAIN, *, depth: int = 50, msfm: Modules = lambda l
 
 
 def retinanet_normed(depth: int) -> Genotype:
-    """What SpineNet was compared with (arXiv 1912.05027, Figure 1; TPU release and tf-models): norms in neck and head.
+    """SpineNet's baseline (arXiv 1912.05027, Figure 1; TPU release and tf-models): norms in neck and head.
 
-    The pyramid's 3x3 convolutions, P6 from P5 and P7 from P6 among them, keep their biases before the norms. Held to
-    the official counts, which do not tell how stem and strides are padded: here as torchvision does.
+    The pyramid's 3x3 convolutions, P6 from P5 and P7 from P6 included, have biases before the norms. Verified against
+    the official counts, which do not depend on the padding of stem and strides: torchvision's here.
 
     Args:
-        depth: of the ResNet.
+        depth: layers of the ResNet.
     """
 
     def normed(operator: Op) -> Op:

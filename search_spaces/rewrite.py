@@ -1,4 +1,4 @@
-"""Genotypes from genotypes: one attribute changed in every operator that has it."""
+"""Rewriting of genotypes: change one attribute in every operator that has it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,17 +9,17 @@ from search_spaces.ops import Op
 
 
 def with_padding(genotype: Genotype, padding: str) -> Genotype:
-    """The same topology with stems and SpineNet edges padded as an official code does.
+    """The same topology with another padding in its stem and SpineNet edges.
 
     Args:
-        genotype: what to change.
+        genotype: the topology.
         padding: "symmetric" (the paper's TPU release) or "same" (tf-models).
     """
     return rewrite(genotype, lambda operator: _set(operator, "padding", padding))
 
 
 def with_activation(genotype: Genotype, act: str) -> Genotype:
-    """The same topology with another activation wherever there is a ReLU.
+    """The same topology with another activation in place of every ReLU.
 
     SpineNet's longest schedule replaces it by swish ("silu") in blocks, edges, fusions, endpoints and head
     (arXiv 1912.05027, section 4.1, protocol C).
@@ -33,10 +33,10 @@ def with_activation(genotype: Genotype, act: str) -> Genotype:
 
 
 def rewrite(genotype: Genotype, change: Callable[[Op], Op]) -> Genotype:
-    """Apply `change` to every operator: stem, edges, fusions, blocks and head; parts inside them stay.
+    """Apply `change` to every operator: stem, edges, fusions, blocks and head; nested parts are not visited.
 
     Raises:
-        GenotypeError: the changed operators do not make a legal genotype.
+        GenotypeError: the changed genotype is illegal.
     """
     nodes = tuple(_node(node, change) for node in genotype.nodes)
     return Genotype(change(genotype.stem), nodes, genotype.outputs, change(genotype.head))

@@ -1,4 +1,4 @@
-"""How big a genotype is built."""
+"""Scale: the size at which a genotype is built."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ MAX_WIDTH = 8192
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How big a topology is built.
+    """The size at which a topology is built.
 
-    SpineNet-49S/49/96/143/190 are one genotype at five scales (SpineNet, arXiv 1912.05027, section 3.3); a proxy is
-    the same genotype at a small one.
+    SpineNet-49S/49/96/143/190 are one genotype at five scales (SpineNet, arXiv 1912.05027, section 3.3); a proxy builds
+    the same genotype at a small scale.
 
     Attributes:
         width: multiplies every node width, truncated as the official code does.
         repeats: multiplies every block's repeats.
-        alpha: width kept while a SpineNet edge resamples.
-        output_width: channels of the nodes that have no width of their own, the outputs among them.
-        head_width: channels inside the head; None keeps the output width.
+        alpha: fraction of the width kept inside a SpineNet edge.
+        output_width: channels of the nodes whose width is None, outputs included.
+        head_width: channels inside the head; None means the output width.
         head_depth: convolutions in each tower of the head.
-        stem: multiplies the stem's width, which the published scales leave alone.
-        anchor_base: side of a head's smallest anchors, in strides; None keeps the head's own.
+        stem: multiplies the stem's width; 1 in the published scales.
+        anchor_base: side of the smallest anchors in strides; None means the head's own value.
     """
 
     width: float = 1.0

@@ -1,4 +1,4 @@
-"""Genotypes as JSON: strict in, canonical out."""
+"""Genotypes as JSON: strict parsing, canonical output."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ MAX_BYTES = 1 << 20
 
 @lru_cache(maxsize=4096)
 def text(operator: Op) -> str:
-    """Canonical JSON of an operator: equal text means an equal operator."""
+    """Canonical JSON of an operator: equal operators have equal text."""
     return json.dumps(_op_out(operator), sort_keys=True, separators=(",", ":"))
 
 
@@ -37,17 +37,17 @@ def load(document: str | bytes) -> "Genotype":
     """Parse and check a document of at most 1 MiB.
 
     Raises:
-        GenotypeError: naming what is wrong and where.
+        GenotypeError: the message names the fault and its place.
     """
     if len(document) > MAX_BYTES:
-        raise GenotypeError(f"a genotype has at most {MAX_BYTES} bytes, this document {len(document)}")
+        raise GenotypeError(f"a genotype has at most {MAX_BYTES} bytes, this document has {len(document)}")
     try:
         return _genotype_in(json.loads(document, object_pairs_hook=_no_repeats, parse_constant=_no_constant))
     except GenotypeError:
         raise
     except RecursionError:
         raise GenotypeError("not a genotype: nested too deeply") from None
-    except ValueError as error:  # bad JSON, bad UTF-8, integers of too many digits
+    except ValueError as error:  # bad JSON, bad UTF-8, integers with too many digits
         raise GenotypeError(f"not JSON: {error}") from None
 
 
@@ -161,4 +161,4 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
 
 
 def _no_constant(name: str) -> float:
-    raise GenotypeError(f"{name} is no legal number")
+    raise GenotypeError(f"{name} is not a legal number")

@@ -17,19 +17,19 @@ OFFSETS = (-1, 0, 1, 2)
 STEM = op("resnet_stem")
 _FUSE = op("sum", act="relu")
 Counts = Mapping[int, int]
-"""Level -> how many blocks."""
+"""Level -> number of blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A scale-permuted block; parents are positions in the order built, the stem's blocks first."""
+    """A scale-permuted block; parents are positions in build order, the stem's blocks first."""
 
     level: int
     type: str
     parents: tuple[int, int]
     output: bool = False
     name: str = ""
-    """What its decisions are called: it stays the same when the block moves."""
+    """Prefix of its decisions; it stays the same when the block moves."""
 
 
 def connect(
@@ -43,18 +43,18 @@ def connect(
 ) -> Genotype:
     """The genotype of a list of blocks.
 
-    An output block also takes, as they are, the earlier blocks of its own level and width that nobody has read yet;
-    the official code does so, and SpineNet-49 has one such edge.
+    An output block also reads, by identity edges, the earlier unread blocks of its own level and width, as the
+    official code does; SpineNet-49 has one such edge.
 
     Args:
-        blocks: the permuted blocks in the order built.
+        blocks: the permuted blocks in build order.
         stem_levels: levels of the unpermuted bottlenecks between the stem and the blocks.
         fuse: operator that fuses the inputs of a permuted block.
-        module: operator that runs on them.
-        head: what reads the outputs.
-        drop: stochastic depth's rate at the last block; it grows by as much from block to block, and the stem's
-            blocks have none. SpineNet's longest schedule has .2. tf-models counts one block more, of level 2, that
-            nothing reads: there the last rate is 15/16 of it.
+        module: operator that runs on the fused map.
+        head: operator that reads the outputs.
+        drop: stochastic depth rate of the last block; it grows linearly over the blocks, and the stem's blocks have
+            none. SpineNet's longest schedule uses .2. tf-models counts one more block, of level 2, that nothing
+            reads: its last rate is 15/16 of `drop`.
     """
     nodes = list(_stem_nodes(stem_levels))
     read = {edge.source for node in nodes for edge in node.inputs}
@@ -67,9 +67,9 @@ def connect(
         edges = [Edge(parent, op("spinenet")) for parent in parents]
         read.update(parents)
         if block.output:
-            idle = [n.name for n in nodes if n.name not in read and _alike(n, block.level, operator)]
-            edges += [Edge(name, op("identity")) for name in idle]
-            read.update(idle)
+            unread = [n.name for n in nodes if n.name not in read and _same_shape(n, block.level, operator)]
+            edges += [Edge(name, op("identity")) for name in unread]
+            read.update(unread)
             outputs.append(len(nodes))
         nodes.append(Node(f"b{len(nodes)}", block.level, WIDTHS[block.level], tuple(edges), fuse(block), operator))
     ends = [_end(nodes[i]) for i in sorted(outputs, key=lambda i: nodes[i].level)]
@@ -77,13 +77,13 @@ def connect(
 
 
 def _stem_nodes(levels: Sequence[int]) -> Iterator[Node]:
-    """Bottlenecks that follow one another, as in a ResNet."""
+    """A chain of bottlenecks, as in a ResNet."""
     for i, level in enumerate(levels):
         source = f"b{i - 1}" if i else "stem2"
         yield Node(f"b{i}", level, WIDTHS[level], (Edge(source, op("identity")),), block=op("bottleneck"))
 
 
-def _alike(node: Node, level: int, block: Op) -> bool:
+def _same_shape(node: Node, level: int, block: Op) -> bool:
     return node.level == level and node.block.spec.expansion == block.spec.expansion
 
 
@@ -96,16 +96,16 @@ def _end(node: Node) -> Node:
 class SpineNetSpace:
     """The published space: orders, parents, level offsets and block types (section 3.2).
 
-    Intermediate blocks take two parents among the last `window` built, outputs two among all. Levels are kept
-    within those that have a width.
+    Intermediate blocks take two parents among the last `window` blocks, outputs two among all. Levels are clamped to
+    the range of `WIDTHS`.
 
     Attributes:
-        stem_levels: levels of the bottlenecks that are not permuted; all of them may be parents.
+        stem_levels: levels of the unpermuted bottlenecks; all of them may be parents.
         intermediate: levels of the intermediate blocks before their offsets, those of R0-SP53.
         outputs: levels of the output blocks.
-        window: how far back an intermediate block may look; None looks at all that was built.
-        offsets: by how much an intermediate block may leave its level; (0,) adjusts none.
-        types: what a block may be.
+        window: number of preceding blocks among which an intermediate block chooses parents; None means all.
+        offsets: options of an intermediate block's level offset; (0,) keeps every level.
+        types: options of a block's type.
     """
 
     name: str = "spinenet"
@@ -118,7 +118,7 @@ class SpineNetSpace:
 
     @property
     def cardinality(self) -> int:
-        """Combinations of decisions: permutations, pairs of parents, offsets, types (section 3.2).
+        """Number of combinations of decisions: permutations, pairs of parents, offsets, types (section 3.2).
 
         Some of them build the same network.
         """
@@ -146,7 +146,7 @@ class SpineNetSpace:
         return blocks
 
     def _pairs(self, position: int, *, inner: bool) -> tuple[tuple[int, int], ...]:
-        """Pairs of distinct parents of the block at `position`, by how far back they lie."""
+        """Options for the parents of the block at `position`: pairs of distances back."""
         window = self.window if inner and self.window else position
         return tuple(combinations(range(1, min(window, position) + 1), 2))
 
@@ -157,7 +157,7 @@ class SpineNetSpace:
 
 
 def _scale_permuted(name: str, stem: Counts, permuted: Counts) -> SpineNetSpace:
-    """A space of Table 1: bottlenecks only, at fixed levels, one output at each of the levels 3 to 7."""
+    """A space of Table 1: bottlenecks at fixed levels, one output at each of the levels 3 to 7."""
     outputs = (3, 4, 5, 6, 7)
     inner = {level: count - (level in outputs) for level, count in permuted.items()}
     return SpineNetSpace(name, _levels(stem), _levels(inner), outputs, offsets=(0,), types=("bottleneck",))
@@ -178,11 +178,11 @@ SCALE_PERMUTED: Mapping[str, SpineNetSpace] = MappingProxyType(
         }.items()
     }
 )
-"""From a network of which little is permuted to one of which all is (Table 1): how many blocks each level has."""
+"""The spaces of Table 1, from mostly fixed to fully permuted, by the number of blocks at each level."""
 
 
 def permutation(choose: Chooser, name: str, n: int) -> list[int]:
-    """A uniform permutation of `range(n)` by insertion: every decision keeps its options whatever the others are."""
+    """A uniform permutation of `range(n)` by insertion, so that the options of a decision do not depend on others."""
     order: list[int] = []
     for i in range(n):
         order.insert(choose(f"{name}{i}.place", tuple(range(i + 1))), i)

@@ -1,4 +1,4 @@
-"""Trunks: the part of a detector that a neck reads, whatever it is."""
+"""Trunks: the part of a detector below the neck."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import GenotypeError, Op, op, stem_maps
 
 LEVELS = (3, 4, 5, 6, 7)
-"""Levels of the pyramids that necks make for dense heads."""
+"""Levels of the feature pyramids for dense heads."""
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """A stem, nodes, and the map that stands for each level, as (level, name) from the finest on.
+    """A stem, nodes, and the map of each level as (level, name), finest first.
 
     Raises:
-        GenotypeError: the maps leave out level 3, or one between others: nothing could make it.
+        GenotypeError: level 3 or an intermediate level has no map; a neck cannot make it from coarser ones.
     """
 
     stem: Op
@@ -25,11 +25,11 @@ class Trunk:
     maps: tuple[tuple[int, str], ...]
 
     def __post_init__(self) -> None:
-        there = [level for level, _ in self.maps if level in LEVELS]
-        if not there or there != list(range(LEVELS[0], there[-1] + 1)):
-            missing = next(level for level in LEVELS if level not in there)
+        found = [level for level, _ in self.maps if level in LEVELS]
+        if not found or found != list(range(LEVELS[0], found[-1] + 1)):
+            missing = next(level for level in LEVELS if level not in found)
             raise GenotypeError(
-                f"trunk.maps: a neck needs a map of level {missing}, and the trunk has levels {there or 'none'} of "
+                f"trunk.maps: a neck needs a map of level {missing}, and the trunk has levels {found or 'none'} of "
                 f"{LEVELS[0]} to {LEVELS[-1]}: choose a backbone with maps from level {LEVELS[0]} on"
             )
 
@@ -39,7 +39,7 @@ class Trunk:
 
 
 def resnet(depth: int) -> Trunk:
-    """The stages c3..c5 of a ResNet of 18, 34, 50, 101 or 152 layers, pooled as torchvision's.
+    """A ResNet of 18, 34, 50, 101 or 152 layers with maps c3 to c5; its stem pools as torchvision's.
 
     Raises:
         GenotypeError: no such depth.
@@ -50,17 +50,17 @@ def resnet(depth: int) -> Trunk:
 
 
 def bare(stem: Op) -> Trunk:
-    """A stem that is a whole backbone itself, such as `timm`."""
+    """The trunk of a stem that is a whole backbone, such as `timm`."""
     return Trunk(stem, (), tuple((m.level, m.name) for m in stem_maps(stem) if m.level in LEVELS))
 
 
 def trunk_of(genotype: Genotype) -> Trunk:
-    """A genotype without its head: its outputs are what the neck reads."""
+    """A genotype without its head; the neck reads its outputs."""
     return Trunk(genotype.stem, genotype.live, tuple(zip(genotype.levels, genotype.outputs, strict=True)))
 
 
 def pyramid(trunk: Trunk, *, lateral: Op, pool: Op) -> list[Node]:
-    """One node a level, `f3` .. `f7`: a lateral of the trunk's map, and pools of the level below where it has none."""
+    """One node per level, `f3` .. `f7`: a lateral of the trunk's map, or a pool of the next finer node."""
     nodes: list[Node] = []
     for level in LEVELS:
         source = trunk.by_level.get(level)

@@ -1,6 +1,6 @@
 """YOLOv3 (arXiv 1804.02767) as ASFF builds it (arXiv 1911.09516, section 3.1 and released code), as nodes.
 
-A trunk gives maps at levels 3, 4 and 5; the neck carries them down from the coarsest; the outputs differ in width.
+A trunk gives maps at levels 3, 4 and 5; the neck merges them top-down; the outputs differ in width.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ def yolov3(*, asff: bool = False, rfb: bool = False, dropblock: bool = False) ->
     """Darknet-53 with the deformable head.
 
     Args:
-        asff: fuse the levels per pixel before the head.
-        rfb: receptive field blocks in the head; they halve what ASFF compresses to.
-        dropblock: noise in the neck while training.
+        asff: fuse the levels by ASFF before the head.
+        rfb: receptive field blocks in the head; they halve ASFF's `compress` channels.
+        dropblock: DropBlock in the neck during training.
     """
     neck = _neck(("c3", "c4", "c5"), "leaky_relu", dropblock=dropblock)
     head = op("yolov3", rfb=rfb, anchors="released")
@@ -59,7 +59,7 @@ def darknet_53() -> list[Node]:
 
 
 def mobilenet_v2() -> list[Node]:
-    """All stages and the last convolution; c3 (32 channels), c4 (96) and c5 (1280) are the maps to read."""
+    """All stages and the last convolution; c3 (32 channels), c4 (96) and c5 (1280) are the neck's inputs."""
     nodes = []
     source = "stem1"
     for i, (level, width, repeats, expand) in enumerate(MOBILENET_V2, 1):
@@ -81,7 +81,7 @@ def _neck(trunk: Sequence[str], act: str, *, dropblock: bool) -> list[Node]:
 
 
 def _below(above: str, tap: str, level: int, act: str, dropblock: bool) -> list[Node]:
-    """Join the level above with the trunk's map and mix them: the map n<level>."""
+    """Concatenate the upsampled level above and the trunk's map, then mix by convolutions: the map n<level>."""
     width = NECK_WIDTHS[level]
     up = Node(f"u{level + 1}", level + 1, width, (Edge(above, _IDENTITY),), block=_conv(1, act))
     edges = (Edge(up.name, _NEAREST), Edge(tap, _IDENTITY))
@@ -92,7 +92,7 @@ def _below(above: str, tap: str, level: int, act: str, dropblock: bool) -> list[
 
 
 def _widened(name: str, source: str, level: int, act: str, dropblock: bool) -> list[Node]:
-    """The 3x3 convolution to twice the width, and the noise after it."""
+    """The 3x3 convolution to twice the width, and DropBlock after it."""
     width = 2 * NECK_WIDTHS[level]
     nodes = [Node(name, level, width, (Edge(source, _IDENTITY),), block=_conv(3, act))]
     if dropblock:
@@ -104,9 +104,9 @@ def _widened(name: str, source: str, level: int, act: str, dropblock: bool) -> l
 
 
 def _last(asff: bool, act: str, *, own: bool, compress: int) -> list[Node]:
-    """The outputs p3, p4 and p5: a 3x3 convolution to twice the width, on maps fused per pixel with `asff`.
+    """The outputs p3, p4 and p5: a 3x3 convolution to twice the width, after ASFF if `asff`.
 
-    With `own` the finest map is widened once before it is fused, as in the darknet version.
+    With `own` a 3x3 convolution widens the finest map before fusion, as in the darknet version.
     """
     if not asff:
         return [_output(level, f"n{level}", 2 * NECK_WIDTHS[level], act) for level in LEVELS]
@@ -128,7 +128,7 @@ def _output(level: int, source: str, width: int, act: str) -> Node:
 
 
 def _chain(name: str, source: str, level: int, layers: Sequence[tuple[int, int]], act: str) -> list[Node]:
-    """Convolutions of the given kernels and widths, one after the other."""
+    """A chain of convolutions of the given kernels and widths."""
     names = [source, *(f"{name}-{i}" for i in range(1, len(layers) + 1))]
     return [
         Node(here, level, width, (Edge(before, _IDENTITY),), block=_conv(kernel, act))

@@ -50,19 +50,19 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
         "proxy": Scale(width=0.25, alpha=0.25, output_width=64),
     }
 )
-"""SpineNet's scales (section 3.3) and the scale of its search's proxy (section 3.2), by name.
+"""Name -> scale: SpineNet's (section 3.3), and its search's proxy (section 3.2).
 
-49S was released with output width 128; the figures printed for it belong to 256.
+49S was released with output width 128; the paper's numbers belong to 256.
 """
 SPINENET_CLASSES = 91
-"""COCO's category ids, 0 for the background among them."""
+"""COCO's category ids with 0 for the background."""
 
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """A published topology at its published scale, and how many classes its head was published with.
+    """A published topology at its published scale and number of classes.
 
-    `frozen` names the stem and nodes that its authors left as pretrained and out of their count of parameters.
+    `frozen` names the stem and nodes that the authors froze and left out of their parameter count.
     """
 
     genotype: Genotype
@@ -162,11 +162,11 @@ ZOO: Mapping[str, Callable[[], ZooEntry]] = MappingProxyType(
         **{f"{name}-msfm": partial(_rcnn_msfm, name) for name in _RCNNS},
     }
 )
-"""Every entry by name. Those with an FCOS head stand for their neck or module, not for their paper's detector."""
+"""Name -> entry. Entries with an FCOS head reproduce their paper's neck or module, not its detector."""
 
 
 def zoo(name: str) -> ZooEntry:
-    """The entry of a name.
+    """The zoo entry of a name.
 
     Raises:
         GenotypeError: no such entry; the message suggests the nearest.
@@ -177,7 +177,7 @@ def zoo(name: str) -> ZooEntry:
 
 
 def published_scale(name: str) -> Scale:
-    """The scale of a name: `96`, or `spinenet-96` as the zoo calls its system.
+    """The scale of a name: `96`, or the zoo entry's `spinenet-96`.
 
     Raises:
         GenotypeError: no such scale; the message suggests the nearest or lists them.

@@ -1,4 +1,4 @@
-"""Detectors by the name of a genotype's head."""
+"""Table of detectors by the name of the genotype's head."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -55,12 +55,12 @@ def build_detector(
     """Decode a genotype into a detector that fulfils torchvision's contract.
 
     In training `model(images, targets)` gives a dict of losses, in evaluation `model(images)` a list of dicts with
-    `boxes` (xyxy pixels), `scores` and `labels`, counted from 0. Images are float (3, H, W) in 0..1. A head that finds
-    masks adds `masks`: see `nas.detectors.two_stage`.
+    `boxes` (xyxy pixels), `scores` and `labels`, counted from 0. Images are float (3, H, W) in 0..1. A head that
+    predicts masks adds `masks`: see `nas.detectors.two_stage`.
 
     Args:
-        genotype: what to build.
-        scale: how big.
+        genotype: the topology.
+        scale: size of the network.
         num_classes: foreground classes.
         config: thresholds and the unit of boxes.
 

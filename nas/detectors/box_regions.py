@@ -1,4 +1,4 @@
-"""The closer look at a region: its class and its box (Fast R-CNN, arXiv 1504.08083; FPN, 1612.03144, section 4.2)."""
+"""Second stage: class and box of each region (Fast R-CNN, arXiv 1504.08083; FPN, arXiv 1612.03144, section 4.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,10 @@ from search_spaces.genotype import Scale
 
 
 class BoxPredictor(nn.Module):
-    """Scores (R, K + 1), background first, and box changes (R, 4 (K + 1)) of regions (R, C).
+    """Class logits (R, K + 1), background first, and box deltas (R, 4 (K + 1)) of regions (R, C).
 
-    The background has no box of its own, as in mmdetection: its changes are zero. (torchvision learns 4 there that
-    nothing ever reads.)
+    The background has no box, as in mmdetection: its deltas are zero. (torchvision has 4 outputs for it that are
+    never read.)
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -32,7 +32,7 @@ class BoxPredictor(nn.Module):
 
 
 class AgnosticBoxPredictor(nn.Module):
-    """Like `BoxPredictor`, but one box whatever the class, repeated for each."""
+    """Class-agnostic `BoxPredictor`: one box per region, repeated for each class."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class AgnosticBoxPredictor(nn.Module):
 
 
 def start_small(predictor: BoxPredictor | AgnosticBoxPredictor) -> None:
-    """Begin undecided, with boxes that stay where they are (arXiv 1504.08083, section 3.1)."""
+    """Initialise near uniform class scores and zero box deltas (arXiv 1504.08083, section 3.1)."""
     for layer, deviation in ((predictor.cls_score, 0.01), (predictor.bbox_pred, 0.001)):
         nn.init.normal_(layer.weight, std=deviation)
         nn.init.zeros_(layer.bias)
@@ -68,13 +68,13 @@ class BoxRegions(RoIHeads):
         """Two fully connected layers, four times as wide as the scale's head (1,024 for 256), and a predictor.
 
         Args:
-            backbone: what regions are cut from.
-            scale: `head_width`, or the output width where it is unset.
+            backbone: source of the maps from which regions are pooled.
+            scale: `head_width`, or the output width if it is unset.
             config: thresholds and numbers of regions.
-            predictor: with a box for each class or one for all.
-            classes: foreground classes.
-            iou: with an object, from which a region is one.
-            box_weights: of the four box changes, x, y, width and height, in the loss.
+            predictor: a box per class, or a class-agnostic one.
+            classes: number of foreground classes.
+            iou: threshold with an object above which a region is positive.
+            box_weights: weights of the box deltas x, y, width and height in the loss.
         """
         channels, hidden = backbone.out_channels, region_width(backbone.out_channels, scale)
         super().__init__(  # type: ignore[no-untyped-call]
@@ -93,7 +93,7 @@ class BoxRegions(RoIHeads):
         self.counted = config.proposals
 
     def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The part with weights on blank regions, for maps (N, C, H, W) by level."""
+        """The layers with weights, run on blank regions, for maps (N, C, H, W) by level."""
         regions = blank_regions(features, self.counted, BOX_SIZE)
         logits, deltas = self.box_predictor(self.box_head(regions))
         return {"class_logits": logits, "box_deltas": deltas}
@@ -101,7 +101,7 @@ class BoxRegions(RoIHeads):
     def assign_targets_to_proposals(
         self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """As torchvision's, in bounded memory: the object and the label of each proposal, 0 background, -1 neither."""
+        """As torchvision's, in bounded memory: object and label of each proposal; 0 is background, -1 is ignored."""
         found = [self._assigned(*one) for one in zip(proposals, gt_boxes, gt_labels, strict=True)]
         return [index for index, _ in found], [labels for _, labels in found]
 
@@ -116,5 +116,5 @@ class BoxRegions(RoIHeads):
         return index.clamp(min=0), found.masked_fill(index == matcher.BETWEEN_THRESHOLDS, -1)
 
     def look(self, features: dict[str, Tensor], regions: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:
-        """Maps by level, regions (R_i, 4) and (height, width) of each image -> [logits, box changes] of them all."""
+        """Maps by level, regions (R_i, 4) and (height, width) of each image -> [logits, box deltas] of all regions."""
         return list(self.box_predictor(self.box_head(self.box_roi_pool(features, regions, sizes))))

@@ -1,4 +1,4 @@
-"""Cascade R-CNN (arXiv 1712.00726): three looks at a region, each from the box that the last one found."""
+"""Cascade R-CNN (arXiv 1712.00726): three stages, each of which refines the boxes of the previous one."""
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +14,18 @@ from search_spaces.genotype import Scale
 from search_spaces.ops import Op
 
 BOX_WEIGHTS = ((10.0, 10.0, 5.0, 5.0), (20.0, 20.0, 10.0, 10.0), (30.0, 30.0, 15.0, 15.0))
-"""Of the box changes in the loss: the closer the boxes, the smaller the changes that are left (section 4.1)."""
+"""Weights of the box deltas in each stage's loss; they grow as the remaining deltas shrink (section 4.1)."""
 LOSS_WEIGHTS = (1.0, 0.5, 0.25)
-"""Of the stages' losses, as in mmdetection."""
+"""Weights of the stages' losses, as in mmdetection."""
 
 Sizes = list[tuple[int, int]]
 
 
 class CascadeRegions(nn.Module):
-    """Three second stages of torchvision's, under its contract for one; boxes do not depend on the class.
+    """Three of torchvision's second stages, with the interface of one; boxes are class-agnostic.
 
-    A stage is trained on what the one before made of its samples. In evaluation the mean of the three logits gives
-    the scores, the last stage the boxes, as in mmdetection.
+    A stage is trained on the refined samples of the previous one. In evaluation the mean of the three logits gives
+    the scores and the last stage the boxes, as in mmdetection.
     """
 
     def __init__(self, backbone: Backbone, scale: Scale, config: DetectorConfig, classes: int) -> None:
@@ -36,7 +36,7 @@ class CascadeRegions(nn.Module):
         )
 
     def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The part with weights on blank regions, for maps (N, C, H, W) by level."""
+        """The layers with weights, run on blank regions, for maps (N, C, H, W) by level."""
         outputs = [stage.network(features) for stage in self._stages()]
         return {f"{name}{i}": x for i, output in enumerate(outputs) for name, x in output.items()}
 
@@ -80,16 +80,16 @@ class CascadeRegions(nn.Module):
 
 
 def refine(stage: BoxRegions, deltas: Tensor, regions: list[Tensor], sizes: Sizes) -> list[Tensor]:
-    """The boxes (R_i, 4) that a stage makes of its regions, inside their image and cut from the graph."""
+    """A stage's refined boxes (R_i, 4), clipped to their image and detached."""
     boxes = stage.box_coder.decode(deltas[:, :4].detach(), regions).flatten(1)
     split = torch.split(boxes, [len(r) for r in regions])
     return [clip_boxes_to_image(b, size) for b, size in zip(split, sizes, strict=True)]
 
 
 def _not_among(samples: Tensor, truths: Tensor) -> Tensor:
-    """Which samples (S, 4) are none of the truths (M, 4), which every stage adds anew."""
-    among: Tensor = (samples[:, None] == truths[None]).all(-1).any(-1)
-    return among.logical_not()
+    """Mask of the samples (S, 4) that are not ground truth (M, 4); every stage adds the ground truth itself."""
+    is_truth: Tensor = (samples[:, None] == truths[None]).all(-1).any(-1)
+    return is_truth.logical_not()
 
 
 def build_cascade_rcnn(

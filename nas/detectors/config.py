@@ -1,4 +1,4 @@
-"""Settings of any detector that neither its genotype nor its scale decides."""
+"""Detector settings that are independent of genotype and scale."""
 
 from typing import TYPE_CHECKING
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
 
 
 class DetectorConfig(BaseModel):
-    """How a detector normalises, and how it reads its outputs; sizes in pixels of its input.
+    """Settings of normalisation, training and post-processing; sizes in pixels of the detector's input.
 
     Attributes:
-        box_unit: distance unit of an output's boxes, in strides. An FCOS level is responsible for objects whose
-            farthest side lies 4 to 8 units from the point; 1 suits images of 800 px and more, less suits small ones.
+        box_unit: unit of box distances at a level, in strides. An FCOS level matches objects whose farthest side lies
+            4 to 8 units from the point; 1 suits images of 800 px and more, smaller images need less.
             RetinaNet and YOLOv3 multiply their anchors by it.
         score_threshold: detections below it are dropped.
         nms_threshold: IoU above which the weaker of two boxes of a class is dropped.
-        max_detections: per image.
-        norm_epsilon: of every batch norm. SpineNet was published with 1e-3 (tf-models) and 1e-4 (TPU release).
-        norm_momentum: weight of a step's statistics in the running ones of every batch norm, torch's convention.
-        label_smoothing: train classes of K towards 1 - 1/K and 1/K; YOLOv3 only.
-        proposals: regions of an image that a two-stage detector looks at; twice as many in training.
-        samples: of them, how many are trained on.
+        max_detections: detections kept per image.
+        norm_epsilon: epsilon of every batch norm. SpineNet was published with 1e-3 (tf-models) and 1e-4 (TPU release).
+        norm_momentum: momentum of every batch norm, torch's convention: weight of a step in the running statistics.
+        label_smoothing: class targets 1 - 1/K and 1/K for K classes; YOLOv3 only.
+        proposals: proposals per image of a two-stage detector; twice as many in training.
+        samples: proposals per image that are sampled for the loss.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

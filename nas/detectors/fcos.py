@@ -25,13 +25,13 @@ _OUTPUTS = ("cls_logits", "bbox_regression", "bbox_ctrness")
 
 
 class Fcos(FCOS):
-    """torchvision's FCOS, whose training takes a batch (N, 3, H, W) and its `Targets` with no step done per image."""
+    """torchvision's FCOS; training on a batch (N, 3, H, W) and its `Targets` has no loop over images."""
 
     head: FCOSHead
     transform: BatchTransform
 
     def network(self, images: Tensor) -> dict[str, Tensor]:
-        """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
+        """All layers with weights, (N, 3, H, W) -> the head's outputs; cost and latency refer to it."""
         outputs: dict[str, Tensor] = self.head(list(self.backbone(images).values()))
         return outputs
 
@@ -41,7 +41,7 @@ class Fcos(FCOS):
             return super().forward(images, targets)
         batch, _ = self.transform(images)
         features = list(self.backbone(batch.tensors).values())
-        first = ImageList(batch.tensors[:1], batch.image_sizes[:1])  # anchors are those of all
+        first = ImageList(batch.tensors[:1], batch.image_sizes[:1])  # all images have the same anchors
         anchors = self.anchor_generator(first, features)[0]
         return self._losses(targets, self.head(features), anchors, [x.shape[-2] * x.shape[-1] for x in features])
 
@@ -61,29 +61,27 @@ class Fcos(FCOS):
         anchors: list[list[Tensor]],
         image_shapes: list[tuple[int, int]],
     ) -> list[dict[str, Tensor]]:
-        """As torchvision's, with nothing done per image but the NMS: images of a batch have the same anchors."""
+        """As torchvision's, but only NMS runs per image, since the images of a batch have the same anchors."""
         levels = [
-            self._best(*level) for level in zip(*(head_outputs[name] for name in _OUTPUTS), anchors[0], strict=True)
+            self._top(*level) for level in zip(*(head_outputs[name] for name in _OUTPUTS), anchors[0], strict=True)
         ]
         boxes, scores, labels = (torch.cat(column, 1) for column in zip(*levels, strict=True))
         found = []
         for image, shape in enumerate(image_shapes):
-            shown = scores[image] > self.score_thresh
-            found.append(self._distinct(boxes[image][shown], scores[image][shown], labels[image][shown], shape))
+            kept = scores[image] > self.score_thresh
+            found.append(self._nms(boxes[image][kept], scores[image][kept], labels[image][kept], shape))
         return found
 
-    def _best(self, logits: Tensor, boxes: Tensor, centres: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A level's best boxes (N, k, 4) of all images, their scores and their labels (N, k)."""
+    def _top(self, logits: Tensor, boxes: Tensor, centres: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A level's top-k boxes (N, k, 4) of all images, with scores and labels (N, k)."""
         scores = (logits.sigmoid() * centres.sigmoid()).sqrt().flatten(1)
         scores, chosen = scores.topk(min(self.topk_candidates, scores.shape[1]))
         points, labels = chosen // logits.shape[2], chosen % logits.shape[2]
         boxes = boxes.gather(1, points[..., None].expand(-1, -1, 4))
         return self.box_coder.decode(boxes, anchors[points]), scores, labels
 
-    def _distinct(
-        self, boxes: Tensor, scores: Tensor, labels: Tensor, image_shape: tuple[int, int]
-    ) -> dict[str, Tensor]:
-        """What is left of an image's boxes where those of a class overlap."""
+    def _nms(self, boxes: Tensor, scores: Tensor, labels: Tensor, image_shape: tuple[int, int]) -> dict[str, Tensor]:
+        """An image's detections after NMS within each class."""
         boxes = clip_boxes_to_image(boxes, image_shape)
         kept = batched_nms(boxes, scores, labels, self.nms_thresh)[: self.detections_per_img]
         return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}
@@ -96,9 +94,9 @@ class Fcos(FCOS):
 
 
 class HeadNorm(nn.GroupNorm):
-    """torchvision's norm of 32 groups, also for a single map of one pixel, which `nn.GroupNorm` refuses.
+    """torchvision's norm of 32 groups, also for a single map of one pixel, which `nn.GroupNorm` rejects.
 
-    At 32 channels it is an instance norm. Wider groups there were tried and cost two thirds of a short training's AP.
+    At 32 channels it is an instance norm. Fewer groups there cost two thirds of a short training's AP.
     """
 
     def __init__(self, channels: int) -> None:
@@ -109,9 +107,9 @@ class HeadNorm(nn.GroupNorm):
 
 
 class Head(FCOSHead):
-    """torchvision's FCOS head with that norm, whose boxes begin one unit from their point to every side.
+    """torchvision's FCOS head with `HeadNorm` and box distances initialised to one unit on every side.
 
-    torchvision begins at zero, before a ReLU: all boxes can die in the first steps, and in short trainings some do.
+    torchvision initialises them to zero, before a ReLU: all boxes can die in the first steps of a training.
     """
 
     def __init__(self, channels: int, classes: int, depth: int) -> None:
@@ -122,7 +120,7 @@ class Head(FCOSHead):
 
 
 class AttentiveHead(Head):
-    """An FCOS head whose class and box towers each read the pyramid through an attention of their own (DSA)."""
+    """An FCOS head with separate attention before its class and box towers (DSA)."""
 
     def __init__(self, channels: int, classes: int, depth: int, attention: Op, levels: tuple[int, ...]) -> None:
         super().__init__(channels, classes, depth)
@@ -140,7 +138,7 @@ def build_fcos(backbone: Backbone, head: Op, scale: Scale, num_classes: int, con
     """FCOS with `num_classes` foreground classes, labelled from 0.
 
     Raises:
-        GenotypeError: the scale's head is not one torchvision's head can have.
+        GenotypeError: torchvision's head cannot have the scale's widths.
     """
     channels = backbone.out_channels
     require_groups(channels, scale)

@@ -16,7 +16,7 @@ from search_spaces.ops import Op
 
 
 class MaskPredictor(MaskRCNNPredictor):
-    """Mask logits (R, K + 1, 28, 28) of regions (R, C, 14, 14); the background, which comes first, has none: zero."""
+    """Mask logits (R, K + 1, 28, 28) of regions (R, C, 14, 14); the background, first, has zeros."""
 
     def __init__(self, channels: int, hidden: int, classes: int) -> None:
         super().__init__(channels, hidden, classes)  # type: ignore[no-untyped-call]
@@ -28,7 +28,7 @@ class MaskPredictor(MaskRCNNPredictor):
 class MaskRegions(BoxRegions):
     """torchvision's second stage for boxes and masks.
 
-    `head_depth` 3x3 convolutions (4 as published) of the scale's head width precede the masks.
+    `head_depth` 3x3 convolutions (4 as published) of the scale's head width precede the mask predictor.
     """
 
     def __init__(self, backbone: Backbone, scale: Scale, config: DetectorConfig, classes: int) -> None:
@@ -46,14 +46,14 @@ class MaskRegions(BoxRegions):
         image_shapes: list[tuple[int, int]],
         targets: Targets | None = None,
     ) -> Any:
-        """As torchvision's: detections and losses, one of which is empty."""
+        """As torchvision's: (detections, losses), one of them empty."""
         own = None if targets is None else [dict(target) for target in targets]  # `select_training_samples` edits them
         return super().forward(features, proposals, image_shapes, own)
 
     def select_training_samples(
         self, proposals: list[Tensor], targets: Targets | None
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
-        """As torchvision's; of each target is kept what samples answer for, as the loss makes floats of its masks."""
+        """As torchvision's; targets keep only objects that samples match, as the loss converts all masks to float."""
         samples, matched, labels, changes = super().select_training_samples(proposals, targets)
         for target, index, label in zip(targets or (), matched, labels, strict=True):
             objects, places = index[label > 0].unique(return_inverse=True)
@@ -62,7 +62,7 @@ class MaskRegions(BoxRegions):
         return samples, matched, labels, changes
 
     def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The part with weights on blank regions, for maps (N, C, H, W) by level; masks for as many as are kept."""
+        """The layers with weights on blank regions, for maps (N, C, H, W) by level; masks: `max_detections` regions."""
         regions = blank_regions(features, self.detections_per_img, MASK_SIZE)
         return {**super().network(features), "masks": self.mask_predictor(self.mask_head(regions))}
 
@@ -71,6 +71,6 @@ def build_mask_rcnn(backbone: Backbone, head: Op, scale: Scale, num_classes: int
     """Mask R-CNN with `num_classes` foreground classes, labelled from 0; targets have `masks` (M, H, W) of 0 and 1.
 
     Raises:
-        GenotypeError: the scale leaves no convolution for the masks.
+        GenotypeError: the scale's `head_depth` is 0.
     """
     return build_two_stage(backbone, config, MaskRegions(backbone, scale, config, num_classes))

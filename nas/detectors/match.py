@@ -1,4 +1,4 @@
-"""Which point or anchor answers for which object, in bounded memory however many objects an image has."""
+"""Matching of points and anchors to objects, in bounded memory for any number of objects."""
 
 import torch
 from torch import Tensor
@@ -6,28 +6,28 @@ from torchvision.models.detection._utils import Matcher
 from torchvision.ops import box_iou
 
 ROOM = 2**26
-"""Bytes that the temporaries of a matching may take at once; what takes more is matched part by part."""
+"""Memory limit of a matching's temporaries, bytes; larger problems are matched in chunks."""
 PAIR_BYTES = 48
-"""Bytes of temporaries of a pair of a place and an object, of `match_points` and of torchvision's `box_iou`."""
+"""Bytes of temporaries per pair of a place and an object, in `match_points` and torchvision's `box_iou`."""
 
 
 def parts(places: int, objects: int) -> list[slice]:
-    """The places in parts, as few as keep the pairs of a part with all objects within `ROOM`."""
+    """Slices of the places: as few as keep the pairs of a slice with all objects within `ROOM`."""
     step = max(1, ROOM // PAIR_BYTES // max(1, objects))
     return [slice(start, start + step) for start in range(0, max(1, places), step)]
 
 
 def match_points(anchors: Tensor, points_per_level: list[int], boxes: Tensor, radius: float) -> Tensor:
-    """The object of every point, as torchvision's FCOS assigns it, for a whole batch in one pass.
+    """Match every point to an object, as torchvision's FCOS does, for a whole batch in one pass.
 
-    A point answers for the smallest object that contains it, whose centre is within `radius` units of it, and whose
+    A point matches the smallest object that contains it, whose centre is within `radius` units of it, and whose
     farthest side is 4 to 8 units away (no lower bound at the finest level, no upper bound at the coarsest).
 
     Args:
-        anchors: (P, 4) squares around the points, their side the unit of the level; finest level first.
-        points_per_level: how many points each level has.
-        boxes: (N, M, 4) objects of each image, xyxy pixels; one without an area is none.
-        radius: of centre sampling, in units.
+        anchors: (P, 4) squares around the points, with the level's unit as side; finest level first.
+        points_per_level: number of points of each level.
+        boxes: (N, M, 4) objects of each image, xyxy pixels; a box of zero area is padding.
+        radius: centre sampling radius, in units.
 
     Returns:
         (N, P) index into the image's objects, -1 for none.
@@ -46,7 +46,7 @@ def match_points(anchors: Tensor, points_per_level: list[int], boxes: Tensor, ra
 
 
 def _smallest(anchors: Tensor, unit: Tensor, low: Tensor, high: Tensor, boxes: Tensor, radius: float) -> Tensor:
-    """The smallest object (N, P) that suits each of P points, -1 for none; `unit`, `low` and `high` are (P, 1)."""
+    """The smallest matching object (N, P) of each of P points, -1 for none; `unit`, `low` and `high` are (P, 1)."""
     x0, y0, x1, y1 = boxes.unsqueeze(1).unbind(-1)  # (N, 1, M)
     x, y = ((anchors[:, :2] + anchors[:, 2:]) / 2).unsqueeze(1).unbind(-1)  # (P, 1)
     sides = torch.stack((x - x0, y - y0, x1 - x, y1 - y))  # (4, N, P, M)
@@ -59,7 +59,7 @@ def _smallest(anchors: Tensor, unit: Tensor, low: Tensor, high: Tensor, boxes: T
 
 
 def match_boxes(matcher: Matcher, objects: Tensor, anchors: Tensor) -> Tensor:
-    """What torchvision's matcher makes of the IoU of M >= 1 objects (M, 4) and P anchors (P, 4), xyxy.
+    """torchvision's matcher on the IoU of M >= 1 objects (M, 4) and P anchors (P, 4), xyxy, in bounded memory.
 
     Returns:
         (P,) index of the anchor's object, or the matcher's negative numbers.
@@ -69,14 +69,14 @@ def match_boxes(matcher: Matcher, objects: Tensor, anchors: Tensor) -> Tensor:
         matched: Tensor = matcher(box_iou(objects, anchors))
         return matched
     highest = _highest(objects, anchors, pieces) if matcher.allow_low_quality_matches else None
-    matched = torch.empty_like(anchors[:, 0], dtype=torch.int64)  # pieces kept among the temporaries fragment the heap
+    matched = torch.empty_like(anchors[:, 0], dtype=torch.int64)  # a list of pieces would fragment the heap
     for piece in pieces:
         matched[piece] = _matched(matcher, box_iou(objects, anchors[piece]), highest)
     return matched
 
 
 def _highest(objects: Tensor, anchors: Tensor, pieces: list[slice]) -> Tensor:
-    """The IoU (M,) of each object with the anchor most like it."""
+    """The highest IoU (M,) of each object with any anchor."""
     highest = objects.new_full((len(objects),), -torch.inf, dtype=torch.float32)
     for piece in pieces:
         highest = torch.maximum(highest, box_iou(objects, anchors[piece]).amax(1))
@@ -84,7 +84,7 @@ def _highest(objects: Tensor, anchors: Tensor, pieces: list[slice]) -> Tensor:
 
 
 def _matched(matcher: Matcher, overlap: Tensor, highest: Tensor | None) -> Tensor:
-    """As `Matcher.__call__` for some of the anchors, (M, p) -> (p,), where each object's `highest` is of them all."""
+    """As `Matcher.__call__` for a chunk of the anchors, (M, p) -> (p,); `highest` is each object's maximum over all."""
     values, index = overlap.max(0)
     matched = index.masked_fill(values < matcher.low_threshold, matcher.BELOW_LOW_THRESHOLD)
     between = (values >= matcher.low_threshold) & (values < matcher.high_threshold)
@@ -95,12 +95,12 @@ def _matched(matcher: Matcher, overlap: Tensor, highest: Tensor | None) -> Tenso
 
 
 class PairMatcher(Matcher):
-    """torchvision's matcher in bounded memory, where the `box_similarity` before it is `as_pair` and not all IoUs."""
+    """torchvision's matcher in bounded memory; `box_similarity` must be `as_pair`."""
 
     def __call__(self, pair: tuple[Tensor, Tensor]) -> Tensor:  # type: ignore[override]
         return match_boxes(Matcher(self.high_threshold, self.low_threshold, self.allow_low_quality_matches), *pair)
 
 
 def as_pair(objects: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-    """Objects (M, 4) and anchors (P, 4) as they are, for `PairMatcher`."""
+    """Objects (M, 4) and anchors (P, 4) unchanged, for `PairMatcher`."""
     return objects, anchors

@@ -1,4 +1,4 @@
-"""Normalisation of whole batches, for pipelines that make all images one size."""
+"""Normalisation of whole batches, for pipelines with images of one size."""
 
 from typing import Any
 
@@ -11,25 +11,25 @@ from nas.data.targets import Target
 
 
 class BatchTransform(GeneralizedRCNNTransform):
-    """torchvision's transform, which also takes a batch (N, 3, H, W) as it is: normalised at once, not resized."""
+    """torchvision's transform, which also takes a batch (N, 3, H, W): normalised at once, not resized."""
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, min_size: Any, max_size: int, image_mean: list[float], image_std: list[float]) -> None:
         super().__init__(min_size, max_size, image_mean, image_std)
-        # they move with the model, so that no step carries them to the device
+        # buffers move with the model, which saves a copy to the device in every step
         self.register_buffer("mean", torch.tensor(image_mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(image_std)[:, None, None], persistent=False)
 
     @classmethod
     def standard(cls) -> "BatchTransform":
-        """With the sizes and ImageNet's statistics that torchvision's detectors begin with."""
+        """With the default sizes of torchvision's detectors and ImageNet's statistics."""
         return cls(800, 1333, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
     @classmethod
     def like(cls, given: GeneralizedRCNNTransform) -> "BatchTransform":
-        """With the sizes and statistics of a transform that torchvision made."""
+        """With the sizes and statistics of a transform of torchvision."""
         return cls(given.min_size, given.max_size, given.image_mean, given.image_std)
 
     def forward(
@@ -44,7 +44,7 @@ class BatchTransform(GeneralizedRCNNTransform):
     def postprocess(
         self, result: list[Target], image_shapes: list[tuple[int, int]], original_image_sizes: list[tuple[int, int]]
     ) -> list[Target]:
-        """Boxes and masks back in the pixels of the images that were given."""
+        """Boxes and masks in the pixels of the original images."""
         if image_shapes == original_image_sizes and not any("masks" in found for found in result):
             return result
         return super().postprocess(result, image_shapes, original_image_sizes)

@@ -1,10 +1,10 @@
-"""Detectors in two stages: regions worth a look, then a closer look at each (Faster R-CNN, arXiv 1506.01497).
+"""Two-stage detectors: region proposals, then classification and refinement of each (Faster R-CNN, arXiv 1506.01497).
 
 The parts are torchvision's. A detector counts labels from 0; its parts count from 1, with 0 for the background.
 
-Given a list of images, detections are torchvision's, masks among them: (M, 1, H, W), pasted into their image. Given a
-batch of one size, boxes are in its pixels and masks (M, 1, 28, 28) in the frame of their box: pasting a whole batch
-takes gigabytes, and the one who knows the stored image can paste at its resolution.
+For a list of images, detections are torchvision's, masks included: (M, 1, H, W), pasted into their image. For a batch
+of one size, boxes are in its pixels and masks (M, 1, 28, 28) in the frame of their box: pasting a whole batch takes
+gigabytes, and the caller can paste at the resolution of the stored image.
 """
 
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ COARSEST = 5
 
 
 class SecondStage(Protocol):
-    """The closer look, under the contract of torchvision's `RoIHeads`."""
+    """The second stage, with the interface of torchvision's `RoIHeads`."""
 
     def __call__(
         self,
@@ -38,16 +38,16 @@ class SecondStage(Protocol):
         targets: Targets | None,
         /,
     ) -> Any:
-        """Detections of each image, and a dict of losses; in training the former are empty, else the latter."""
+        """(detections of each image, losses by name); in training the detections are empty, else the losses."""
         ...
 
     def network(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The part with weights on blank regions."""
+        """The layers with weights, run on blank regions."""
         ...
 
 
 class TwoStage(nn.Module):
-    """torchvision's `GeneralizedRCNN`, with labels counted from 0, which takes a batch as it is."""
+    """torchvision's `GeneralizedRCNN` with labels counted from 0; batches are not resized."""
 
     roi_heads: SecondStage
 
@@ -59,27 +59,27 @@ class TwoStage(nn.Module):
         self.transform = BatchTransform.standard()
 
     def network(self, images: Tensor) -> dict[str, Tensor]:
-        """All that has weights, (N, 3, H, W) -> outputs: what is counted and timed.
+        """All layers with weights, (N, 3, H, W) -> outputs; cost and latency refer to it.
 
-        Backbone, proposal head, and the heads of the second stage on blank regions: as many an image as the detector
-        keeps proposals (1,000 unless configured), and for masks as many as it keeps detections (100). Cutting regions
-        out and suppressing duplicates have no weights and are left out.
+        Backbone, proposal head, and the heads of the second stage on blank regions: per image `proposals` of them
+        (default 1,000), and for masks `max_detections` (default 100). Region pooling and NMS have no weights and are
+        left out.
         """
         features = self.backbone(images)
         objectness, deltas = self.rpn.head(list(features.values()))
         proposed = {f"{level}.objectness": x for level, x in zip(features, objectness, strict=True)}
-        moves = {f"{level}.deltas": x for level, x in zip(features, deltas, strict=True)}
-        return {**proposed, **moves, **self.roi_heads.network(features)}
+        shifts = {f"{level}.deltas": x for level, x in zip(features, deltas, strict=True)}
+        return {**proposed, **shifts, **self.roi_heads.network(features)}
 
     def forward(
         self, images: list[Tensor] | Tensor, targets: Targets | None = None
     ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
-        """In training a dict of losses, in evaluation one of detections for each image."""
+        """In training a dict of losses, in evaluation a dict of detections per image."""
         shifted = None if targets is None else [{**t, "labels": t["labels"] + 1} for t in targets]
-        batch, moved = self.transform(images, shifted)
+        batch, resized = self.transform(images, shifted)
         features = self.backbone(batch.tensors)
-        proposals, proposal_losses = self.rpn(batch, features, moved)
-        found, losses = self.roi_heads(features, proposals, batch.image_sizes, moved)
+        proposals, proposal_losses = self.rpn(batch, features, resized)
+        found, losses = self.roi_heads(features, proposals, batch.image_sizes, resized)
         if self.training:
             return {**proposal_losses, **losses}
         if not isinstance(images, Tensor):
@@ -89,7 +89,7 @@ class TwoStage(nn.Module):
 
 
 def build_two_stage(backbone: Backbone, config: DetectorConfig, second: SecondStage) -> TwoStage:
-    """A proposal network of 3 anchors a place, 8 strides wide, and a `second` stage, on all levels of a backbone."""
+    """A proposal network with 3 anchors per pixel, of area (8 strides)^2, and a second stage, on a backbone."""
     sides = tuple((8 * config.box_unit * 2**level,) for level in backbone.levels)
     proposals = RegionProposalNetwork(
         AnchorGenerator(sides, (RATIOS,) * len(sides)),
@@ -102,23 +102,23 @@ def build_two_stage(backbone: Backbone, config: DetectorConfig, second: SecondSt
         post_nms_top_n={"training": 2 * config.proposals, "testing": config.proposals},
         nms_thresh=0.7,
     )
-    proposals.box_similarity = as_pair  # type: ignore[assignment]  # for the matcher alone
+    proposals.box_similarity = as_pair  # type: ignore[assignment]  # read by `PairMatcher` only
     proposals.proposal_matcher = PairMatcher(0.7, 0.3, allow_low_quality_matches=True)
     return TwoStage(backbone, proposals, second)
 
 
 def region_pool(backbone: Backbone, config: DetectorConfig, size: int) -> MultiScaleRoIAlign:
-    """Cuts regions out as (R, C, `size`, `size`), each from the level that suits its area: 224 px, from level 4."""
+    """Region pooling to (R, C, `size`, `size`) from the level that suits the area: level 4 for 224 px."""
     levels = [level for level in backbone.levels if level <= COARSEST] or [backbone.levels[0]]
     canonical = max(1, round(224 * config.box_unit))
     pool = MultiScaleRoIAlign([f"p{level}" for level in levels], size, 2, canonical_scale=canonical)
-    # torchvision would guess them from the first batch, and guess wrong where sizes are rounded
+    # torchvision infers scales from the first batch, wrongly if sizes are rounded
     pool.scales = [2.0**-level for level in levels]  # type: ignore[assignment]  # its default is None
     pool.map_levels = initLevelMapper(levels[0], levels[-1], canonical_scale=canonical)
     return pool
 
 
 def blank_regions(features: dict[str, Tensor], count: int, size: int) -> Tensor:
-    """`count` empty regions for each image of maps (N, C, H, W): (N * count, C, `size`, `size`)."""
+    """`count` zero regions for each image of maps (N, C, H, W): (N * count, C, `size`, `size`)."""
     finest = next(iter(features.values()))
     return finest.new_zeros(finest.shape[0] * count, finest.shape[1], size, size)

@@ -1,1 +1,1 @@
-"""Weights of other codes under the names of our modules."""
+"""Import of weights from other code bases."""

@@ -1,4 +1,4 @@
-"""State dicts of ASFF's released modules under the names of our modules (arXiv 1911.09516, released code).
+"""Conversion of state dicts of ASFF's released modules to this project's names (arXiv 1911.09516, released code).
 
 fuse, expand = fusion_state(torch.load(path, weights_only=True))
 backbone.nodes["node_f4"].load_state_dict(fuse)
@@ -31,10 +31,10 @@ _HEAD = (
 
 
 def fusion_state(released: Mapping[str, Tensor]) -> tuple[State, State]:
-    """A released fusion module -> states of the node that fuses and of the one that expands, levels coarsest first.
+    """A released fusion module -> states of the fusing and of the expanding node, levels coarsest first.
 
     Raises:
-        KeyError: an entry that no fusion module has.
+        KeyError: an unexpected entry.
     """
     fuse = {name: x for name, x in released.items() if not name.startswith("expand.")}
     expand = {name: x for name, x in released.items() if name.startswith("expand.")}
@@ -45,7 +45,7 @@ def head_state(released: Mapping[str, Tensor]) -> State:
     """A released head -> state of a `GuidedHead`.
 
     Raises:
-        KeyError: an entry that no head has.
+        KeyError: an unexpected entry.
     """
     return _renamed(released, _HEAD)
 
@@ -67,7 +67,7 @@ def _rename(
 
 
 def _with_counters(state: State) -> State:
-    """Norms count their batches; what was released before they did has no such entry."""
+    """Add `num_batches_tracked` to norms: the release predates it."""
     counters = {
         name.replace("running_var", "num_batches_tracked"): torch.tensor(0) for name in state if "running_var" in name
     }

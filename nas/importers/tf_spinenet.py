@@ -1,9 +1,9 @@
-"""Weights of the official SpineNet codes in a decoded network (arXiv 1912.05027; tf-models and the TPU release).
+"""Import of the official SpineNet codes' weights into a decoded network (arXiv 1912.05027; tf-models, TPU release).
 
-Both create their variables in one order: the stem; then block by block the edges in the order of its parents
-(squeeze, down, widen) and the repeats (shortcut first); then the endpoints, finest first. Each convolution is
-followed by its norm. So positions, not names, say what belongs where. A head's variables are left out: how the codes
-order them, their anchors and the sides of a box is not known here.
+Both codes create their variables in the same order: the stem; then for each block the edges in the order of its
+parents (squeeze, down, widen) and the repeats (shortcut first); then the endpoints, finest first. Each convolution
+is followed by its norm. So variables are matched by position, not by name. A head's variables are skipped: the codes'
+order of them, of anchors and of box sides is not known here.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from nas.training.errors import CheckpointError
 
 
 class Misfit(CheckpointError):
-    """The weights of a file do not fit a network; the message names the first entries of each kind of misfit."""
+    """The weights of a file do not fit a network; the message names the first fault of each kind."""
 
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A tensor of ours that takes a variable; kernels are HWIO there and OIHW here."""
+    """A tensor of the network, target of one variable; kernels are HWIO in TensorFlow and OIHW here."""
 
     name: str
     role: str
@@ -33,21 +33,21 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of its variable."""
+        """Shape of the TensorFlow variable."""
         shape = tuple(self.tensor.shape)
         return (*shape[2:], shape[1], shape[0]) if self.role == "kernel" else shape
 
 
 def import_weights(backbone: nn.Module, variables: Variables) -> None:
-    """Fill a network with a file's weights, or leave it as it is.
+    """Load a file's weights into a network, all of them or none.
 
     Args:
         backbone: a decoded network of convolutions and batch norms.
-        variables: the file.
+        variables: the file's variables.
 
     Raises:
-        Misfit: a variable is missing, unexpected, of another shape or out of order, or the network has more than
-            convolutions and batch norms; nothing was changed.
+        Misfit: a variable is missing, unexpected, of another shape or out of order, or the network has other weights
+            than those of convolutions and batch norms; nothing was changed.
     """
     slots = list(creation_order(backbone))
     _check_covered(backbone, slots)
@@ -60,7 +60,7 @@ def import_weights(backbone: nn.Module, variables: Variables) -> None:
 
 
 def creation_order(module: nn.Module, prefix: str = "") -> Iterator[Slot]:
-    """The tensors of a network in the order in which the official codes create theirs."""
+    """The tensors of a network in the official codes' order of creation."""
     if isinstance(module, nn.Conv2d):
         yield Slot(f"{prefix}weight", "kernel", module.weight)
         if module.bias is not None:
@@ -89,26 +89,26 @@ Pair = tuple[Slot | None, Variable | None]
 
 
 def _faults(slots: list[Slot], variables: Variables) -> list[str]:
-    """What does not fit, by kind: how many and the first."""
+    """Descriptions of the faults: for each kind the number and the first."""
     if _only_misordered(slots, variables):
-        return [f"the right variables, but not in the order of their creation: list their names so in {ORDER!r}"]
-    found = min((_sorted_out(pairs) for pairs in _pairings(slots, variables.ordered)), key=_count)
+        return [f"the right variables, but not in their order of creation: list the names in that order in {ORDER!r}"]
+    found = min((_by_kind(pairs) for pairs in _pairings(slots, variables.ordered)), key=_number)
     found["unexpected"] = [repr(name) for name in variables.unlisted] + found["unexpected"]
     return [f"{len(entries)} {kind}, first {entries[0]}" for kind, entries in found.items() if entries]
 
 
 def _only_misordered(slots: list[Slot], variables: Variables) -> bool:
-    """Whether each tensor has a variable of its role and shape, but not at its place."""
+    """Whether roles and shapes agree up to their order."""
     ours = [(slot.role, slot.shape) for slot in slots]
     theirs = [(v.role, v.values.shape) for v in variables.ordered if v.values is not None]
     return not variables.unlisted and ours != theirs and Counter(ours) == Counter(theirs)
 
 
-def _count(found: dict[str, list[str]]) -> int:
+def _number(found: dict[str, list[str]]) -> int:
     return sum(map(len, found.values()))
 
 
-def _sorted_out(pairs: list[Pair]) -> dict[str, list[str]]:
+def _by_kind(pairs: list[Pair]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"missing": [], "unexpected": [], "mis-shaped": []}
     for slot, variable in pairs:
         if slot is None:
@@ -122,7 +122,7 @@ def _sorted_out(pairs: list[Pair]) -> dict[str, list[str]]:
 
 
 def _pairings(slots: list[Slot], variables: tuple[Variable, ...]) -> Iterator[list[Pair]]:
-    """Slots beside variables: by position where that can be, else aligned by whole shapes, and by kernel sizes."""
+    """Alignments of slots and variables: by position if the roles agree, else by kernel sizes and by whole shapes."""
     if [slot.role for slot in slots] == [variable.role for variable in variables]:
         yield list(zip(slots, variables, strict=True))
         return
@@ -141,17 +141,17 @@ def _whole(entry: Shaped) -> Shaped:
 
 
 def _coarse(entry: Shaped) -> Shaped:
-    """What a scale does not change: the role, and of kernels their height and width."""
+    """The part of an entry that is independent of scale: the role, and a kernel's height and width."""
     role, shape = entry
     return role, shape[:2] if role == "kernel" else ()
 
 
 def _pairs(block: tuple[str, int, int, int, int], slots: list[Slot], variables: tuple[Variable, ...]) -> Iterator[Pair]:
-    """One block of an alignment; where it does not agree, what is of one role in turn, and the rest alone."""
-    agrees, i, i_end, j, j_end = block
+    """The pairs of one block of an alignment; in a differing block, pairs of equal role in order, the rest unpaired."""
+    tag, i, i_end, j, j_end = block
     left = list(variables[j:j_end])
     for slot in slots[i:i_end]:
-        match = next((v for v in left if agrees == "equal" or v.role == slot.role), None)
+        match = next((v for v in left if tag == "equal" or v.role == slot.role), None)
         if match is not None:
             left.remove(match)
         yield slot, match

@@ -1,4 +1,4 @@
-"""Variables of a TensorFlow model in an `.npz` file, in the order they were created."""
+"""Variables of a TensorFlow model in an `.npz` file, in order of creation."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from search_spaces.ops import short
 _HEAD = re.compile(r"(?:.*/)?retina_?net_head(?:_\d+)?/.*")
 _VARIABLE = re.compile(r"(?:.*/)?(kernel|bias|gamma|beta|moving_mean|moving_variance)(?::0)?")
 ORDER = "var_order"
-"""The entry that lists the names in order of creation; without it, the order of the file counts."""
+"""The entry that lists the names in order of creation; without it, the order in the file is used."""
 NOTES = "config_json"
-"""The entry with notes, `norm_epsilon` among them, as JSON."""
+"""The entry with the model's settings as JSON, `norm_epsilon` among them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """One variable: its name in the file, what it is, and its values, None where the file lists but lacks it."""
+    """One variable: name in the file, role, and values; None if it is listed but absent."""
 
     name: str
     role: str
@@ -33,14 +33,14 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Variables:
-    """What a file holds.
+    """Contents of a file.
 
     Attributes:
         path: the file.
         ordered: the variables in order of creation.
-        unlisted: names of variables that the file's own list leaves out.
-        head: names of variables of RetinaNet's head, which are not read.
-        epsilon: of the norms they were trained with, where the file says so.
+        unlisted: names of variables missing from the file's own list.
+        head: names of RetinaNet's head variables, which are not read.
+        epsilon: epsilon of the norms in training, if the file states it.
     """
 
     path: Path
@@ -51,18 +51,18 @@ class Variables:
 
 
 def read_variables(path: Path) -> Variables:
-    """Read a file without executing anything in it.
+    """Read a file without executing code from it.
 
-    Entries that are not named like a variable (inputs, outputs, notes) are left alone.
+    Entries without a variable's name (inputs, outputs, settings) are ignored.
 
     Raises:
-        CheckpointError: no such file, no `.npz` archive of plain arrays, a variable that is no array of finite floats,
-            or notes (`config_json`) that cannot be read.
+        CheckpointError: no such file, not an `.npz` archive of plain arrays, a variable that is not an array of finite
+            floats, or illegal settings (`config_json`).
     """
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, NpzFile):
-            raise CheckpointError(f"{path}: one array, where an .npz archive of named variables is needed")
+            raise CheckpointError(f"{path}: a single array; an .npz archive of named variables is needed")
         with archive:
             return _read(path, archive)
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def read_variables(path: Path) -> Variables:
     except CheckpointError:
         raise
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise CheckpointError(f"{path}: no .npz archive of plain arrays: {error}") from None
+        raise CheckpointError(f"{path}: not an .npz archive of plain arrays: {error}") from None
 
 
 def _read(path: Path, archive: NpzFile) -> Variables:
@@ -90,11 +90,11 @@ def _variable(path: Path, archive: NpzFile, name: str) -> Variable:
     named = _VARIABLE.fullmatch(name)
     values = archive[name] if name in archive.files else None
     if named is None or (values is not None and not np.issubdtype(values.dtype, np.floating)):
-        raise CheckpointError(f"{path}: {name!r} is no kernel, bias, gamma, beta or moving statistic of floats")
+        raise CheckpointError(f"{path}: {name!r} is not a kernel, bias, gamma, beta or moving statistic of floats")
     if values is not None and not np.isfinite(values).all():
         raise CheckpointError(f"{path}: {name!r} holds NaN or infinity: export it from a training that did not diverge")
     if values is not None and named[1] == "moving_variance" and (values < 0).any():
-        raise CheckpointError(f"{path}: {name!r} is negative in places, as no variance is: export it anew")
+        raise CheckpointError(f"{path}: {name!r} is negative in places, illegal in a variance: export it again")
     return Variable(name, named[1], values)
 
 

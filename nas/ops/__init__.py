@@ -1,6 +1,6 @@
-"""Operators as modules, and what they cost: one a file, one small table for each kind.
+"""Operators as modules, and their costs: one operator per file, one small table per kind.
 
-A builder takes the operator and what it needs to know of its surroundings, and returns a module:
+A builder takes an operator and the shapes around it, and returns a module:
 
 | kind | builder | forward |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""What operators share: the description of a map, activations, and a convolution with its norm."""
+"""Shared by the operators: build settings, activations, and a convolution with its norm."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from search_spaces.genotype import Scale
 
 @dataclass(frozen=True)
 class Build:
-    """What holds for every operator of one decoded network."""
+    """Settings of a decoded network that all its operators share."""
 
     scale: Scale
     norm: Callable[[int], nn.Module] = nn.BatchNorm2d
 
 
 class OwnWeights(nn.Module):
-    """A part of an operator that begins with weights of its own making, which decoding leaves as they are."""
+    """A module that initialises its own weights; decoding does not initialise them again."""
 
 
 _ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
@@ -31,7 +31,7 @@ _ACTIVATIONS: dict[str, Callable[[bool], nn.Module]] = {
 
 
 def activation(name: str, *, inplace: bool = True) -> nn.Module:
-    """A fresh activation module."""
+    """A new activation module."""
     return _ACTIVATIONS[name](inplace)
 
 
@@ -48,8 +48,8 @@ def conv_norm(
 ) -> nn.Sequential:
     """Convolution, norm, activation.
 
-    `padding` "same" pads as TensorFlow does, which differs at a stride. A norm cancels a `bias`; some released weights
-    have one.
+    `padding` "same" pads as TensorFlow does, which differs for strided convolutions. A norm cancels a `bias`; some
+    released weights have one.
     """
     conv = (
         SameConv2d(channels_in, channels_out, kernel, stride, bias=bias)

@@ -1,4 +1,4 @@
-"""Convolutions that choose where they look (Deformable ConvNets, arXiv 1703.06211, section 2.1)."""
+"""Deformable convolutions (Deformable ConvNets, arXiv 1703.06211, section 2.1)."""
 
 from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
@@ -8,7 +8,7 @@ from nas.ops.part.cost import DEFORMABLE_KERNEL as KERNEL
 
 
 class Offsets(nn.Conv2d, OwnWeights):
-    """The convolution that says how far each place moves; it begins at zero."""
+    """The convolution that predicts the offset of each kernel tap; initialised to zero."""
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
@@ -16,10 +16,10 @@ class Offsets(nn.Conv2d, OwnWeights):
 
 
 class DeformableConv(nn.Module):
-    """A 3x3 convolution without bias whose nine places move by offsets that another one makes of the same map.
+    """A 3x3 convolution without bias; a second convolution of the same map predicts the offsets of its nine taps.
 
-    (N, channels_in, H, W) -> (N, channels_out, H / stride, W / stride), sizes rounded up. The offsets begin at zero,
-    where it is a plain convolution; they are not modulated (version 1), and all channels share them.
+    (N, channels_in, H, W) -> (N, channels_out, H / stride, W / stride), sizes rounded up. Offsets start at zero, as a
+    plain convolution; they are not modulated (version 1) and are shared by all channels.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:

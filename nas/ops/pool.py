@@ -1,17 +1,17 @@
-"""Padding and max pooling as TensorFlow's 'same' does it, which both official SpineNet codes pool by; and in tiles."""
+"""TensorFlow's 'same' padding and max pooling, used by both official SpineNet codes; pooling in tiles."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Pixels before and after a side of `size`, so that ceil(size / stride) windows fit; the odd one goes after."""
+    """Pixels before and after a side of `size`, so that ceil(size / stride) windows fit; an odd pixel goes after."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution that pads 'same': even sides at stride 2 get their pixel at the end, not at the beginning."""
+    """A convolution with 'same' padding: at stride 2 an even side is padded at its end, not its beginning."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
@@ -24,8 +24,8 @@ class SameConv2d(nn.Conv2d):
 def max_pool(x: Tensor, kernel: int = 3, stride: int = 2) -> Tensor:
     """'same': (N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride)).
 
-    An even side is padded at its end only, where `MaxPool2d(3, 2, 1)` would pad its beginning. `kernel` exceeds
-    `stride` by one, so that what is padded after is at most one pixel more than before: torch's `ceil_mode`.
+    An even side is padded at its end only, whereas `MaxPool2d(3, 2, 1)` pads its beginning. `kernel` must exceed
+    `stride` by one: then the end has at most one pixel more than the beginning, which is torch's `ceil_mode`.
     """
     height, width = x.shape[-2:]
     before = same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
@@ -38,9 +38,9 @@ def tile_pool(x: Tensor, levels: int) -> Tensor:
 
 
 def move(x: Tensor, from_level: int, to_level: int, size: tuple[int, int]) -> Tensor:
-    """Max-pool or repeat pixels from one level to another, without parameters.
+    """Resample to another level without parameters: max pools to a coarser one, nearest neighbour to a finer one.
 
-    A finer map that is no whole multiple is cut to `size`: positions keep their place in the image.
+    An upsampled map is cropped to `size` if that is not a whole multiple: positions in the image are kept.
     """
     for _ in range(to_level - from_level):
         x = max_pool(x)

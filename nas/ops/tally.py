@@ -1,4 +1,4 @@
-"""What layers cost, added up from their channels and sizes: nothing is built."""
+"""The cost of layers by formula, from their channels and sizes: no module is built."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,18 +7,18 @@ from typing import NamedTuple
 from search_spaces.genotype import Scale
 
 FLOAT_BYTES = 4
-"""Of an element in single precision."""
+"""Bytes per element in single precision."""
 
 
 class Count(NamedTuple):
-    """What a part of a network costs for one image.
+    """Cost of a part of a network for one image.
 
     Attributes:
-        parameters: weights, buffers not counted.
+        parameters: number of weights, buffers excluded.
         macs: multiply-adds of convolutions and matrix products.
         activations: elements that convolutions write.
-        working: most elements alive at once while it runs: what it makes counts, what it reads does not. 0 for a part
-            that hands on what it reads.
+        working: peak of live elements while it runs, its outputs included and its inputs excluded; 0 for a part that
+            returns its input.
     """
 
     parameters: int
@@ -28,12 +28,12 @@ class Count(NamedTuple):
 
 
 class Tally:
-    """Adds up the layers of an operator, told in the order in which they run.
+    """Adds up the costs of an operator's layers, recorded in the order in which they run.
 
-    While a layer runs, these are alive: what the layer before it wrote, what it writes itself, and all that is `kept`.
+    While a layer runs, live are the output of the previous layer, its own output, and all maps under `kept`.
 
     Attributes:
-        scale: how big the network is.
+        scale: size of the network.
         image_size: side of the square image, px.
     """
 
@@ -45,7 +45,7 @@ class Tally:
 
     @property
     def count(self) -> Count:
-        """All that was told so far."""
+        """The cost of all layers recorded so far."""
         return Count(self._parameters, self._macs, self._activations, self._working)
 
     def side(self, level: int) -> int:
@@ -53,7 +53,7 @@ class Tally:
         return -(-self.image_size // 2**level)
 
     def pixels(self, level: int) -> int:
-        """Pixels of a map of a level."""
+        """Pixels of the maps of a level."""
         return self.side(level) ** 2
 
     def conv(
@@ -67,7 +67,7 @@ class Tally:
         bias: bool = False,
         norm: bool = False,
     ) -> None:
-        """A convolution of any stride and dilation that writes so many `pixels`, and its norm, which copies them."""
+        """A convolution of any stride and dilation with `pixels` of output, and its norm, which makes a copy."""
         weights = channels_in // groups * kernel**2 * channels_out
         self._parameters += weights + channels_out * (bias + 2 * norm)
         self._macs += weights * pixels
@@ -75,31 +75,31 @@ class Tally:
         self.write(channels_out, pixels, copies=1 + norm)
 
     def product(self, rows: int, inner: int, columns: int) -> None:
-        """A product of matrices (rows, inner) and (inner, columns)."""
+        """A matrix product of (rows, inner) and (inner, columns)."""
         self._macs += rows * inner * columns
         self.write(columns, rows)
 
     def linear(self, channels_in: int, channels_out: int, rows: int) -> None:
-        """A biased fully connected layer over so many rows."""
+        """A biased fully connected layer on an input of `rows` rows."""
         self.weights((channels_in + 1) * channels_out)
         self.product(rows, channels_in, channels_out)
 
     def weights(self, number: int) -> None:
-        """Parameters beside those of the layers above."""
+        """Parameters outside the other layers."""
         self._parameters += number
 
     def write(self, channels: int, pixels: int, *, copies: int = 1) -> None:
-        """Any layer that makes a map; the layer after it reads the last of the copies."""
+        """Any layer that writes a map; the next layer reads the last of its `copies`."""
         elements = channels * pixels
         self._working = max(self._working, self._kept + self._written + copies * elements)
         self._written = elements
 
     def pool(self, channels: int, pixels: int) -> None:
-        """A max pool, which also writes where it found the maxima, in 64 bits."""
+        """A max pool, which also writes the 64-bit indices of the maxima."""
         self.write(channels, pixels, copies=3)
 
     def add(self, count: Count) -> None:
-        """A part that was counted elsewhere."""
+        """A part whose cost is already known."""
         self._parameters += count.parameters
         self._macs += count.macs
         self._activations += count.activations
@@ -107,7 +107,7 @@ class Tally:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """What was written last stays alive within, for a sum at the end. (An operator's input always does.)"""
+        """Keep the last output live inside the context, for a sum at its end. (An operator's input always is.)"""
         before = self._kept
         self._kept, self._written = before + self._written, 0
         yield

@@ -105,7 +105,7 @@ def test_a_misfit_is_named_and_changes_nothing(
 def test_variables_out_of_order_are_said_to_be_so(tmp_path: Path, arrays: Arrays) -> None:
     """As `np.savez(path, **dict(sorted(...)))` leaves them; a list of their order mends it."""
     shuffled = dict(sorted(arrays.items()))
-    with pytest.raises(Misfit, match="not in the order of their creation: list their names so in 'var_order'"):
+    with pytest.raises(Misfit, match="not in their order of creation: list the names in that order in 'var_order'"):
         import_weights(network(), read_variables(written(tmp_path, shuffled)))
     import_weights(network(), read_variables(written(tmp_path, {**shuffled, "var_order": np.array(list(arrays))})))
 

@@ -1,4 +1,4 @@
-"""How good a box is, learnt beside what is in it (RetinaNet-Conf, arXiv 2011.10465; released with DSA, 2012.07630)."""
+"""Object confidence: predicted IoU of a box (RetinaNet-Conf, arXiv 2011.10465; released with DSA, 2012.07630)."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import functional
 from torchvision.models.detection.retinanet import RetinaNetRegressionHead
 
 NMS_PRE = 1000
-"""Anchors a level may have before the release thins them out; only then does it take confidence into the score."""
+"""Candidates per level before NMS; the release applies confidence only at levels with more anchors."""
 
 
 def paired_iou(first: Tensor, second: Tensor) -> Tensor:
@@ -29,12 +29,12 @@ def confidence_loss(
     """Cross-entropy of the confidence with the IoU of predicted box and object, over the positives of the batch.
 
     Args:
-        outputs: of the head: `bbox_regression` (N, P, 4) and `confidence` logits (N, P, 1).
-        boxes: what decodes the regression.
+        outputs: the head's `bbox_regression` (N, P, 4) and `confidence` logits (N, P, 1).
+        boxes: head that decodes the regression.
         objects: boxes of each image's objects, (M_i, 4), xyxy pixels.
-        anchors: of each image, (P, 4).
-        matched: object of each anchor, (P,) an image; negative for none.
-        attached: let the gradient also flow into the IoU, as the release does; else the box does not learn from it.
+        anchors: anchors of each image, (P, 4).
+        matched: object of each anchor, (P,) per image; negative for none.
+        attached: let gradients also flow through the IoU target into the box, as in the release.
 
     Returns:
         A scalar, divided by the number of positives; 0 without any.
@@ -52,7 +52,7 @@ def confidence_loss(
 
 
 def _cross_entropy(logit: Tensor, target: Tensor) -> Tensor:
-    """Elementwise, with a gradient in the target too."""
+    """Elementwise cross-entropy, differentiable in the target too."""
     return functional.softplus(logit) - logit * target
 
 
@@ -63,13 +63,13 @@ def combined_logits(classes: Tensor, confidence: Tensor, power: float) -> Tensor
 
 
 def scored(classes: list[Tensor], confidence: list[Tensor], power: float, *, only_large: bool) -> list[Tensor]:
-    """Class logits of each level with the confidence in them.
+    """Class logits of each level combined with the confidence.
 
     Args:
-        classes: a level's logits, (N, P, K).
-        confidence: a level's logits, (N, P, 1).
-        power: weight of the confidence, .7 in the release of DSA, .4 in that of RetinaNet-Conf.
-        only_large: the release's slip: levels of at most 1000 anchors keep score^(1 - power) alone, which is larger.
+        classes: logits of each level, (N, P, K).
+        confidence: logits of each level, (N, P, 1).
+        power: weight of the confidence, .7 in DSA's release, .4 in RetinaNet-Conf's.
+        only_large: reproduce a bug of the release: levels of at most 1000 anchors use score^(1 - power) alone.
     """
     certain = torch.tensor(torch.inf)
     return [

@@ -19,19 +19,19 @@ SHAPES = (0.5, 1.0, 2.0)
 
 
 class Retina(RetinaNet):
-    """torchvision's RetinaNet with the count of its weights' work in one place, and scores that the head decides."""
+    """torchvision's RetinaNet with `network`, matching in bounded memory, and scores combined by the head."""
 
     head: RetinaHead
 
     def network(self, images: Tensor) -> dict[str, Tensor]:
-        """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
+        """All layers with weights, (N, 3, H, W) -> the head's outputs; cost and latency refer to it."""
         outputs: dict[str, Tensor] = self.head(list(self.backbone(images).values()))
         return outputs
 
     def compute_loss(
         self, targets: list[Target], head_outputs: dict[str, Tensor], anchors: list[Tensor]
     ) -> dict[str, Tensor]:
-        """As torchvision's, in bounded memory however many objects there are."""
+        """As torchvision's, in bounded memory for any number of objects."""
         matched = [
             match_boxes(self.proposal_matcher, target["boxes"], places)
             if len(target["boxes"])
@@ -46,23 +46,23 @@ class Retina(RetinaNet):
         anchors: list[list[Tensor]],
         image_shapes: list[tuple[int, int]],
     ) -> list[dict[str, Tensor]]:
-        """As torchvision's: threshold, best of each level, NMS."""
+        """As torchvision's: threshold, top-k of each level, NMS."""
         detections: list[dict[str, Tensor]] = super().postprocess_detections(
-            self.head.scored(head_outputs), anchors, image_shapes
+            self.head.with_confidence(head_outputs), anchors, image_shapes
         )
         return detections
 
 
 def anchors(base: float, levels: tuple[int, ...]) -> AnchorGenerator:
-    """Nine anchors a pixel: three sizes from `base` strides up within an octave, each of three shapes."""
+    """Nine anchors per pixel: three sizes within an octave from `base` strides, times three aspect ratios."""
     sizes = tuple(tuple(base * 2**level * octave for octave in OCTAVES) for level in levels)
     return AnchorGenerator(sizes, (SHAPES,) * len(levels))
 
 
 def build_retinanet(backbone: Backbone, head: Op, scale: Scale, num_classes: int, config: DetectorConfig) -> nn.Module:
-    """RetinaNet with `num_classes` sigmoid outputs an anchor, labelled from 0.
+    """RetinaNet with `num_classes` sigmoid outputs per anchor, labelled from 0.
 
-    SpineNet's published 91 are COCO's category ids and a background that no object has.
+    SpineNet's published 91 are COCO's category ids and an unused background.
     """
     base = (scale.anchor_base or head["anchor_base"]) * config.box_unit
     detector = Retina(  # type: ignore[no-untyped-call]  # torchvision's constructor

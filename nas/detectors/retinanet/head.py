@@ -1,4 +1,4 @@
-"""RetinaNet's head: two towers with torchvision's predictors and losses at their ends (arXiv 1708.02002, section 4)."""
+"""RetinaNet's head: two towers with torchvision's predictors and losses (arXiv 1708.02002, section 4)."""
 
 from collections.abc import Callable
 
@@ -21,10 +21,10 @@ Norm = Callable[[int], nn.Module]
 
 
 class RetinaHead(nn.Module):
-    """Maps, finest first -> cls_logits (N, P, K) and bbox_regression (N, P, 4), with confidence also that (N, P, 1).
+    """Maps, finest first -> cls_logits (N, P, K) and bbox_regression (N, P, 4), optionally confidence (N, P, 1).
 
-    Attention, where there is one, is apart for class and box tower (DSA, arXiv 2012.07630); the confidence shares
-    the class tower.
+    Attention, if any, is separate for class and box tower (DSA, arXiv 2012.07630); the confidence shares the class
+    tower.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class RetinaHead(nn.Module):
         anchors: list[Tensor],
         matched: list[Tensor],
     ) -> dict[str, Tensor]:
-        """Focal loss of the classes and L1 of the boxes, as torchvision's; with confidence also its cross-entropy."""
+        """Focal loss of the classes and L1 of the boxes, as torchvision's; cross-entropy of the confidence, if any."""
         losses = {
             "classification": self.classes.compute_loss(targets, outputs, matched),
             "bbox_regression": self.boxes.compute_loss(targets, outputs, anchors, matched),
@@ -67,8 +67,8 @@ class RetinaHead(nn.Module):
             )
         return losses
 
-    def scored(self, outputs: dict[str, list[Tensor]]) -> dict[str, list[Tensor]]:
-        """Outputs of each level whose class logits are the final scores'."""
+    def with_confidence(self, outputs: dict[str, list[Tensor]]) -> dict[str, list[Tensor]]:
+        """Outputs of each level, with the class logits of the final scores."""
         if self.confidence is None:
             return outputs
         logits = scored(
@@ -89,7 +89,7 @@ def _attention(op: Op, channels: int, levels: tuple[int, ...]) -> nn.Module:
 
 
 def _classes(width: int, num_classes: int, std: float) -> RetinaNetClassificationHead:
-    """torchvision's class head without its tower; every class begins at a probability of .01."""
+    """torchvision's class head without its tower; class probabilities start at .01."""
     head = RetinaNetClassificationHead(width, ANCHORS, num_classes)
     head.conv = nn.Sequential()
     nn.init.normal_(head.cls_logits.weight, std=std)
@@ -97,7 +97,7 @@ def _classes(width: int, num_classes: int, std: float) -> RetinaNetClassificatio
 
 
 def _confidence(width: int) -> RetinaNetClassificationHead:
-    """One logit an anchor, in the layout of a single class."""
+    """One logit per anchor, in the layout of a single class."""
     head = _classes(width, 1, INIT_STD)
     nn.init.zeros_(head.get_parameter("cls_logits.bias"))
     return head

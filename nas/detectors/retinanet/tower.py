@@ -12,14 +12,14 @@ INIT_STD = 0.01
 class Tower(nn.Module):
     """`depth` biased 3x3 convolutions over maps (N, C, H, W) of every level -> maps (N, width, H, W).
 
-    With a norm, each level has its own after each convolution, as in SpineNet's release; without, there is none, as
-    in torchvision and mmdet.
+    Levels share the convolutions but not the norms, as in SpineNet's release; without `norm` there is none, as in
+    torchvision and mmdet.
 
     Args:
-        channels: of the maps read.
-        width: of the maps made; `channels` where depth is 0.
-        depth: convolutions.
-        levels: how many maps there are.
+        channels: channels of the input maps.
+        width: channels of the output maps; `channels` if depth is 0.
+        depth: number of convolutions.
+        levels: number of maps.
         act: activation after each convolution.
         norm: makes the norm for a number of channels.
     """

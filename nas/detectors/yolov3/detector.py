@@ -1,4 +1,4 @@
-"""YOLOv3 under torchvision's contract."""
+"""YOLOv3 with torchvision's interface."""
 
 from torch import Tensor, nn
 from torchvision.ops import batched_nms, clip_boxes_to_image
@@ -14,13 +14,13 @@ from search_spaces.genotype import Scale
 from search_spaces.ops import Op
 
 CANDIDATES = 3000
-"""Outputs of an image that reach NMS, strongest first; the released code takes all above the threshold."""
+"""Top-scoring outputs of an image that enter NMS; the released code takes all above the threshold."""
 
 
 class Yolov3(nn.Module):
     """In training `(images, targets)` -> dict of losses, in evaluation `images` -> list of detections.
 
-    Images given as a list are resized as torchvision's detectors do; batches stay as they are.
+    A list of images is resized as in torchvision's detectors; a batch is not resized.
     Targets may carry `mixup` (M,): the share of each object's image in the blend.
     """
 
@@ -31,7 +31,7 @@ class Yolov3(nn.Module):
         self.transform = BatchTransform.standard()
 
     def network(self, images: Tensor) -> Raw:
-        """All that has weights, (N, 3, H, W) -> the head's outputs: what is counted and timed."""
+        """All layers with weights, (N, 3, H, W) -> the head's outputs; cost and latency refer to it."""
         raw: Raw = self.head(list(self.backbone(images).values()))
         return raw
 
@@ -52,18 +52,18 @@ class Yolov3(nn.Module):
         return self.transform.postprocess(self.detect(raw, grid, batch.image_sizes), batch.image_sizes, originals)
 
     def detect(self, raw: Raw, grid: Grid, sizes: list[tuple[int, int]]) -> list[dict[str, Tensor]]:
-        """Boxes above the threshold after NMS within each class; the score is objectness times the likeliest class."""
+        """Boxes above the threshold after NMS within each class; score: objectness times the top class probability."""
         raw = Raw(*(part.float() for part in raw))
         boxes = grid.boxes(raw.boxes, grid.anchors(raw.guide))
-        likeliest, labels = raw.classes.sigmoid().max(-1)
-        scores, place = (raw.objectness.sigmoid() * likeliest).topk(min(CANDIDATES, labels.shape[1]))
+        probability, labels = raw.classes.sigmoid().max(-1)
+        scores, place = (raw.objectness.sigmoid() * probability).topk(min(CANDIDATES, labels.shape[1]))
         boxes = boxes.gather(1, place[..., None].expand(-1, -1, 4))
         rows = zip(boxes, scores, labels.gather(1, place), sizes, strict=True)
-        return [self._of_one(*row) for row in rows]
+        return [self._nms(*row) for row in rows]
 
-    def _of_one(self, boxes: Tensor, scores: Tensor, labels: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        sure = scores > self.config.score_threshold
-        boxes, scores, labels = clip_boxes_to_image(boxes[sure], size), scores[sure], labels[sure]
+    def _nms(self, boxes: Tensor, scores: Tensor, labels: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+        above = scores > self.config.score_threshold
+        boxes, scores, labels = clip_boxes_to_image(boxes[above], size), scores[above], labels[above]
         kept = batched_nms(boxes, scores, labels, self.config.nms_threshold)[: self.config.max_detections]
         return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}
 
@@ -71,7 +71,7 @@ class Yolov3(nn.Module):
 def build_yolov3(backbone: Backbone, head: Op, scale: Scale, num_classes: int, config: DetectorConfig) -> nn.Module:
     """YOLOv3 with `num_classes` foreground classes, labelled from 0, on outputs of any widths.
 
-    The published figures are read at a score threshold of .01 (MobileNetV2: .001) and an NMS threshold of .65.
+    The published AP is measured at a score threshold of .01 (MobileNetV2: .001) and an NMS threshold of .65.
 
     Raises:
         GenotypeError: the scale's head is not one this head can have.

@@ -1,4 +1,4 @@
-"""Where the outputs of a YOLOv3 head lie in the image, which anchors they have, and which boxes they mean."""
+"""Grid of a YOLOv3 head: positions and anchors of its outputs, and decoding to boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from nas.detectors.cost import SLOTS
 
 FREE_STRIDES = 4.0
 MAX_LOG = 10.0
-"""Logs of sizes are cut here before they are raised to powers, so that no early step overflows."""
+"""Logs of sizes are clamped here before `exp`, so that early steps do not overflow."""
 
 Pairs = tuple[tuple[float, float], ...]
 _FINE: tuple[Pairs, ...] = (((10, 13), (16, 30), (33, 23)), ((30, 61), (62, 45), (42, 119)))
@@ -18,27 +18,27 @@ ANCHORS: dict[str, tuple[Pairs, ...]] = {
     "coco": (*_FINE, ((116, 90), (156, 198), (373, 326))),
     "released": (*_FINE, ((116, 90), (156, 198), (121, 240))),
 }
-"""Width and height in px at levels 3, 4 and 5. The released darknet models carry a slip in the last one."""
+"""Width and height in px at levels 3, 4 and 5. The released darknet models have an error in the last one."""
 
 
 def anchors(level: int, which: str) -> Pairs:
-    """The static anchors of a level; outside 3 .. 5 those of the nearest one, doubled or halved for each step."""
+    """The static anchors of a level; outside 3 .. 5 those of the nearest level, doubled or halved per step."""
     known = min(max(level, 3), 5)
-    share = 2.0 ** (level - known)
-    return tuple((w * share, h * share) for w, h in ANCHORS[which][known - 3])
+    factor = 2.0 ** (level - known)
+    return tuple((w * factor, h * factor) for w, h in ANCHORS[which][known - 3])
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The places of a head's outputs, P of them, in the order of `Raw`.
+    """The P positions (places) of a head's outputs, in the order of `Raw`.
 
     Attributes:
         corner: (P, 2) left and upper edge of the cell, px.
         stride: (P, 1) side of the cell, px.
-        base: (P, 2) width and height of the anchor before the guide, px.
-        static: (L * 3, 2) the static anchors of all levels.
+        base: (P, 2) width and height of the unguided anchor, px.
+        static: (L * 3, 2) the static anchors of all levels, px.
         cells: rows and columns of each level.
-        strides: side of a cell of each level.
+        strides: side of each level's cells, px.
     """
 
     corner: Tensor

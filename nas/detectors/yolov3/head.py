@@ -13,7 +13,7 @@ from nas.ops.block.rfb import Rfb
 from search_spaces.ops import Op
 
 PRIOR = 0.01
-"""Objectness that training begins with, as in RetinaNet (arXiv 1708.02002, section 3.3): most places are background."""
+"""Initial objectness, as in RetinaNet (arXiv 1708.02002, section 3.3): most places are background."""
 
 
 class Raw(NamedTuple):
@@ -32,9 +32,9 @@ class Raw(NamedTuple):
 class GuidedHead(nn.Module):
     """One level: (N, C, H, W) -> `Raw` of 4 H W places.
 
-    The guide shapes the anchors. With `deformable` a 3x3 deformable convolution, whose offsets come from the detached
-    guide and whose four groups belong to the four anchors, fits the features to them; with `rfb` a receptive field
-    block comes before it. The guide reads the map as it is.
+    The guide predicts the anchors' shapes from the input map. With `deformable`, a 3x3 deformable convolution adapts
+    the features to them: its offsets come from the detached guide, its four groups belong to the four anchors. With
+    `rfb`, a receptive field block precedes it.
     """
 
     def __init__(self, channels: int, classes: int, op: Op) -> None:
@@ -63,14 +63,14 @@ class GuidedHead(nn.Module):
 
 
 class Yolov3Head(nn.Module):
-    """One `GuidedHead` a level, no weights shared; channels may differ."""
+    """One `GuidedHead` per level, without shared weights; channels may differ."""
 
     def __init__(self, channels: Sequence[int], classes: int, op: Op) -> None:
         super().__init__()
         self.levels = nn.ModuleList(GuidedHead(c, classes, op) for c in channels)
 
     def forward(self, maps: Sequence[Tensor]) -> Raw:
-        """Maps, finest first -> the outputs of all levels in a row."""
+        """Maps, finest first -> the outputs of all levels, concatenated."""
         raws = [head(x) for head, x in zip(self.levels, maps, strict=True)]
         return Raw(*(torch.cat(parts, 1) for parts in zip(*raws, strict=True)))
 

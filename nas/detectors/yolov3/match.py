@@ -1,4 +1,4 @@
-"""Which output of a YOLOv3 head answers for which object (ASFF, arXiv 1911.09516, released code)."""
+"""Matching of a YOLOv3 head's outputs to objects (ASFF, arXiv 1911.09516, released code)."""
 
 from itertools import accumulate
 from typing import NamedTuple
@@ -15,18 +15,18 @@ IGNORE_IOU = 0.7
 
 
 class Truths(NamedTuple):
-    """The objects of a batch, T of them, one image after the other."""
+    """The T objects of a batch, image by image."""
 
     image: Tensor
-    """(T,) which image."""
+    """(T,) index of the image."""
     boxes: Tensor
     """(T, 4) xyxy, px."""
     labels: Tensor
     """(T,) from 0."""
     mixup: Tensor
-    """(T,) share of the image they come from, 1 without mixup."""
+    """(T,) mixup share of the object's image, 1 without mixup."""
     counts: list[int]
-    """How many each image has."""
+    """Number of objects of each image."""
 
     @property
     def size(self) -> Tensor:
@@ -40,12 +40,12 @@ class Truths(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The places of each object, counted through all images (N * P)."""
+    """Places matched to each object, as indices over all images (N * P)."""
 
     positive: Tensor
-    """(T,) the place that has to find it."""
+    """(T,) the place trained to predict it."""
     static: Tensor
-    """(T,) the static anchor of its cell that is most like it."""
+    """(T,) the best static anchor of its cell."""
     free: Tensor
     """(T,) the free anchor of its cell."""
 
@@ -56,22 +56,22 @@ def gather_truths(targets: list[dict[str, Tensor]]) -> Truths:
     shares = [target.get("mixup", b.new_ones(len(b))) for target, b in zip(targets, boxes, strict=True)]
     counts = [len(b) for b in boxes]
     image = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)], dtype=torch.int64)
-    labels = torch.cat([target["labels"] for target in targets]).long()  # of no object they are often floats
+    labels = torch.cat([target["labels"] for target in targets]).long()  # labels of no object are often floats
     return Truths(image.to(labels.device), torch.cat(boxes).float(), labels, torch.cat(shares).float(), counts)
 
 
 def match(truths: Truths, anchors: Tensor, grid: Grid) -> Match:
-    """Give each object to the level that owns the static anchor most like it in shape, and there to its cell.
+    """Match each object to the level of the static anchor of highest shape IoU, and there to its cell.
 
-    The free anchor answers for it where, guided, it is more like it than that static anchor is as published.
+    The free anchor is matched instead if, guided, its shape IoU exceeds that of the unguided static anchor.
 
     Args:
         truths: T objects.
         anchors: (N, P, 2) guided anchors; no gradient flows.
-        grid: where they lie.
+        grid: positions of the outputs.
     """
     anchors = anchors.detach()
-    likeness, best = shape_iou(truths.size[:, None], grid.static).max(1)
+    iou, best = shape_iou(truths.size[:, None], grid.static).max(1)
     level = best.div(STATIC, rounding_mode="floor")
     counts = [SLOTS * rows * columns for rows, columns in grid.cells]
     table = [
@@ -83,31 +83,31 @@ def match(truths: Truths, anchors: Tensor, grid: Grid) -> Match:
     cell = torch.minimum(y.clamp(min=0), rows - 1) * columns + torch.minimum(x.clamp(min=0), columns - 1)
     first = truths.image * anchors.shape[1] + start + cell
     static, free = (first + slot * rows * columns for slot in (best % STATIC, STATIC))
-    freer = shape_iou(truths.size, anchors.flatten(0, 1)[free]) > likeness
-    return Match(torch.where(freer, free, static), static, free)
+    free_wins = shape_iou(truths.size, anchors.flatten(0, 1)[free]) > iou
+    return Match(torch.where(free_wins, free, static), static, free)
 
 
 def last_of_place(places: Tensor, count: int) -> Tensor:
-    """(T,) places out of `count` -> (T,) the last object that has the same place; to it alone it belongs."""
+    """(T,) places out of `count` -> (T,) the last object with the same place: the owner of the place."""
     order = torch.arange(len(places), device=places.device)
     return order.new_full((count,), -1).scatter_reduce(0, places, order, "amax")[places]
 
 
-def found(boxes: Tensor, truths: Truths) -> Tensor:
-    """(N, P) places whose box (N, P, 4) is so like some object that they are not called background."""
+def overlapping(boxes: Tensor, truths: Truths) -> Tensor:
+    """(N, P) whether a place's box (N, P, 4) overlaps an object by more than `IGNORE_IOU`: not background."""
     per_image = torch.split(truths.boxes, truths.counts)
-    return torch.stack([_near(b, t) for b, t in zip(boxes.detach(), per_image, strict=True)])
+    return torch.stack([_overlapping(b, t) for b, t in zip(boxes.detach(), per_image, strict=True)])
 
 
-def _near(boxes: Tensor, objects: Tensor) -> Tensor:
-    """Which of (P, 4) boxes are so like one of (M, 4) objects, in bounded memory."""
-    near = torch.empty_like(boxes[:, 0], dtype=torch.bool)
+def _overlapping(boxes: Tensor, objects: Tensor) -> Tensor:
+    """(P,) whether a box (P, 4) overlaps any object (M, 4), in bounded memory."""
+    overlaps = torch.empty_like(boxes[:, 0], dtype=torch.bool)
     for piece in parts(len(boxes), len(objects)):
-        near[piece] = (box_iou(boxes[piece], objects) > IGNORE_IOU).any(1)
-    return near
+        overlaps[piece] = (box_iou(boxes[piece], objects) > IGNORE_IOU).any(1)
+    return overlaps
 
 
 def shape_iou(a: Tensor, b: Tensor) -> Tensor:
-    """(..., 2) widths and heights -> IoU of boxes with one centre."""
+    """(..., 2) widths and heights -> IoU of concentric boxes."""
     shared = torch.minimum(a, b).prod(-1)
     return shared / (a.prod(-1) + b.prod(-1) - shared).clamp(min=1e-9)

@@ -1,4 +1,4 @@
-"""The bottleneck block (ResNet, arXiv 1512.03385, Figure 5 right), optionally deformable or with MSFM's modules."""
+"""The bottleneck block (ResNet, arXiv 1512.03385, Figure 5 right), optionally deformable or with MSFM modules."""
 
 from torch import nn
 
@@ -13,8 +13,8 @@ from search_spaces.ops import Op
 def bottleneck(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
     """`repeats` units of 1x1, 3x3 and 1x1 convolutions to four times the width.
 
-    The first unit's 3x3 convolution strides where the block enters a level finer. A module at position p follows the
-    p-th convolution with its norm and activation.
+    The first unit's 3x3 convolution has stride 2 if the block enters at the next finer level. A module at position p
+    follows the p-th convolution, its norm and its activation.
     """
     modules = {part["position"]: part for part in op["msfm"]}
     width, act = target.width, op["act"]

@@ -1,4 +1,4 @@
-"""One convolution, with or without a norm and an activation."""
+"""A single convolution with optional norm and activation."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ from search_spaces.ops import Op
 
 
 class Conv(nn.Module):
-    """Convolution (stride 2 where it enters a level finer), norm, activation; `act_first` puts a ReLU before."""
+    """Convolution (stride 2 if it enters at the next finer level), norm, activation; `act_first` adds a ReLU before."""
 
     def __init__(self, op: Op, entry: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()

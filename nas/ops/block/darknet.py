@@ -8,7 +8,7 @@ from search_spaces.ops import Op
 
 
 class DarknetUnit(nn.Module):
-    """x + conv3x3(conv1x1(x)), nothing after the sum."""
+    """x + conv3x3(conv1x1(x)), without an activation after the sum."""
 
     def __init__(self, channels: int, build: Build) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class DarknetUnit(nn.Module):
 
 
 def darknet(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
-    """The convolution (stride 2 where it enters a level finer) and `repeats` residual units."""
+    """The convolution (stride 2 if it enters at the next finer level) and `repeats` residual units."""
     stride = 2 ** (target.level - entry.level)
     first = conv_norm(entry.channels, target.channels, build, kernel=3, stride=stride, act="leaky_relu")
     units = [DarknetUnit(target.channels, build) for _ in range(op["repeats"] * build.scale.repeats)]

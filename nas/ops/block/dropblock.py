@@ -1,4 +1,4 @@
-"""DropBlock: noise that removes squares of a map in training (arXiv 1810.12890, section 3)."""
+"""DropBlock: regularisation that zeroes squares of a map in training (arXiv 1810.12890, section 3)."""
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +10,14 @@ from search_spaces.ops import Op
 
 
 class DropBlock(nn.Module):
-    """Zero whole squares of each channel and scale up the rest, (N, C, H, W) -> the same shape; identity in evaluation.
+    """Zero random squares of each channel and rescale the rest, (N, C, H, W) -> the same shape; identity in evaluation.
 
-    `sizes[i]` is the side of the squares from epoch `starts[i]` on; before the first start nothing is dropped, and the
-    last size stays. A side larger than the map is cut to it. The rate follows the map at hand, where the released
-    code keeps that of the first image size it sees.
+    `sizes[i]` is the side of the squares from epoch `starts[i]` on; nothing is dropped before the first start, and the
+    last size is kept. A side larger than the map is cut to it. The rate follows the size of the current map; the
+    released code keeps the rate of the first image size.
 
     Attributes:
-        epoch: how far the training is; set by `set_epoch`.
+        epoch: number of finished epochs, set by `set_epoch`.
     """
 
     def __init__(self, op: Op, entry: MapSpec, target: MapSpec, build: Build) -> None:
@@ -27,9 +27,9 @@ class DropBlock(nn.Module):
 
     @property
     def size(self) -> int:
-        """Side of the squares at this epoch; 0 while nothing is dropped."""
-        passed = sum(self.epoch >= start for start in self.starts)
-        return self.sizes[min(passed, len(self.sizes)) - 1] if passed else 0
+        """Side of the squares at the current epoch; 0 before the first start."""
+        started = sum(self.epoch >= start for start in self.starts)
+        return self.sizes[min(started, len(self.sizes)) - 1] if started else 0
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.size and self.keep < 1):
@@ -45,7 +45,7 @@ class DropBlock(nn.Module):
 
 
 def set_epoch(model: nn.Module, epoch: int) -> None:
-    """Tell every DropBlock of a model how many epochs it has been trained for."""
+    """Set the number of finished epochs in every DropBlock of a model."""
     for module in model.modules():
         if isinstance(module, DropBlock):
             module.epoch = epoch

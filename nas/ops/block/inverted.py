@@ -8,9 +8,9 @@ from search_spaces.ops import Op
 
 
 class InvertedUnit(nn.Module):
-    """Widen by 1x1, convolve each channel by 3x3, narrow by 1x1 without activation; a shortcut where shapes agree.
+    """Expand by 1x1, 3x3 depthwise, project by 1x1 without activation; a shortcut if input and output shapes agree.
 
-    At expansion 1 nothing is widened.
+    At expansion 1 the first convolution is left out.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int, op: Op, build: Build) -> None:
@@ -27,7 +27,7 @@ class InvertedUnit(nn.Module):
 
 
 def inverted(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
-    """`repeats` units; the first one strides where the block enters a level finer."""
+    """`repeats` units; the first has stride 2 if the block enters at the next finer level."""
     units = []
     for i in range(op["repeats"] * build.scale.repeats):
         channels, stride = (target.channels, 1) if i else (entry.channels, 2 ** (target.level - entry.level))

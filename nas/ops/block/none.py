@@ -1,4 +1,4 @@
-"""The block that does nothing: a node that only fuses."""
+"""The identity block, of a node that only fuses."""
 
 from torch import nn
 
@@ -8,5 +8,5 @@ from search_spaces.ops import Op
 
 
 def nothing(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
-    """The fused map as it is."""
+    """The fused map, unchanged."""
     return nn.Identity()

@@ -9,7 +9,7 @@ from search_spaces.ops import Op
 
 
 class ResidualUnit(nn.Module):
-    """act(shortcut(x) + body(x)); the shortcut is a 1x1 convolution only where channels or stride change."""
+    """act(shortcut(x) + body(x)); the shortcut is a 1x1 convolution if channels or stride change, else the identity."""
 
     def __init__(
         self, body: nn.Module, channels_in: int, channels_out: int, stride: int, act: str, build: Build
@@ -25,15 +25,15 @@ class ResidualUnit(nn.Module):
 
 
 def stochastic_depth(op: Op) -> list[nn.Module]:
-    """The last module of a body that samples skip at random in training (arXiv 1603.09382), if the operator asks it.
+    """Stochastic depth (arXiv 1603.09382) at the end of a body, if the operator's `drop` is positive.
 
-    What is not skipped is scaled by 1 / (1 - rate), so that evaluation takes it as it is.
+    In training, kept samples are scaled by 1 / (1 - rate), so that evaluation needs no scaling.
     """
     return [StochasticDepth(op["drop"], "row")] if op["drop"] else []
 
 
 def residual(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
-    """`repeats` units of two 3x3 convolutions; the first one strides where it enters a level finer."""
+    """`repeats` units of two 3x3 convolutions; the first has stride 2 if it enters at the next finer level."""
     units = []
     for i in range(op["repeats"] * build.scale.repeats):
         channels, stride = (target.channels, 1) if i else (entry.channels, 2 ** (target.level - entry.level))

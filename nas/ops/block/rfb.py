@@ -1,4 +1,4 @@
-"""The receptive field block that ASFF* puts before its heads (after RFBNet, arXiv 1711.07767, section 3.2)."""
+"""The receptive field block in the heads of ASFF* (after RFBNet, arXiv 1711.07767, section 3.2)."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from search_spaces.ops import Op
 
 
 class Rfb(nn.Module):
-    """Four branches of plain biased convolutions, side by side: (N, C, H, W) -> (N, channels_out, H, W).
+    """Four parallel branches of plain biased convolutions, concatenated: (N, C, H, W) -> (N, channels_out, H, W).
 
-    Each makes a quarter of the output; what four do not divide goes to the first ones, and fewer channels than
-    branches leave the last ones out.
+    Each makes a quarter of the output; the first branches take the remainder, and branches without channels are left
+    out.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
@@ -31,7 +31,7 @@ class Rfb(nn.Module):
 
 
 def rfb(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
-    """The block on the level it is on; it has no norm and no activation, as released."""
+    """The block, at the level of its input; without norm and activation, as released."""
     return Rfb(entry.channels, target.channels)
 
 

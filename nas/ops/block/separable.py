@@ -8,7 +8,7 @@ from search_spaces.ops import Op
 
 
 def separable(op: Op, entry: MapSpec, target: MapSpec, build: Build) -> nn.Module:
-    """A convolution in each channel (stride 2 where it enters a level finer), one across channels, norm, activation."""
+    """Depthwise (stride 2 if it enters at the next finer level) and pointwise convolution, norm, activation."""
     kernel, stride, channels = op["kernel"], 2 ** (target.level - entry.level), entry.channels
     depthwise = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
     return nn.Sequential(depthwise, conv_norm(channels, target.channels, build, act=op["act"], bias=op["bias"]))

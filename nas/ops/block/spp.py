@@ -1,4 +1,4 @@
-"""Spatial pyramid pooling (arXiv 1406.4729) as in YOLOv3-SPP, with the convolution that follows it."""
+"""Spatial pyramid pooling (arXiv 1406.4729) as in YOLOv3-SPP, followed by a convolution."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from search_spaces.ops import Op
 
 
 class Spp(nn.Module):
-    """The map and its max pools of each size, stride 1, concatenated; then a 1x1 convolution, norm, activation."""
+    """Concatenate the map and its max pools of each size at stride 1; then 1x1 convolution, norm, activation."""
 
     def __init__(self, op: Op, entry: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()

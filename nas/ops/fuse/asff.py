@@ -13,7 +13,7 @@ from search_spaces.ops import Op
 class PixelWeights(nn.Module):
     """N maps (B, C, H, W) -> their weights (B, N, H, W), summing to 1 over N.
 
-    A module of its own, so that a hook can read them after a forward pass: see `nas.inspect.weights`.
+    A separate module, so that a hook can read the weights: see `nas.inspect.weights`.
     """
 
     def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:
@@ -36,8 +36,8 @@ class Asff(nn.Module):
         self.act = activation(op["act"])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        weights = self.weights(maps).split(1, 1)  # at once: slices would each pad their gradient, to be added up
+        weights = self.weights(maps).split(1, 1)  # split, as the gradient of each slice would be a padded copy
         total = maps[0] * weights[0]
         for x, weight in zip(maps[1:], weights[1:], strict=True):
-            total.addcmul_(x, weight)  # in place, as backward never reads the total
+            total.addcmul_(x, weight)  # in place: backward does not read the total
         return self.act(total)

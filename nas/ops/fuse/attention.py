@@ -13,7 +13,7 @@ from search_spaces.ops import Op
 class Attention(nn.Module):
     """N maps (B, C, H, W) -> first + sigmoid(global max of first) * second + the others, activated.
 
-    The first map is the coarser one in NAS-FPN: its strongest responses choose channels of the second.
+    In NAS-FPN the first map is the coarser one: its strongest responses gate the channels of the second.
     """
 
     def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:

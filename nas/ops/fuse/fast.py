@@ -13,7 +13,7 @@ EPSILON = 1e-4
 
 
 class FastNormalised(nn.Module):
-    """N maps (B, C, H, W) -> sum of w_i x_i / (sum of w + 1e-4) with one learnt w_i >= 0 a map, activated."""
+    """N maps (B, C, H, W) -> sum of w_i x_i / (sum of w + 1e-4) with one learnt w_i >= 0 per map, activated."""
 
     def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:
         super().__init__()

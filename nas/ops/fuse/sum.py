@@ -14,7 +14,7 @@ class Sum(nn.Module):
 
     def __init__(self, op: Op, inputs: Sequence[MapSpec], build: Build) -> None:
         super().__init__()
-        self.act = activation(op["act"], inplace=len(inputs) > 1)  # a lone map may have other readers
+        self.act = activation(op["act"], inplace=len(inputs) > 1)  # other nodes may read a single input
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         total = maps[0]

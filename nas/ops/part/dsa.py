@@ -31,7 +31,7 @@ class SelfAttention(nn.Module):
 
 
 class PyramidAttention(nn.Module):
-    """One attention for each level from `min_level` on; finer maps pass unchanged."""
+    """Separate self-attention at each level from `min_level` on; finer maps pass unchanged."""
 
     def __init__(self, op: Op, channels: int, levels: tuple[int, ...]) -> None:
         super().__init__()

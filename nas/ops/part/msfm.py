@@ -14,10 +14,10 @@ class Msfm(nn.Module):
     """x + U(C[F_1(S x), ..., F_n(S x)]), (N, C, H, W) -> (N, C, H, W).
 
     S reduces C to h = C / ratio channels. F_i resizes by scale i, runs `convs` 3x3 convolutions with GroupNorm and
-    ReLU, and resizes back, both bilinearly; under `deepen` 'enlarging' only
-    branches that enlarge run more than one. C adds or concatenates. U restores C channels; the gain of its norm starts
-    at zero, so that the module starts as the identity. Convolutions are biased, and S and U are followed by a norm:
-    the form whose parameters agree with the paper's figures.
+    ReLU, and resizes back, both bilinearly; with `deepen` 'enlarging' only branches of a scale above 1 run more than
+    one. C adds or concatenates. U restores C channels; the gain of its norm starts at zero, so that the module starts
+    as the identity. Convolutions have biases, and a norm follows S and U: the parameter counts of this form agree with
+    the paper's.
     """
 
     def __init__(self, op: Op, channels: int) -> None:
@@ -57,12 +57,12 @@ def _branch(hidden: int, groups: int, convs: int) -> nn.Sequential:
 
 
 class _GroupNorm(nn.GroupNorm):
-    """GroupNorm that takes maps of a single pixel, too; torch's own refuses them where each channel is a group."""
+    """GroupNorm that also accepts maps of one pixel, which torch rejects if each channel is a group."""
 
     def forward(self, input: Tensor) -> Tensor:
         return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def _norm(groups: int, channels: int) -> nn.GroupNorm:
-    """GroupNorm with the number of groups asked for, or the next smaller one that divides the channels."""
+    """GroupNorm of `groups` groups, or of their greatest common divisor with the channels."""
     return _GroupNorm(math.gcd(groups, channels), channels)

@@ -1,4 +1,4 @@
-"""The edges of ASFF: how a level is resized to another (arXiv 1911.09516, section 3.2)."""
+"""The edges of ASFF: resizing to another level (arXiv 1911.09516, section 3.2)."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,10 +10,10 @@ from search_spaces.ops import Op
 
 
 class AsffResample(nn.Module):
-    """To a finer level: a 1x1 convolution where the channels differ, then repeated pixels.
+    """To a finer level: a 1x1 convolution if the channels differ, then nearest neighbour.
 
-    To a coarser one: 3x3 max pools of stride 2 for all but the last step, padded on both sides, then a 3x3 convolution
-    of stride 2. Norm and activation follow each convolution. Along a level only the 1x1 convolution, if any.
+    To a coarser level: 3x3 max pools of stride 2 for all but the last step, padded on both sides, then a 3x3
+    convolution of stride 2. At the same level: the 1x1 convolution, if any. Norm and activation follow each one.
     """
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:

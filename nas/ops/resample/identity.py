@@ -1,4 +1,4 @@
-"""The edge that changes nothing."""
+"""The identity edge."""
 
 from torch import Tensor, nn
 

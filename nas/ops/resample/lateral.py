@@ -9,7 +9,7 @@ from search_spaces.ops import Op
 
 
 class Lateral(nn.Module):
-    """1x1 convolution to the target's channels, biased where no norm follows; then to its level without weights."""
+    """1x1 convolution to the target's channels, biased if no norm follows; then resampling without weights."""
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:
         super().__init__()

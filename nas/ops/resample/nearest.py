@@ -1,4 +1,4 @@
-"""The edge that changes the level and has no weights."""
+"""Resampling to another level without weights."""
 
 from torch import Tensor, nn
 
@@ -9,10 +9,10 @@ from search_spaces.ops import Op
 
 
 class Nearest(nn.Module):
-    """Repeat pixels to a finer level, or go to a coarser one in one of three ways; channels stay.
+    """Nearest neighbour to a finer level, or one of three ways to a coarser level; channels stay the same.
 
-    `pool`: 3x3 max pools of stride 2, one a level. `tiles`: one max pool over tiles (NAS-FPN, arXiv 1904.07392).
-    `skip`: pixels left out, a max pool with a kernel of one, as FPN does above its top (arXiv 1612.03144, section 4.1).
+    `pool`: a 3x3 max pool of stride 2 per level. `tiles`: one max pool over tiles (NAS-FPN, arXiv 1904.07392).
+    `skip`: subsampling, a max pool with a kernel of one, as for FPN's coarsest map (arXiv 1612.03144, section 4.1).
     """
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:

@@ -12,10 +12,10 @@ from search_spaces.ops import Op
 class SpineNetResample(nn.Module):
     """Squeeze to alpha times the source's width, change the level, widen to the target's channels.
 
-    Down: a stride-2 convolution, then max pools for what is left. Up: nearest neighbour. No activation at the end:
-    it follows the fusion. Two official codes differ in `padding`, and are not the same function: "symmetric" (the
-    paper's TPU release) pads the convolution at both ends and pools a ratio of 4 at once, "same" (tf-models) pads an
-    even side at its end and pools by 2 as often as it takes.
+    Down: a stride-2 convolution, then max pools for the remaining levels. Up: nearest neighbour. No activation at the
+    end: it follows the fusion. The two official codes compute different functions, selected by `padding`:
+    "symmetric" (the paper's TPU release) pads the convolution at both ends and max-pools by 4 at once, "same"
+    (tf-models) pads an even side at its end and max-pools by 2 repeatedly.
     """
 
     def __init__(self, op: Op, source: MapSpec, target: MapSpec, build: Build) -> None:

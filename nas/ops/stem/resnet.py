@@ -17,7 +17,7 @@ class SamePool(nn.Module):
 class ResnetStem(nn.Module):
     """(N, 3, H, W) -> [(N, width, H/4, W/4)], sizes rounded up.
 
-    The pool pads as TensorFlow does (SpineNet), or evenly as torchvision's ResNet does; only even sides differ.
+    The pool pads as TensorFlow does (SpineNet), or symmetrically as in torchvision's ResNet; only even sides differ.
     """
 
     def __init__(self, op: Op, build: Build) -> None:

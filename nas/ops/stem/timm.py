@@ -1,4 +1,4 @@
-"""A whole backbone of the `timm` library as a stem of several maps; an extra: `pip install 'fusion-nas[timm]'`."""
+"""A whole backbone of the `timm` library as a stem of several maps; optional: `pip install 'fusion-nas[timm]'`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,19 +16,19 @@ from search_spaces.ops import GenotypeError, Op, op, stem_maps
 
 
 class TimmStem(OwnWeights):
-    """(N, 3, H, W) -> the maps of the operator's levels, sizes rounded up; weights begin as timm's do.
+    """(N, 3, H, W) -> the maps of the operator's levels, sizes rounded up; initialised by timm.
 
-    Images are padded at their end to whole multiples of the backbone's coarsest stride, so that all round alike.
+    Images are padded at their end to whole multiples of the backbone's coarsest stride, so that all levels round up.
 
     Raises:
-        GenotypeError: on construction: timm is absent, knows no such backbone, or the maps are not those it makes;
-            later: an image is not of the one size that the backbone takes.
+        GenotypeError: on construction: timm is absent or has no such backbone, or the backbone's maps differ from the
+            operator's; in `forward`: the backbone takes a single image size, and this is another.
     """
 
     def __init__(self, op: Op, build: Build) -> None:
         super().__init__()
         if build.scale.stem != 1:
-            raise GenotypeError(f"scale.stem: {build.scale.stem:g}: a timm backbone has its own widths: leave it 1")
+            raise GenotypeError(f"scale.stem: {build.scale.stem:g}: a timm backbone has its own widths: leave it at 1")
         maps = stem_maps(op)
         self.strides = [2**m.level for m in maps]
         found = timm_maps(op["name"])
@@ -42,45 +42,45 @@ class TimmStem(OwnWeights):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         height, width = x.shape[-2:]
-        below, beside = self._missing(height, width)
-        maps = self.body(functional.pad(x, (0, beside, 0, below)))
+        rows, columns = self._padding(height, width)
+        maps = self.body(functional.pad(x, (0, columns, 0, rows)))
         if self.channels_last:
             maps = [m.permute(0, 3, 1, 2) for m in maps]
         return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, self.strides, strict=True)]
 
-    def _missing(self, height: int, width: int) -> Size:
-        """Rows and columns that the backbone needs beyond an image's."""
+    def _padding(self, height: int, width: int) -> Size:
+        """Rows and columns by which the backbone needs an image padded."""
         if self.only is None:
             return -height % self.unit, -width % self.unit
-        below, beside = self.only[0] - height, self.only[1] - width
-        if not (0 <= below < self.unit and 0 <= beside < self.unit):
+        rows, columns = self.only[0] - height, self.only[1] - width
+        if not (0 <= rows < self.unit and 0 <= columns < self.unit):
             raise GenotypeError(
                 f"timm.name: {self.name} takes only {self.only[0]} x {self.only[1]} images, not {height} x {width}: "
                 f"give --image-size {self.only[0]} (in a search --proxy.image-size), or choose a backbone that takes "
                 "any size, such as resnet50"
             )
-        return below, beside
+        return rows, columns
 
     def published_names(self) -> list[str]:
-        """Names of the weights of the whole model but its classifier, as timm saves and publishes them."""
+        """timm's published names of the model's weights, classifier excluded."""
         with torch.device("meta"):
             return list(library(self.name).create_model(self.name, pretrained=False, num_classes=0).state_dict())
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights of the whole model, as timm saves and publishes them; what follows the maps is left out.
+        """Load the weights of the whole model in timm's published format; layers after the last map are left out.
 
         Raises:
-            RuntimeError: they are another model's, in timm's words; nothing was changed.
+            RuntimeError: timm's message: the weights are another model's; nothing was changed.
         """
         whole = _with_weights(self.name, weights).state_dict()
-        # a body spells what it takes from a model in its own way: blocks.0 becomes blocks_0 or model.blocks.0
+        # a feature extractor renames the model's layers: blocks.0 becomes blocks_0 or model.blocks.0
         values = {name.replace("_", "."): value for name, value in whole.items()}
         names = {name: name.removeprefix("model.").replace("_", ".") for name in self.body.state_dict()}
         self.body.load_state_dict({name: values[plain] for name, plain in names.items()})
 
 
 def timm_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the backbone costs, counted while it runs on the meta device: only timm knows its layers."""
+    """Cost of the backbone, measured on the meta device: only timm knows its layers."""
     with torch.device("meta"):
         stem, image = TimmStem(op, Build(tally.scale)).eval(), torch.empty(1, 3, tally.image_size, tally.image_size)
     with LiveBytes() as live:
@@ -89,17 +89,17 @@ def timm_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
 
 
 def timm_stem(name: str) -> Op:
-    """The stem of a timm backbone with all maps it has.
+    """The stem of a timm backbone with all its maps.
 
     Raises:
-        GenotypeError: timm is absent, knows no such backbone, or it gives no maps of whole levels.
+        GenotypeError: timm is absent or has no such backbone, or its strides are not powers of two.
     """
     found = timm_maps(name).levels
     return op("timm", name=name, levels=tuple(found), widths=tuple(width for _, width in found.values()))
 
 
 def _with_weights(name: str, weights: Mapping[str, Tensor]) -> Any:
-    """The whole model, strictly loaded by timm, with as many classes as the weights have."""
+    """The whole model with the weights' number of classes, strictly loaded by timm."""
     timm = library(name)
     heads = timm.models.get_pretrained_cfg(name).classifier or ""
     rows = weights.get(f"{heads if isinstance(heads, str) else heads[0]}.weight")

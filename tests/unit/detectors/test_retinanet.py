@@ -196,4 +196,4 @@ def test_published_anchors(name: str, side: int) -> None:
 def test_a_power_of_zero_is_the_plain_score() -> None:
     made = head(op("retinanet", confidence=True, confidence_power=0.0)).eval()
     outputs = {name: [values] for name, values in made(pyramid()).items()}
-    torch.testing.assert_close(made.scored(outputs)["cls_logits"], outputs["cls_logits"])
+    torch.testing.assert_close(made.with_confidence(outputs)["cls_logits"], outputs["cls_logits"])

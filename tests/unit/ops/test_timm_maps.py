@@ -94,15 +94,15 @@ def test_what_a_backbone_of_one_size_cannot_take_is_refused_before_it_is_built()
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("vit_small_patch14_dinov2", "vit_small_patch14_dinov2's maps have stride 14, no power of two: choose"),
-        ("convmixer_768_32", "have stride 7, no power of two: choose a backbone of strides 4, 8, 16, 32"),
-        ("crossvit_9_240", "have stride 12"),
+        ("vit_small_patch14_dinov2", "vit_small_patch14_dinov2 has a map of stride 14, not a power of two: choose"),
+        ("convmixer_768_32", "has a map of stride 7, not a power of two: choose a backbone of strides 4, 8, 16, 32"),
+        ("crossvit_9_240", "has a map of stride 12"),
         (
             "inception_v4",
-            "makes a map of shape 64 x 147 x 147 of an image of 299 x 299 px, where its stride asks for 64",
+            "makes a map of shape 64 x 147 x 147 from an image of 299 x 299 px, but its stride implies 64",
         ),
         ("legacy_xception", "makes a map of shape 64 x 147 x 147"),
-        ("pit_ti_224", "makes a map of shape 64 x 27 x 27 of an image of 224 x 224 px"),
+        ("pit_ti_224", "makes a map of shape 64 x 27 x 27 from an image of 224 x 224 px"),
     ],
 )
 def test_maps_that_fit_no_level_are_refused_at_once(name: str, says: str) -> None:
@@ -134,9 +134,9 @@ def ordered(x: Tensor, *axes: int) -> Tensor:
 @pytest.mark.parametrize(
     ("makes", "says"),
     [
-        (lambda x: (ordered(x, 0, 1, 2, 3), x), "gives no maps: its outputs are none"),
-        (lambda x: ordered(x, 0, 1, 2), "gives no maps: its outputs are none"),
-        (lambda x: x[:, :, ::4, ::4], "makes a map of shape 3 x 56 x 56 of an image of 224 x 224 px"),
+        (lambda x: (ordered(x, 0, 1, 2, 3), x), "gives no maps: its outputs are not feature maps"),
+        (lambda x: ordered(x, 0, 1, 2), "gives no maps: its outputs are not feature maps"),
+        (lambda x: x[:, :, ::4, ::4], "makes a map of shape 3 x 56 x 56 from an image of 224 x 224 px"),
         (lambda x: {}["no"], "gives no maps: KeyError"),
     ],
 )
