@@ -1,7 +1,7 @@
 """Cost of a genotype at a scale, by the formulas of its operators: no module is built.
 
-Every operator and head states its formula in a `cost.py` beside its module; `nas.count` counts modules instead, and
-tests hold the two equal, to the unit.
+Every operator and head has its formula in a `cost.py` next to its module; `nas.count` measures modules instead, and
+tests hold the two exactly equal.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a table names, imported when it is first called: reading the table needs no torch."""
+"""Deferred imports for tables of builders: the tables can be read without torch."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def deferred(path: str) -> Callable[..., Any]:
-    """The function or class at `module:name`, as a function that imports it when it is called."""
+    """A function that imports `module:name` when called, and calls it."""
     module, _, name = path.partition(":")
 
     def call(*arguments: Any) -> Any:

@@ -18,7 +18,7 @@ WARM_UP, REPEATS = 3, 20
 
 
 class LatencyError(FusionNasError):
-    """A network cannot be run in a mode here; the message says why and what would help."""
+    """A network cannot run in a mode on this machine; the message names the cause and the fix."""
 
 
 def latency(

@@ -51,7 +51,7 @@ class SearchSpace(Protocol[K_co]):
 
 
 class TraceError(FusionNasError):
-    """A trace does not fit the space that is to replay it."""
+    """A trace does not fit the space that replays it."""
 
 
 class SpaceExhausted(FusionNasError):

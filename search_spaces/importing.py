@@ -12,7 +12,7 @@ from search_spaces.naming import unknown
 
 
 class ImportPathError(FusionNasError):
-    """An import path leads to nothing that serves; the message says why, and what would."""
+    """An import path does not lead to a usable object; the message names the cause and the fix."""
 
 
 def is_import_path(name: str) -> bool:

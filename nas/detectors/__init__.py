@@ -28,7 +28,7 @@ __all__ = ["HEADS", "DetectorConfig", "build_detector"]
 
 
 class Head(NamedTuple):
-    """How a detector is built on a backbone, and what its head costs on maps for a number of classes."""
+    """Builder of a detector on a backbone, and cost formula of its head."""
 
     build: "Callable[[Backbone, Op, Scale, int, DetectorConfig], nn.Module]"
     cost: Callable[[Op, Sequence[MapSpec], int, Tally], None]
@@ -52,7 +52,7 @@ def build_detector(
     num_classes: int,
     config: DetectorConfig = DetectorConfig(),  # noqa: B008 - frozen
 ) -> "nn.Module":
-    """Decode a genotype into a detector that fulfils torchvision's contract.
+    """Decode a genotype into a detector with torchvision's interface.
 
     In training `model(images, targets)` gives a dict of losses, in evaluation `model(images)` a list of dicts with
     `boxes` (xyxy pixels), `scores` and `labels`, counted from 0. Images are float (3, H, W) in 0..1. A head that

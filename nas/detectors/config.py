@@ -38,7 +38,7 @@ class DetectorConfig(BaseModel):
     label_smoothing: bool = False
 
     def norm(self, channels: int) -> "nn.Module":
-        """A fresh batch norm."""
+        """A new batch norm."""
         from torch import nn
 
         return nn.BatchNorm2d(channels, eps=self.norm_epsilon, momentum=self.norm_momentum)

@@ -1,4 +1,4 @@
-"""What heads cost, by the formula of each."""
+"""Cost formulas of the heads."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -14,21 +14,21 @@ from search_spaces.ops import GenotypeError, Op
 HEAD_GROUPS = 32
 """Groups of the norms in torchvision's FCOS towers."""
 ANCHORS = 9
-"""Anchors a pixel: three sizes of three shapes."""
+"""Anchors per pixel: three sizes times three aspect ratios."""
 STATIC = 3
-"""Anchors of a level whose size is published."""
+"""Static anchors per level, of published size."""
 SLOTS = STATIC + 1
-"""Outputs of a cell: the static anchors, then the free one, which starts as a square of four strides."""
+"""Outputs per cell: the static anchors, then the free anchor, initially a square of four strides."""
 RATIOS = (0.5, 1.0, 2.0)
 BOX_SIZE = 7
-"""Side of the regions that boxes are found in, px of their level."""
+"""Side of the regions pooled for boxes, px of their level."""
 MASK_SIZE = 14
-"""Side of the regions that masks are found in, px of their level; the masks have twice it."""
+"""Side of the regions pooled for masks, px of their level; a mask's side is twice as long."""
 IOUS = (0.5, 0.6, 0.7)
 
 
 def fcos_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What attentions, towers and outputs cost; levels share the weights of the latter.
+    """Cost of attentions, towers and outputs; levels share the weights of towers and outputs.
 
     Raises:
         GenotypeError: as `build_fcos`.
@@ -42,21 +42,21 @@ def fcos_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally)
             tally.conv(channels, channels, pixels, kernel=3, bias=True, norm=True)
         for number in outputs:
             tally.conv(channels, number, pixels, kernel=3, bias=True)
-    tally.write(num_classes + 5, pixels, copies=2)  # in the order of pixels, and of levels
+    tally.write(num_classes + 5, pixels, copies=2)  # per level, and concatenated
 
 
 def require_groups(channels: int, scale: Scale) -> None:
     if channels % HEAD_GROUPS:
         near = max(HEAD_GROUPS, round(channels / HEAD_GROUPS) * HEAD_GROUPS)
         raise GenotypeError(
-            f"scale.output_width: {channels} is no multiple of {HEAD_GROUPS}, as fcos needs: use {near}"
+            f"scale.output_width: {channels} is not a multiple of {HEAD_GROUPS}, as an fcos head needs: use {near}"
         )
     if scale.head_width not in (None, channels):
         raise GenotypeError(f"scale.head_width: an fcos head keeps the output width {channels}: leave it unset")
 
 
 def retinanet_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What attentions, towers and outputs cost; levels share the weights of the latter, but not their norms."""
+    """Cost of attentions, towers and outputs; levels share the weights of towers and outputs, but not norms."""
     channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
     width = (tally.scale.head_width or channels) if tally.scale.head_depth else channels
     per_anchor = ((num_classes, 1) if head["confidence"] else (num_classes,), (4,))
@@ -66,11 +66,11 @@ def retinanet_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: T
         tower_cost(channels, width, pixels, len(maps), tally, normed=head["norm"] == "batch")
         for number in outputs:
             tally.conv(width, ANCHORS * number, pixels, kernel=3, bias=True)
-    tally.write(ANCHORS * sum(chain(*per_anchor)), pixels, copies=2)  # in the order of anchors, and of levels
+    tally.write(ANCHORS * sum(chain(*per_anchor)), pixels, copies=2)  # per level, and concatenated
 
 
 def tower_cost(channels: int, width: int, pixels: int, levels: int, tally: Tally, *, normed: bool) -> None:
-    """What a tower costs whose maps have so many pixels together."""
+    """Cost of a tower on maps of `pixels` pixels in total."""
     for i in range(tally.scale.head_depth):
         tally.conv(width if i else channels, width, pixels, kernel=3, bias=True)
         if normed:
@@ -79,7 +79,7 @@ def tower_cost(channels: int, width: int, pixels: int, levels: int, tally: Tally
 
 
 def yolov3_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What the head costs.
+    """Cost of the head.
 
     Raises:
         GenotypeError: as `build_yolov3`.
@@ -95,13 +95,13 @@ def require_fit(head: Op, scale: Scale, levels: Sequence[int], widths: Sequence[
     for level, width in zip(levels, widths, strict=True):
         if head["deformable"] and width % SLOTS:
             raise GenotypeError(
-                f"scale.width: the output of level {level} has {width} channels, no multiple of {SLOTS}, as a "
-                f"deformable yolov3 head needs: choose a width that makes it {max(SLOTS, width - width % SLOTS)}"
+                f"scale.width: the output of level {level} has {width} channels; a deformable yolov3 head "
+                f"needs a multiple of {SLOTS}: choose a width that makes it {max(SLOTS, width - width % SLOTS)}"
             )
 
 
 def head_cost(op: Op, maps: Sequence[MapSpec], classes: int, tally: Tally) -> None:
-    """What the heads of all levels cost."""
+    """Cost of the heads of all levels."""
     for channels, pixels in ((m.channels, tally.pixels(m.level)) for m in maps):
         tally.conv(channels, 2 * SLOTS, pixels, bias=True)
         if op["rfb"]:
@@ -113,17 +113,17 @@ def head_cost(op: Op, maps: Sequence[MapSpec], classes: int, tally: Tally) -> No
         tally.conv(channels, SLOTS * (5 + classes), pixels, bias=True)
     tally.write(
         SLOTS * (7 + classes), sum(tally.pixels(m.level) for m in maps), copies=2
-    )  # of each level, and in a row
+    )  # per level, and concatenated
 
 
 def faster_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What both stages cost."""
+    """Cost of both stages."""
     proposals_cost(maps, tally)
     boxes_cost(maps[0].channels, num_classes, num_classes, tally)
 
 
 def mask_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What both stages cost; masks are found in as many regions as the detector keeps detections.
+    """Cost of both stages; masks are predicted for `max_detections` regions.
 
     Raises:
         GenotypeError: as `build_mask_rcnn`.
@@ -137,7 +137,7 @@ def mask_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: T
         for i in range(tally.scale.head_depth):
             tally.conv(width if i else channels, width, pixels, kernel=3, bias=True)
         with tally.kept():
-            tally.conv(width, 4 * width, pixels)  # transposed, to twice the side, with a bias for each of the width
+            tally.conv(width, 4 * width, pixels)  # transposed, to twice the side; the bias follows
             tally.weights(width)
             tally.conv(width, num_classes, 4 * pixels, bias=True)
 
@@ -148,14 +148,14 @@ def require_depth(scale: Scale) -> None:
 
 
 def cascade_rcnn_cost(head: Op, maps: Sequence[MapSpec], num_classes: int, tally: Tally) -> None:
-    """What all stages cost."""
+    """Cost of all stages."""
     proposals_cost(maps, tally)
     for _ in IOUS:
         boxes_cost(maps[0].channels, num_classes, 1, tally)
 
 
 def proposals_cost(maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the proposal network costs; levels share its weights."""
+    """Cost of the proposal network; levels share its weights."""
     channels, pixels = maps[0].channels, sum(tally.pixels(m.level) for m in maps)
     tally.conv(channels, channels, pixels, kernel=3, bias=True)
     for per_anchor in (1, 4):
@@ -163,9 +163,9 @@ def proposals_cost(maps: Sequence[MapSpec], tally: Tally) -> None:
 
 
 def boxes_cost(channels: int, classes: int, boxes: int, tally: Tally) -> None:
-    """What a look at as many regions as the detector keeps costs, with so many `boxes` for each.
+    """Cost of the box head on `proposals` regions, with `boxes` boxes per region.
 
-    The regions, cut from maps of so many `channels`, are alive all the while.
+    The regions, pooled from maps of `channels` channels, are live throughout.
     """
     regions, hidden = DetectorConfig().proposals, region_width(channels, tally.scale)
     tally.write(channels * BOX_SIZE**2, regions)

@@ -24,7 +24,7 @@ from nas.detectors.transform import BatchTransform
 Targets = list[dict[str, Tensor]]
 
 COARSEST = 5
-"""The coarsest level regions are cut from; levels above serve large proposals (arXiv 1612.03144, section 4.2)."""
+"""Coarsest level from which regions are pooled; coarser ones only make proposals (arXiv 1612.03144, section 4.2)."""
 
 
 class SecondStage(Protocol):

@@ -9,7 +9,7 @@ A builder takes an operator and the shapes around it, and returns a module:
 | fuse | `(op, inputs, build)` | list of maps -> one map |
 | block | `(op, entry, target, build)` | entry's map -> target's map |
 
-In `cost.py` of its kind stands a function that tells a `Tally`, in the builder's place of `build`, the layers that the
-module runs; a stem's is also told the maps it makes. Tables import formulas, and a builder once it builds. Formulas and
-modules are held together by a contract test.
+Each kind's `cost.py` has the cost formulas: functions with the builder's arguments and a `Tally` in place of `build`,
+which record the module's layers; a stem's also takes its output maps. Tables import the formulas at once and a builder
+at its first call. A contract test keeps formulas and modules equal.
 """

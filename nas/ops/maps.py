@@ -1,4 +1,4 @@
-"""The description of a feature map."""
+"""Shapes of feature maps."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ Size = tuple[int, int]
 
 
 class MapSpec(NamedTuple):
-    """A feature map: its level, its width before a block's expansion, and the channels it really has."""
+    """Shape of a feature map: level, width before a block's expansion, and number of channels."""
 
     level: int
     width: int

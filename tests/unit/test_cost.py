@@ -80,7 +80,7 @@ def test_memory_holds_a_map_until_its_last_reader_is_done(skips: bool, maps: int
         ({"image_size": 0}, "image_size: 0: give at least 1"),
         ({"num_classes": 0}, "num_classes: 0: give at least 1"),
         ({"frozen": ("c9",)}, "frozen: 'c9' is neither"),
-        ({"scale": Scale(output_width=40)}, "scale.output_width: 40 is no multiple of 32"),
+        ({"scale": Scale(output_width=40)}, "scale.output_width: 40 is not a multiple of 32"),
         ({"scale": Scale(output_width=32, head_width=64)}, "scale.head_width"),
     ],
 )

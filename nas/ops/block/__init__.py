@@ -1,4 +1,4 @@
-"""Blocks by name."""
+"""Table of blocks by name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Block(NamedTuple):
-    """How a block is built, and what it costs."""
+    """Builder and cost formula of a block."""
 
     build: "Callable[[Op, MapSpec, MapSpec, Build], nn.Module]"
     cost: Callable[[Op, MapSpec, MapSpec, Tally], None]

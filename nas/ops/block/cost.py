@@ -1,4 +1,4 @@
-"""What blocks cost, by the formula of each."""
+"""Cost formulas of the blocks."""
 
 from nas.ops.maps import MapSpec
 from nas.ops.part.cost import deformable_cost, msfm_cost
@@ -11,15 +11,15 @@ BRANCHES: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1, 1), (3, 1), (3, 2)),
     ((1, 1), (5, 1), (3, 3)),
 )
-"""Kernel and dilation of each convolution of each branch."""
+"""(kernel, dilation) of each convolution of each branch."""
 
 
 def nothing_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """It costs nothing; nor does an operator that only acts in training."""
+    """No cost, as of any operator that acts in training only."""
 
 
 def residual_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the units cost."""
+    """Cost of the units."""
     pixels = tally.pixels(target.level)
     for i in range(op["repeats"] * tally.scale.repeats):
         before = target if i else entry
@@ -30,13 +30,13 @@ def residual_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None
 
 
 def shortcut_cost(before: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the shortcut around a unit costs."""
+    """Cost of the shortcut of a unit."""
     if (before.channels, before.level) != (target.channels, target.level):
         tally.conv(before.channels, target.channels, tally.pixels(target.level), norm=True)
 
 
 def bottleneck_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the units and their modules cost."""
+    """Cost of the units and their modules."""
     modules = {part["position"]: part for part in op["msfm"]}
     width, level = target.width, target.level
     for i in range(op["repeats"] * tally.scale.repeats):
@@ -54,7 +54,7 @@ def bottleneck_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> No
 
 
 def conv_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution and its norm cost."""
+    """Cost of the convolution and its norm."""
     normed = op["norm"] == "batch"
     if op["act_first"]:
         tally.write(entry.channels, tally.pixels(entry.level))
@@ -69,14 +69,14 @@ def conv_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
 
 
 def separable_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What both convolutions and the norm cost."""
+    """Cost of both convolutions and the norm."""
     channels, pixels = entry.channels, tally.pixels(target.level)
     tally.conv(channels, channels, pixels, kernel=op["kernel"], groups=channels)
     tally.conv(channels, target.channels, pixels, bias=op["bias"], norm=True)
 
 
 def darknet_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the stage costs."""
+    """Cost of the stage."""
     channels, pixels = target.channels, tally.pixels(target.level)
     half = max(1, channels // 2)
     tally.conv(entry.channels, channels, pixels, kernel=3, norm=True)
@@ -87,7 +87,7 @@ def darknet_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
 
 
 def inverted_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the units cost."""
+    """Cost of the units."""
     pixels = tally.pixels(target.level)
     for i in range(op["repeats"] * tally.scale.repeats):
         before = target if i else entry
@@ -100,19 +100,19 @@ def inverted_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None
 
 
 def spp_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution costs, and the pools' memory."""
+    """Cost of the convolution, and the pools' memory."""
     channels, pixels = entry.channels * (1 + len(op["sizes"])), tally.pixels(target.level)
     tally.write(channels, pixels, copies=2)
     tally.conv(channels, target.channels, pixels, norm=True)
 
 
 def rfb_cost(op: Op, entry: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the block costs."""
+    """Cost of the block."""
     branches_cost(entry.channels, target.channels, tally.pixels(target.level), tally)
 
 
 def branches_cost(channels_in: int, channels_out: int, pixels: int, tally: Tally) -> None:
-    """What the branches cost, all of which are alive beside their concatenation."""
+    """Cost of the branches; all are live together with their concatenation."""
     for layers, width in zip(BRANCHES, branch_widths(channels_out), strict=True):
         channels = channels_in
         for kernel, _ in layers if width else ():
@@ -122,5 +122,5 @@ def branches_cost(channels_in: int, channels_out: int, pixels: int, tally: Tally
 
 
 def branch_widths(channels_out: int) -> list[int]:
-    """What each branch makes of a number of channels."""
+    """Output channels of each branch."""
     return [(channels_out + 3 - i) // 4 for i in range(4)]

@@ -1,4 +1,4 @@
-"""Fusions by name."""
+"""Table of fuse operators by name."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Fuse(NamedTuple):
-    """How a fusion is built, and what it costs."""
+    """Builder and cost formula of a fuse operator."""
 
     build: "Callable[[Op, Sequence[MapSpec], Build], nn.Module]"
     cost: Callable[[Op, Sequence[MapSpec], Tally], None]

@@ -1,4 +1,4 @@
-"""What the modules inside other operators cost, by the formula of each."""
+"""Cost formulas of the modules inside other operators."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from search_spaces.ops import Op
 
 DEFORMABLE_KERNEL = 3
 MIN_HIDDEN = 4
-"""Channels a module keeps at least, so that a small scale does not starve it; published sizes lie above."""
+"""Minimum of a module's hidden channels, for small scales; published sizes are larger."""
 
 
 def deformable_cost(channels: int, pixels: int, tally: Tally) -> None:
-    """What a convolution that keeps its channels, its offsets and the norm after it cost."""
+    """Cost of a channel-preserving deformable convolution, its offsets and its norm."""
     with tally.kept():
         tally.conv(channels, 2 * DEFORMABLE_KERNEL**2, pixels, kernel=DEFORMABLE_KERNEL, bias=True)
         tally.conv(channels, channels, pixels, kernel=DEFORMABLE_KERNEL, norm=True)
 
 
 def msfm_cost(op: Op, channels: int, level: int, tally: Tally) -> None:
-    """What the module costs on maps of a level."""
+    """Cost of the module on maps of a level."""
     hidden, scales, pixels = hidden_channels(op, channels), op["scales"], tally.pixels(level)
     merged = hidden * len(scales) if op["fusion"] == "cat" else hidden
     with tally.kept():
@@ -45,7 +45,7 @@ def branch_depth(op: Op, scale: float) -> int:
 
 
 def pyramid_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the attentions of a pyramid cost; all scores of a level are alive at once."""
+    """Cost of a pyramid's attentions; all scores of a level are live at once."""
     for channels, pixels in ((m.channels, tally.pixels(m.level)) for m in maps if m.level >= op["min_level"]):
         narrow = narrow_channels(channels, op["reduction"])
         for made in (narrow, narrow, channels):

@@ -1,4 +1,4 @@
-"""Edge operators by name."""
+"""Table of edge operators by name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Resample(NamedTuple):
-    """How an edge operator is built, and what it costs."""
+    """Builder and cost formula of an edge operator."""
 
     build: "Callable[[Op, MapSpec, MapSpec, Build], nn.Module]"
     cost: Callable[[Op, MapSpec, MapSpec, Tally], None]

@@ -1,4 +1,4 @@
-"""What edge operators cost, by the formula of each."""
+"""Cost formulas of the edge operators."""
 
 from nas.ops.maps import MapSpec
 from nas.ops.tally import Tally
@@ -7,11 +7,11 @@ from search_spaces.ops import Op
 
 
 def identity_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """It costs nothing."""
+    """No cost."""
 
 
 def nearest_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """The maps it makes; leaving pixels out makes none."""
+    """Cost of the maps it writes; `skip` writes none."""
     if op["down"] == "pool" or target.level < source.level:
         move_cost(source.channels, source.level, target.level, tally)
     elif op["down"] == "tiles" and target.level > source.level:
@@ -19,7 +19,7 @@ def nearest_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None
 
 
 def lateral_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution costs, and the maps on the way to the level."""
+    """Cost of the convolution and of the intermediate maps."""
     normed = op["norm"] == "batch"
     pixels = tally.pixels(source.level)
     tally.conv(source.channels, target.channels, pixels, bias=op["bias"] or not normed, norm=normed)
@@ -27,7 +27,7 @@ def lateral_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None
 
 
 def spinenet_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolutions cost, and the maps on the way to the level."""
+    """Cost of the convolutions and of the intermediate maps."""
     squeezed, level = squeezed_channels(source, tally.scale), source.level
     tally.conv(source.channels, squeezed, tally.pixels(level), norm=True)
     if target.level > level:
@@ -41,9 +41,9 @@ def spinenet_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tall
 
 
 def pool_strides(levels: int, padding: str) -> tuple[int, ...]:
-    """Strides of the pools that lead `levels` up, each of a kernel one larger.
+    """Strides of the max pools that go `levels` coarser; each kernel is one larger than its stride.
 
-    No published network goes further than three levels, so the release says nothing of more than one pool of 4.
+    Published networks go at most three levels, so more than one pool of 4 is this project's extension.
     """
     if padding == "same":
         return (2,) * levels
@@ -51,12 +51,12 @@ def pool_strides(levels: int, padding: str) -> tuple[int, ...]:
 
 
 def squeezed_channels(source: MapSpec, scale: Scale) -> int:
-    """Channels left while the level changes."""
+    """Channels inside the edge, after the squeeze."""
     return max(1, int(source.width * scale.alpha))
 
 
 def asff_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -> None:
-    """What the convolution costs, and the maps on the way to the level."""
+    """Cost of the convolution and of the intermediate maps."""
     if target.level > source.level:
         move_cost(source.channels, source.level, target.level - 1, tally)
         tally.conv(source.channels, target.channels, tally.pixels(target.level), kernel=3, norm=True)
@@ -67,7 +67,7 @@ def asff_resample_cost(op: Op, source: MapSpec, target: MapSpec, tally: Tally) -
 
 
 def move_cost(channels: int, from_level: int, to_level: int, tally: Tally) -> None:
-    """The maps that `move` makes on its way; one that it cuts is alive as a whole."""
+    """Cost of the maps that `move` writes; a map that it crops is live as a whole."""
     for level in range(from_level + 1, to_level + 1):
         tally.pool(channels, tally.pixels(level))
     if to_level < from_level:

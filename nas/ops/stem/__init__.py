@@ -1,4 +1,4 @@
-"""Stems by name."""
+"""Table of stems by name."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Stem(NamedTuple):
-    """How a stem is built, and what it costs, given the maps it makes."""
+    """Builder and cost formula of a stem; the formula also takes the stem's output maps."""
 
     build: "Callable[[Op, Build], nn.Module]"
     cost: Callable[[Op, Sequence[MapSpec], Tally], None]

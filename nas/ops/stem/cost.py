@@ -1,4 +1,4 @@
-"""What stems cost, by the formula of each."""
+"""Cost formulas of the stems."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from search_spaces.ops import Op
 
 
 def resnet_stem_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolution costs, and the pool's map."""
+    """Cost of the convolution, and the pool's map."""
     tally.conv(3, maps[0].channels, tally.pixels(1), kernel=7, norm=True)
     tally.pool(maps[0].channels, tally.pixels(2))
 
 
 def darknet_stem_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolution costs."""
+    """Cost of the convolution."""
     tally.conv(3, maps[0].channels, tally.pixels(0), kernel=3, norm=True)
 
 
 def mobilenet_stem_cost(op: Op, maps: Sequence[MapSpec], tally: Tally) -> None:
-    """What the convolution costs."""
+    """Cost of the convolution."""
     tally.conv(3, maps[0].channels, tally.pixels(1), kernel=3, norm=True)
