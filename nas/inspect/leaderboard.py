@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.inspect.words import duration, figure
-from nas.search.ranking import best, merit, pareto_front
+from nas.search.ranking import best, objective_vector, pareto_front
 from nas.search.types import Direction, State, Trial
 
 _KEY_DIGITS = 8
@@ -47,7 +47,7 @@ def _ranked(trials: Iterable[Trial], objectives: Mapping[str, Direction]) -> lis
     """Trials that can be compared, best first; of equals the earlier one."""
     order: list[tuple[bool, float, int, Trial]] = []
     for trial in trials:
-        values = merit(trial, objectives)
+        values = objective_vector(trial, objectives)
         if values and trial.state in (State.finished, State.stopped):
             order.append((trial.state is State.stopped, -values[0], trial.number, trial))
     return [trial for *_, trial in sorted(order, key=lambda entry: entry[:3])]

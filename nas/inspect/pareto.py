@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nas.inspect.palette import FAINT, INK, OUTPUT
 from nas.inspect.svg import svg
-from nas.search.ranking import merit, pareto_front
+from nas.search.ranking import objective_vector, pareto_front
 from nas.search.types import Direction, State, Trial
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def plot(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> str:
     """
     first, *others = objectives
     front = set(pareto_front(trials, objectives))
-    scored = [trial for trial in trials if merit(trial, objectives)]
+    scored = [trial for trial in trials if objective_vector(trial, objectives)]
 
     def draw(figure: "Figure") -> None:
         for axes, other in zip(figure.subplots(1, len(others), squeeze=False)[0], others, strict=True):

@@ -26,7 +26,7 @@ def pareto_front(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -
     return [trial.number for trial, _ in front]
 
 
-def merit(trial: Trial, objectives: Mapping[str, Direction]) -> tuple[float, ...] | None:
+def objective_vector(trial: Trial, objectives: Mapping[str, Direction]) -> tuple[float, ...] | None:
     """The trial's objectives, signed so that more is better; None unless all of them are finite numbers."""
     return signed(trial.scores or {}, objectives)
 
@@ -42,7 +42,7 @@ def signed(scores: Scores, objectives: Mapping[str, Direction]) -> tuple[float, 
 def _comparable(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> list[tuple[Trial, tuple[float, ...]]]:
     """Trials that saw the full budget; those stopped early only where there is nothing else."""
     for state in (State.finished, State.stopped):
-        scored = [(trial, merit(trial, objectives)) for trial in trials if trial.state is state]
+        scored = [(trial, objective_vector(trial, objectives)) for trial in trials if trial.state is state]
         if ranked := [(trial, values) for trial, values in scored if values is not None]:
             return ranked
     return []

@@ -19,7 +19,7 @@ from nas.search.types import Candidate, Direction, Job, Proxy, Report, Runner, S
 from search_spaces.genotype import Genotype
 from search_spaces.within import Violation
 
-SETTLED = 100
+CONVERGED = 100
 """So many proposals in a row that are repeats or rejected, and a strategy is held to have settled."""
 MOST_REPEATS = 1000
 """So many in a row, or as many random draws, and the space is held to be exhausted."""
@@ -110,7 +110,7 @@ class _Loop:
     """Trials that the runner was handed and has not ended, as they were begun."""
     orphans: deque[Trial] = field(init=False)
     """Running trials that nobody runs: of this driver's earlier life, of dead drivers, of dead workers."""
-    buried: frozenset[int] = frozenset()
+    collected: frozenset[int] = frozenset()
     """Dead drivers whose orphans were collected."""
     heard: int = 0
     """How much of the study's history the strategy was told."""
@@ -125,7 +125,7 @@ class _Loop:
 
     def ask(self) -> Job | None:
         """First the trials that nobody runs, then new ones."""
-        if self.lease.dead != self.buried:
+        if self.lease.dead != self.collected:
             self._collect_orphans()
         trial = self._restarted() or self._new_trial()
         if trial is None:
@@ -167,8 +167,8 @@ class _Loop:
         return bool(self.orphans)
 
     def _collect_orphans(self) -> None:
-        self.buried = self.lease.dead
-        left = {self.store.slot, *self.buried}
+        self.collected = self.lease.dead
+        left = {self.store.slot, *self.collected}
         nobodys = (t for t in self.store.running() if t.slot in left or not self.store.joined)
         self.orphans = deque(t for t in nobodys if t.number not in self.active)
 
@@ -192,7 +192,7 @@ class _Loop:
             return None
         try:
             for _ in range(MOST_REPEATS):
-                if self.draw and self.store.stale >= SETTLED:
+                if self.draw and self.store.stale >= CONVERGED:
                     trial = self._drawn(self.draw)
                     self.exhausted = trial is None
                     return trial

@@ -72,20 +72,20 @@ class RayRunner:
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
-                self._tune(_Desk(ask, tell, self.time_limit), work, folder)
-            except _Carrier as carrier:
+                self._tune(_JobScheduler(ask, tell, self.time_limit), work, folder)
+            except _CarriedError as carrier:
                 raise carrier.error from None
 
-    def _tune(self, desk: "_Desk", work: Work, folder: str) -> None:
+    def _tune(self, scheduler: "_JobScheduler", work: Work, folder: str) -> None:
         # so many workers start at once; later they wait for nodes to join, and for an autoscaler to hear of them
         waiting = min(self._room() + 1, self.concurrent or _MOST_WAITING, _MOST_WAITING)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
         tune.run(
             # through the object store: sent once, and workers on one machine share its arrays
             tune.with_parameters(_Worker, work=work, steps=self.steps, time_limit=self.time_limit),
-            search_alg=_Hirer(desk, self.concurrent),
-            scheduler=desk,
-            stop=_Closing(desk),
+            search_alg=_WorkerSupply(scheduler, self.concurrent),
+            scheduler=scheduler,
+            stop=_StopWhenDone(scheduler),
             num_samples=-1,
             resources_per_trial={"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial},
             max_failures=0,
@@ -146,7 +146,7 @@ class _Worker(tune.Trainable):
             self._reports.close()
 
 
-class _Carrier(BaseException):
+class _CarriedError(BaseException):
     """Carries an error of `ask` or `tell` out of Tune, which swallows any `Exception` and goes on."""
 
     def __init__(self, error: Exception) -> None:
@@ -154,7 +154,7 @@ class _Carrier(BaseException):
         self.error = error
 
 
-class _Desk(FIFOScheduler):
+class _JobScheduler(FIFOScheduler):
     """Hands jobs to workers that are free, and passes on what they have to say: to Tune, a scheduler."""
 
     def __init__(self, ask: Ask, tell: Tell, time_limit: float | None) -> None:
@@ -208,27 +208,27 @@ class _Desk(FIFOScheduler):
             return
         self._stillborn += 1
         if self._stillborn == _MOST_STILLBORN or (not self._proven and any(sign in text for sign in _UNBORN)):
-            raise _Carrier(RuntimeError(f"a Ray worker could not start: {reason}"))
+            raise _CarriedError(RuntimeError(f"a Ray worker could not start: {reason}"))
 
 
 def _carried(call: Callable[..., T], *arguments: object) -> T:
     try:
         return call(*arguments)
     except Exception as error:
-        raise _Carrier(error) from error
+        raise _CarriedError(error) from error
 
 
-class _Hirer(Searcher):
+class _WorkerSupply(Searcher):
     """Wants another worker whenever Tune asks, up to a number."""
 
-    def __init__(self, desk: _Desk, most: int | None) -> None:
+    def __init__(self, scheduler: _JobScheduler, most: int | None) -> None:
         super().__init__()
-        self._desk = desk
+        self._scheduler = scheduler
         self._most = most or sys.maxsize
         self._workers: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        if self._desk.empty:
+        if self._scheduler.empty:
             return Searcher.FINISHED
         if len(self._workers) == self._most:
             return None
@@ -245,17 +245,17 @@ class _Hirer(Searcher):
         """Nothing: see `save`."""
 
 
-class _Closing(Stopper):
+class _StopWhenDone(Stopper):
     """Sends home the workers that still wait for room, once there is nothing left to do."""
 
-    def __init__(self, desk: _Desk) -> None:
-        self._desk = desk
+    def __init__(self, scheduler: _JobScheduler) -> None:
+        self._scheduler = scheduler
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self._desk.empty and self._desk.idle
+        return self._scheduler.empty and self._scheduler.idle
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Tune writes it down for a run that goes on, which none does

@@ -106,7 +106,7 @@ def test_tpe_proposes_what_optuna_does() -> None:
     strategy = Tpe(SPACE, OBJECTIVES, seed=3)
     study = optuna.create_study(direction="maximize")
     for _ in range(40):
-        seed = strategy._turns.seed, strategy._turns.asked
+        seed = strategy._rng.seed, strategy._rng.asked
         candidate = strategy.ask()
         study.sampler = optuna.samplers.TPESampler(seed=draw(seed), multivariate=True, constant_liar=False)
         trial = study.ask()
