@@ -126,4 +126,4 @@ def test_who_has_nothing_left_to_begin_waits_for_the_others(url: str, drive: Sta
     assert second.wait(PATIENCE_S) == 0
     (trial,) = store.trials()
     assert (trial.state, trial.slot, trial.attempts) == (State.finished, 1, 2)
-    assert "waiting for 1 trials that other drivers run" in second.communicate()[1]
+    assert "waiting for 1 running trials of other drivers" in second.communicate()[1]

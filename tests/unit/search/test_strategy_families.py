@@ -231,6 +231,6 @@ def test_the_controller_learns_the_odds_it_decided_by() -> None:
         policy.begin()
         rng = Recorder(length)
         taken.append([(name, policy.decide(name, 4, rng)) for name in [*policy.rows][:length]])
-    logs, _ = policy(*policy.places(taken))
+    logs, _ = policy(*policy.indices(taken))
     assert max(odds) > 2 * min(odds)
     np.testing.assert_allclose(logs.detach().exp().numpy().flatten(), [*odds, 1.0], rtol=1e-5)
