@@ -59,9 +59,7 @@ class _Fronts:
         self._new.append(values)
 
     def admits(self, values: Values) -> bool:
-        for new in sorted(
-            self._new, reverse=True
-        ):  # in this order no insertion moves a member: a resumed store loads fast
+        for new in sorted(self._new, reverse=True):  # in this order no insertion moves a member
             self._insert(new)
         self._new.clear()
         index = self._place(values)

@@ -111,7 +111,7 @@ def test_who_was_taken_for_dead_cannot_end_what_another_has_begun(url: str, driv
     trials = check(url, tmp_path / "log")
     assert (trials[lost.number].slot, trials[lost.number].attempts) == (1, 2)
     assert {trial.slot for trial in trials} == {0, 1}, "it takes part again"
-    assert f"trial {lost.number} of study 'default' was begun anew by the driver in slot 1" in first.communicate()[1]
+    assert f"trial {lost.number} of study 'default' was restarted by the driver in slot 1" in first.communicate()[1]
 
 
 def test_who_has_nothing_left_to_begin_waits_for_the_others(url: str, drive: Start, tmp_path: Path) -> None:
