@@ -1,22 +1,22 @@
-"""Where to compute."""
+"""Selection of the device."""
 
 import torch
 
 
 class DeviceError(ValueError):
-    """There is no such device; the message says which there are."""
+    """The device does not exist; the message lists the available ones."""
 
 
 def best_device(asked: str) -> str:
-    """`auto` becomes `cuda` where there is a GPU and `cpu` where there is none.
+    """Resolve `auto`: `cuda` if a GPU is available, else `cpu`; returns an explicit device unchanged.
 
     Raises:
-        DeviceError: another device that torch does not know, or that is not there.
+        DeviceError: torch does not know the device, or it is unavailable.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
+    available = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
     if asked == "auto":
         return "cuda" if gpus else "cpu"
-    if asked not in there:
-        raise DeviceError(f"no device {asked!r} here: give auto, {' or '.join(there)}")
+    if asked not in available:
+        raise DeviceError(f"no device {asked!r} here: give auto, {' or '.join(available)}")
     return asked

@@ -1,19 +1,19 @@
-"""How a detector is trained: the settings of optimiser and schedule."""
+"""A training recipe: settings of optimiser, schedule and augmentation."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Recipe(BaseModel):
-    """AdamW under one cycle of the learning rate.
+    """AdamW with a one-cycle learning rate schedule.
 
     Attributes:
-        batch_size: images a step.
-        learning_rate: its peak.
-        weight_decay: of convolution weights; norms and biases are left alone.
-        warmup: part of the training before the peak.
+        batch_size: images per step.
+        learning_rate: peak learning rate.
+        weight_decay: weight decay of convolution weights; norms and biases have none.
+        warmup: fraction of the training before the peak.
         clip: largest norm of the gradient.
-        average: steps that an exponential moving average of the weights, which is what is scored, looks back; 0: none.
-        flip: mirror half of the images; wrong for what is not symmetric, such as digits.
+        average: horizon of the exponential moving average of weights, which is evaluated, in steps; 0: none.
+        flip: mirror half of the images; wrong for asymmetric objects such as digits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -56,7 +56,7 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
                 yield Report(job.number, State.running, plain(scores, count), clock.spent)
         yield Report(job.number, State.finished, seconds=clock.spent)
     except (_TimeUp, Exception) as error:
-        yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
+        yield Report(job.number, State.failed, seconds=clock.spent, error=failure_reason(error))
 
 
 @contextmanager
@@ -77,16 +77,16 @@ def out_of_time(limit: float) -> str:
     return f"time limit of {limit:g} s exceeded"
 
 
-def describe(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
     """The reason of a failed trial: one line of bounded length."""
     text = str(error)
     if isinstance(error, (_TimeUp, _NoNumber)):
         return text
     kind = "out of memory" if _is_out_of_memory(error, text) else type(error).__name__
-    return one_line(f"{kind}: {text}" if text else kind)
+    return truncated(f"{kind}: {text}" if text else kind)
 
 
-def one_line(text: str) -> str:
+def truncated(text: str) -> str:
     """The text with white space collapsed to single spaces, and cut to `_LONGEST_ERROR` characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 3] + "..."

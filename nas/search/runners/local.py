@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from nas.search.runners.attempt import carry_out, describe
+from nas.search.runners.attempt import carry_out, failure_reason
 from nas.search.types import Ask, Report, State, Tell, Work
 
 
@@ -24,4 +24,4 @@ class LocalRunner:
                 carry_out(work, job, tell, time_limit=self.time_limit)
             except SystemExit as error:  # would end the search; in other runners it ends a worker, which is replaced
                 seconds = time.monotonic() - start
-                tell(Report(job.number, State.failed, seconds=seconds, error=describe(error)))
+                tell(Report(job.number, State.failed, seconds=seconds, error=failure_reason(error)))

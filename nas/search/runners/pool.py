@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from nas.search.runners.attempt import GRACE_S, carry_out, describe, out_of_time
+from nas.search.runners.attempt import GRACE_S, carry_out, failure_reason, out_of_time
 from nas.search.types import Ask, Job, Report, State, Tell, Work
 
 _SPAWN = multiprocessing.get_context("spawn")  # torch does not survive a fork
@@ -211,7 +211,7 @@ def _serve(connection: Connection, time_limit: float | None) -> None:
         try:
             work: Work = connection.recv()
         except Exception as error:
-            connection.send(describe(error))
+            connection.send(failure_reason(error))
             return
         connection.send(None)
         while True:

@@ -30,7 +30,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, one_line, out_of_time
+from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, truncated, out_of_time
 from nas.search.runners.code import imported_code
 from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, session_folder
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
@@ -199,11 +199,11 @@ class _JobScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: object, trial: TuneTrial) -> None:
         text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
-        reason = one_line(text.strip().splitlines()[-1])
+        reason = truncated(text.strip().splitlines()[-1])
         if trial.trial_id in self._current:
             number, since = self._current.pop(trial.trial_id)
             hung = time.monotonic() - since >= self._limit + GRACE_S  # ended by `hard_limit`; a retry would hang too
-            error = out_of_time(self._limit) if hung else one_line(f"worker died: {reason}")
+            error = out_of_time(self._limit) if hung else truncated(f"worker died: {reason}")
             _carry(self._tell, Report(number, State.failed, error=error, died=not hung))
             return
         self._stillborn += 1
@@ -291,7 +291,7 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
             raise CannotRun(f"no Ray cluster at {address!r}: start one, or leave the address out") from error
         except Exception as error:  # Ray raises many types, bare `Exception` among them
             where = f"cannot join the cluster at {address!r}" if address else "cannot start on this machine"
-            raise CannotRun(f"Ray {where}: {one_line(str(error))}; --runner local does without Ray") from error
+            raise CannotRun(f"Ray {where}: {truncated(str(error))}; --runner local does without Ray") from error
         yield
     finally:
         ray.shutdown()
