@@ -1,4 +1,4 @@
-"""COCO documents: reading one, and refusing what is not one."""
+"""Reading and validation of COCO documents."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 
 class Document(TypedDict):
-    """A COCO document whose records are known to be well-typed and to refer to each other."""
+    """A COCO document with validated types and references."""
 
     info: Record
     images: list[Record]
@@ -76,9 +76,9 @@ _UNUSED = Kind("categories without an annotation", "", Severity.note)
 
 
 def read_document(file: Path, diagnostics: Diagnostics) -> Document:
-    """Read a COCO detection file and fill in what may be left out: `id` and `iscrowd` (0).
+    """Read a COCO detection file and fill in optional fields: `id` and `iscrowd` (0).
 
-    An annotation id of 0 is replaced as well, because pycocotools takes it for "no match".
+    An annotation id of 0 is replaced as well, because pycocotools treats it as "no match".
 
     Raises:
         DataError: missing, not JSON, not COCO, repeated ids, or references to unknown ids.

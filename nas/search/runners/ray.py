@@ -30,7 +30,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, truncated, out_of_time
+from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, out_of_time, truncated
 from nas.search.runners.code import imported_code
 from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, session_folder
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
