@@ -106,7 +106,7 @@ def _untar(tarred: tarfile.TarFile, content: Path) -> None:
     for member in tarred.getmembers():  # Python 3.11.0 to 3.11.3 lack the data filter
         path = PurePosixPath(member.name)
         if not (member.isfile() or member.isdir()) or path.is_absolute() or ".." in path.parts:
-            raise tarfile.TarError(f"{member.name!r} leads out of it, or is no file")
+            raise tarfile.TarError(f"{member.name!r} is outside the folder, or not a file")
     tarred.extractall(content)
 
 

@@ -52,7 +52,7 @@ def mask_fault(segmentation: object, shape: Shape) -> str:
 
 def _polygon_fault(polygon: object, shape: Shape) -> str:
     if not isinstance(polygon, list) or not set(map(type, polygon)) <= {int, float}:
-        return "has a polygon that is no list of numbers"
+        return "has a polygon that is not a list of numbers"
     if len(polygon) < _SHORTEST or len(polygon) % 2:
         return f"has a polygon of {len(polygon)} numbers, not of 6, 8, 10 or more"
     # outlines may slightly exceed their image; the C code visits every pixel along an edge, at any distance

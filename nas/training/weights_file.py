@@ -51,7 +51,7 @@ def read_state(path: Path) -> dict[Any, Any]:
     _require_state(path, raw)
     if prefix := _wrapper(raw):
         raise WeightsError(
-            f"{path}: all names begin with {prefix!r}, which is no part of a backbone's: save them without, "
+            f"{path}: all names begin with {prefix!r}, which a backbone's names lack: save them without it, "
             f"{saving(str(path), (), prefix)}"
         )
     return dict(raw)

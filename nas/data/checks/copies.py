@@ -7,7 +7,7 @@ from nas.data.diagnostics import Diagnostics, Kind, Severity
 from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, excerpt
 
 _TWICE = Kind(
-    "files listed under several image ids, each of which teaches the others' objects as background",
+    "files listed under several image ids, so that each entry trains the others' objects as background",
     "merge their entries",
     Severity.warning,
 )

@@ -44,7 +44,7 @@ _BLACK = Kind(
 )
 _RENAMED = Kind("file names that are read as paths below the image directory", "", Severity.note)
 _ELONGATED = Kind(
-    f"images more than {_LONG} times as long as wide, of which little is left once they fit into a square",
+    f"images more than {_LONG} times as long as wide, of which few pixels remain in a square",
     "cut them into tiles",
     Severity.note,
 )

@@ -18,7 +18,7 @@ from nas.data.formats.coco_document import Document, Record, read_document
 from nas.data.images import ImageFiles, ImageFolder
 from nas.data.masks import MALFORMED, UNMASKED, is_absent, mask_fault
 
-_NOTHING = Kind("set without an object to train on", "annotate at least one object that is no crowd")
+_NOTHING = Kind("set without an object to train on", "annotate at least one object that is not a crowd")
 _SINGLE = Kind("a single image, which every batch repeats", "", Severity.warning)
 _SHARED = Kind(
     "validation images that are training images as well, so that AP is too high", "drop them from one", Severity.warning

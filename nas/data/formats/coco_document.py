@@ -68,7 +68,7 @@ _FIELDS = {
 _UNKNOWN_IMAGE = Kind("annotations of unknown images", "add the image's entry, or drop the annotation")
 _UNKNOWN_CATEGORY = Kind("annotations of unknown categories", "add the category, or drop the annotation")
 _ONE_NAME = Kind(
-    "category names that several ids share, each of which is a class of its own",
+    "category names that several ids share, each id being a separate class",
     "give them different names, or merge them under one id",
     Severity.warning,
 )

@@ -143,7 +143,7 @@ def parse_url(url: str) -> URL:
     try:
         target = make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
+        raise StoreError(f"{url!r} is not a SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
     # SQLAlchemy's default driver of the first depends on its release; many hosts write the second
     if target.drivername in ("postgresql", "postgres"):
         return target.set(drivername=_PSYCOPG)

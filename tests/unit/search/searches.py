@@ -51,7 +51,7 @@ class Search:
     scheduler: SchedulerConfig = NEVER
     violation: Violation | None = None
     draws: bool = False
-    """Whether it goes on at random where the strategy has settled."""
+    """Whether it continues at random once the strategy has converged."""
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)
