@@ -198,10 +198,7 @@ def _common_values(deep: list[Path]) -> ValueRange | None:
 
 def _decoded(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
     for path in paths:
-        with (
-            suppress(Exception),
-            Image.open(path) as image,
-        ):  # a file that does not decode is reported when it is loaded
+        with suppress(Exception), Image.open(path) as image:  # a damaged file is reported when it is loaded
             values = deep_values(image, path)
             if values is not None:
                 yield values

@@ -49,11 +49,9 @@ class StrategyConfig(BaseModel):
         elif self.name not in STRATEGIES:
             raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
         if self.name == "evolution" and self.tournament > self.population:
-            raise ValueError(
-                f"a tournament of {self.tournament} needs at least as large a population, not {self.population}"
-            )
+            raise ValueError(f"a tournament of {self.tournament} exceeds the population of {self.population}: lower it")
         if self.name == "nsga2" and self.population < 2:
-            raise ValueError("a population of 1 has no second parent to cross: give nsga2 a population of at least 2")
+            raise ValueError("a population of 1 has no second parent: give nsga2 a population of at least 2")
         return self
 
 

@@ -140,9 +140,7 @@ class Guided:
 
 
 def _scalarise(vectors: Sequence[tuple[float, ...]], rng: random.Random) -> list[float]:
-    """Scalar scores (more is better): a single objective unchanged, several by the augmented Tchebycheff function of
-    their ranks with random weights.
-    """
+    """One objective unchanged; several by the augmented Tchebycheff function of their ranks with random weights."""
     if len(vectors[0]) == 1:
         return [value for (value,) in vectors]
     weights = np.array([rng.expovariate(1) for _ in vectors[0]])
