@@ -15,7 +15,7 @@ import numpy as np
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import objectives
-from nas.search.ranking import merit
+from nas.search.ranking import objective_vector
 from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Candidate, Predictor
 from proxies.predictor.ensemble import Ensemble
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     run = RunDirectory.open(parser.parse_args().run, SearchConfig)
     space = find_space(run.config().space)
-    judged = [(trial, merit(trial, objectives(run))) for trial in run.store().trials()]
+    judged = [(trial, objective_vector(trial, objectives(run))) for trial in run.store().trials()]
     members = [Candidate(t.trace, t.key, replay(space, t.trace)) for t, score in judged if score is not None]
     scores = [score[0] for _, score in judged if score is not None]
     print(f"{len(members)} trials with scores\n")

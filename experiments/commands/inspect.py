@@ -17,7 +17,7 @@ from nas.inspect.console import open_console
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import front_table, leaderboard, summary_document
 from nas.inspect.pareto import plot
-from nas.search.ranking import best, merit, pareto_front
+from nas.search.ranking import best, objective_vector, pareto_front
 from nas.search.types import Direction, Trial
 from proxies.predictor.ensemble import cross_validate
 from proxies.predictor.features import features
@@ -87,7 +87,7 @@ def _plot(file: Path, trials: Sequence[Trial], objectives: Mapping[str, Directio
 def _print_predictor_tau(trials: Sequence[Trial], objectives: Mapping[str, Direction], console: Console) -> None:
     """Print the predictor's cross-validated Kendall tau, if there are enough trials to compute it."""
     ended = [trial for trial in trials if trial.state.ended]
-    scores = {trial.genotype: values[0] for trial in ended if (values := merit(trial, objectives))}
+    scores = {trial.genotype: values[0] for trial in ended if (values := objective_vector(trial, objectives))}
     tau = cross_validate(features, [Genotype.from_json(genotype) for genotype in scores], list(scores.values()))
     if tau is not None:
         first = next(iter(objectives))

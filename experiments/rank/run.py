@@ -17,7 +17,7 @@ from experiments.rank.report import report
 from experiments.run.data import open_for
 from experiments.run.directory import MEASURED, RunDirectory
 from experiments.run.runner import build_runner, gpus_per_trial
-from nas.inspect.words import duration, figure, one_line
+from nas.inspect.words import duration, format_score, one_line
 from nas.search.store import Store
 from nas.search.types import Proxy, Trial
 from proxies.ranking.agreement import FEWEST_CANDIDATES
@@ -135,4 +135,4 @@ def _view(
 
 def _outcome(config: RankConfig, measurement: Measurement, trial: Trial) -> str:
     objective = next(iter(config.plan.all[measurement.setting].proxy.objectives))
-    return f"{objective} {figure((trial.scores or {})[objective])}, {duration(trial.seconds or 0)}"
+    return f"{objective} {format_score((trial.scores or {})[objective])}, {duration(trial.seconds or 0)}"

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.errors import UsageError
-from nas.search.ranking import merit
+from nas.search.ranking import objective_vector
 from nas.search.store.schema import versions
 from nas.search.types import Direction, State, Trial
 from search_spaces.choose import Choice, SearchSpace, Trace, TraceError
@@ -140,7 +140,7 @@ def _frozen(
     facts |= {name: value for name, value in (("seconds", trial.seconds), ("error", trial.error)) if value is not None}
     frozen = optuna.create_trial(
         state=_STATES[trial.state],
-        values=[scores[name] for name in objectives] if merit(trial, objectives) else None,
+        values=[scores[name] for name in objectives] if objective_vector(trial, objectives) else None,
         params=params,
         distributions=distributions,
         intermediate_values={step: report[first] for step, report in enumerate(trial.reports, 1) if first in report},

@@ -19,7 +19,7 @@ from nas.search.run_search import MOST_REPEATS, run_search
 from nas.search.store import Store, StoreError
 from nas.search.store.study import CONTENTS
 from nas.search.strategies import BY_FIRST, build_strategy
-from nas.search.strategies.turns import candidate
+from nas.search.strategies.proposal_rng import candidate
 from nas.search.types import Direction, State
 from nas.seeds import nth_seed
 from proxies.predictor.ensemble import Ensemble

@@ -1,1 +1,1 @@
-"""Detection data: COCO directories, composed digit scenes, and letterboxed copies of either."""
+"""Detection data: COCO directories, composed digit scenes, and letterboxed copies of both."""

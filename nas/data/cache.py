@@ -1,4 +1,4 @@
-"""Letterboxed copies of a set's images, in one array: decoded once, ready to be shared between processes."""
+"""Letterboxed copies of a set's images: cached in one array, which processes can share, or decoded on each use."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ class Images(Protocol):
 
     @property
     def size(self) -> int:
-        """S, px."""
+        """Side S of the letterboxed images, px."""
         ...
 
     @property
@@ -35,7 +35,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ImageCache:
-    """Images kept in memory."""
+    """Letterboxed images cached in memory."""
 
     images: UInt8Array
     """(N, 3, S, S), RGB."""
@@ -51,7 +51,7 @@ class ImageCache:
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Images decoded each time they are needed, in threads: for sets that do not fit into memory."""
+    """Images decoded on each use, in threads: for sets that exceed memory."""
 
     data: DetectionSet
     size: int
@@ -72,21 +72,21 @@ class ImageFiles:
 def open_images(
     data: DetectionSet, size: int, *, limit: int, progress: Callable[[int, int], None] | None = None
 ) -> Images:
-    """Keep the images in memory where they take at most `limit` bytes, else decode them as they are needed."""
+    """Cache the images in memory if they take at most `limit` bytes, else decode them on each use."""
     if cache_bytes(len(data), size) <= limit:
         return letterbox(data, size, progress=progress)
     return ImageFiles(data, size)
 
 
 def cache_bytes(images: int, size: int) -> int:
-    """Memory of a cache of that many images of `size` x `size` px."""
+    """Bytes of a cache of `images` images of `size` x `size` px."""
     return images * 3 * size * size
 
 
 def letterbox(data: DetectionSet, size: int, *, progress: Callable[[int, int], None] | None = None) -> ImageCache:
-    """Decode and letterbox all images, in threads: Pillow lets go of the interpreter lock.
+    """Decode and letterbox all images, in threads: Pillow releases the interpreter lock.
 
-    `progress` is called with (images done, images in all), in the calling thread.
+    `progress` is called with (images done, total images), in the calling thread.
 
     Raises:
         DataError: an image does not decode.
@@ -112,10 +112,10 @@ def _letterboxed(data: DetectionSet, position: int, size: int) -> tuple[UInt8Arr
 
 
 def letterbox_image(image: UInt8Array, size: int) -> tuple[UInt8Array, float]:
-    """Fit (H, W, 3) into (3, `size`, `size`), aspect kept, top-left aligned, padded; and tell the scale.
+    """Fit (H, W, 3) into (3, `size`, `size`), aspect kept, top-left aligned, padded; returns image and scale.
 
-    The scale holds exactly on both axes: of the shorter side, what does not fill a whole pixel is cut off rather
-    than squeezed in. An image whose longer side is `size` is not resampled.
+    The scale is exact on both axes: the shorter side is cropped to whole letterboxed pixels, not squeezed. An image
+    whose longer side is `size` is not resampled.
     """
     height, width = image.shape[:2]
     longer = max(height, width)

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits a channel: 16-bit and 32-bit integers, floats, and how their values become 0..255."""
+"""Images of more than 8 bits a channel (16-bit and 32-bit integers, floats), and their scaling to 0..255."""
 
 import warnings
 from collections.abc import Iterable
@@ -13,18 +13,18 @@ from PIL import Image
 from nas.data.detection_set import DetectionSet, UInt8Array
 
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)
-"""Bits that sensors and file formats have."""
+"""Bit depths of sensors and file formats."""
 
 
 @dataclass(frozen=True)
 class ValueRange:
-    """Stored values from `low` to just below `high`, which become 0..255; values outside are clipped."""
+    """Stored values from `low` to just below `high`, scaled to 0..255; values outside are clipped."""
 
     low: float
     high: float
 
     def to_uint8(self, values: NDArray[Any]) -> UInt8Array:
-        """Values of any shape -> uint8 of that shape; what is no number becomes 0."""
+        """Values of any shape -> uint8 of that shape; NaN becomes 0."""
         levels = (values.astype(np.float64) - self.low) * (256 / (self.high - self.low))
         return np.floor(np.nan_to_num(levels, posinf=255.0, neginf=0.0)).clip(0, 255).astype(np.uint8)
 
@@ -36,25 +36,25 @@ class ValueRange:
 
     @property
     def words(self) -> str:
-        """The range as a user would call it."""
+        """The range in words, for messages."""
         bits = next((bits for bits in _DEPTHS if self == ValueRange(0, 2**bits)), None)
         return f"{bits} bits" if bits else f"values from {self.low:g} to {self.high:g}"
 
 
 @runtime_checkable
 class ScaledImages(Protocol):
-    """A loader, a dataclass, that scales the values of images of more than 8 bits."""
+    """A loader (a dataclass) that scales the values of images of more than 8 bits."""
 
     values: ValueRange | None
 
 
 def values_of(data: DetectionSet) -> ValueRange | None:
-    """The range that a set's images of more than 8 bits are scaled from; None where it has none."""
+    """The value range of a set's images of more than 8 bits; None if it has none."""
     return data.load.values if isinstance(data.load, ScaledImages) else None
 
 
 def scaled_from(data: DetectionSet, values: ValueRange) -> DetectionSet:
-    """The set with its images of more than 8 bits scaled from another range, such as that of a training."""
+    """The set with its images of more than 8 bits scaled from another range, such as a training's."""
     if not isinstance(data.load, ScaledImages):
         return data
     return replace(data, load=replace(data.load, values=values))
@@ -63,14 +63,14 @@ def scaled_from(data: DetectionSet, values: ValueRange) -> DetectionSet:
 def deep_values(image: Image.Image, path: Path) -> NDArray[Any] | None:
     """Values (H, W) or (H, W, 3) of an opened image of more than 8 bits a channel; None for any other.
 
-    Pillow 13 keeps the upper byte alone of 16-bit colour, so that PNGs of 16-bit colour are decoded by torchvision,
-    for as long as it decodes images: version 0.29 deprecates that.
+    Pillow 13 keeps only the upper byte of 16-bit colour, so torchvision decodes PNGs of 16-bit colour; its version
+    0.29 deprecates decoding.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return np.asarray(image)
     if not is_deep(image):
         return None
-    # importing torchvision takes seconds, for images that are rare
+    # imported on use: torchvision takes seconds to import, and such images are rare
     import torch
 
     try:
@@ -84,17 +84,17 @@ def deep_values(image: Image.Image, path: Path) -> NDArray[Any] | None:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether an opened image has more than 8 bits a channel, of which all can be read."""
+    """Whether an opened image has more than 8 bits a channel that can all be read."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return True
     return image.format == "PNG" and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def value_range(arrays: Iterable[NDArray[Any]]) -> ValueRange | None:
-    """The range that all these values have in common; None where there are none.
+    """The common range of all these values; None if there are none.
 
-    Integers from 0 up fill a number of bits that sensors have. Floats are taken for 0..1 or 0..255 where they lie
-    within. Other values, such as temperatures, fill the range from their lowest to their highest.
+    Integers from 0 up get the smallest range of a sensor's bit depth. Floats within 0..1 or 0..255 get that range.
+    Other values, such as temperatures, get the range from their minimum to their maximum.
     """
     found = [(values[np.isfinite(values)], values.dtype.kind == "f") for values in arrays]
     sound = [(values, floats) for values, floats in found if values.size]

@@ -1,4 +1,4 @@
-"""DetectionSet: what every source of data is read into, and all that training and evaluation know of it."""
+"""DetectionSet: the common form of every data source, on which training and evaluation depend."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ UInt8Array = NDArray[np.uint8]
 
 
 class DataError(FusionNasError):
-    """Data cannot be used as it is; the message names the file, the entry and the fix."""
+    """Data cannot be used; the message names the file, the entry and the fix."""
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """Something that reading a set noticed.
+    """A finding of reading a set.
 
     Attributes:
         file: the annotation file.
         severity: "error", "warning" or "note".
-        what: its kind.
-        count: how many entries it concerns.
-        text: a sentence or two for people: what, how many, the first few, and the fix.
+        what: the finding's kind.
+        count: number of entries affected.
+        text: a sentence or two for users: kind, count, first few entries, and the fix.
     """
 
     file: Path
@@ -43,7 +43,7 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Category:
-    """A class of objects; `id` is the file's own, which need be neither 0-based nor contiguous."""
+    """A class of objects; `id` is the file's own, neither necessarily 0-based nor contiguous."""
 
     id: int
     name: str
@@ -52,10 +52,10 @@ class Category:
 # eq=False: comparing arrays has no single truth value
 @dataclass(frozen=True, eq=False)
 class DetectionSet:
-    """Images and the boxes in them. Pickles, as long as `load` does."""
+    """Images and their boxes. Pickles if `load` does."""
 
     name: str
-    """Where it is from, e.g. "bccd/train"."""
+    """Source of the set, e.g. "bccd/train"."""
     categories: tuple[Category, ...]
     """Sorted by id; a label is an index into it."""
     image_ids: tuple[int, ...]
@@ -71,9 +71,9 @@ class DetectionSet:
     load: Callable[[int], UInt8Array]
     """Position -> (H, W, 3) uint8 RGB. Raises `DataError` for an image that does not decode."""
     shuffled: bool = False
-    """Whether the images are in random order already, so that the first ones are a fair draw."""
+    """Whether the images are in random order already, so that the first ones are an unbiased sample."""
     diagnostics: tuple[Diagnostic, ...] = ()
-    """What reading it noticed: left out, changed, or probably wrong."""
+    """Findings of reading the set: entries left out, changed, or probably wrong."""
     segments: tuple[tuple[Any, ...], ...] | None = None
     """COCO's `segmentation` of each target, in the order of `boxes`; None unless every annotation has a mask."""
 
@@ -82,19 +82,19 @@ class DetectionSet:
 
     @property
     def num_classes(self) -> int:
-        """How many labels there are, background not counted."""
+        """Number of labels, without background."""
         return len(self.categories)
 
     @property
     def num_objects(self) -> int:
-        """How many training targets all images hold together."""
+        """Number of training targets in all images."""
         return sum(map(len, self.labels))
 
     def under(self, categories: tuple[Category, ...]) -> "DetectionSet":
-        """The same objects for a detector of other categories: a label is an index into these.
+        """The same objects for a detector of these categories: labels become indices into them.
 
         Raises:
-            DataError: the set has a category that they lack.
+            DataError: `categories` lacks a category of the set.
         """
         place = {category: index for index, category in enumerate(categories)}
         if unknown := [category for category in self.categories if category not in place]:
@@ -107,7 +107,7 @@ class DetectionSet:
         return replace(self, categories=categories, labels=tuple(label[of_image] for of_image in self.labels))
 
     def subset(self, n: int) -> "DetectionSet":
-        """Keep the first `n` images, or all if there are fewer; the ground truth shrinks along.
+        """Keep the first `n` images, or all if there are fewer; the ground truth is reduced to them.
 
         Raises:
             ValueError: `n` is less than 1.
@@ -119,10 +119,10 @@ class DetectionSet:
         return replace(self.select(range(n)), name=f"{self.name}[:{n}]")
 
     def draw(self, n: int) -> "DetectionSet":
-        """Draw `n` images, always the same ones, in the set's order; all images if there are fewer.
+        """Draw `n` images deterministically, in the set's order; all images if there are fewer.
 
-        The draw holds every category of which there are objects, as far as `n` suffices: rare ones first. The other
-        images are drawn evenly from the whole set, however it is sorted.
+        The draw covers every category that has objects, as far as `n` suffices, rare ones first. The other images are
+        drawn uniformly from the whole set, independent of its order.
 
         Raises:
             ValueError: `n` is less than 1.
@@ -140,13 +140,13 @@ class DetectionSet:
         return replace(self.select(drawn), name=f"{self.name}[{n} of {len(self)}]")
 
     def _holders(self) -> list[IntArray]:
-        """Positions of the images that hold each category, without categories that no image holds."""
+        """Positions of the images of each category, without categories that have none."""
         images = np.repeat(np.arange(len(self)), [len(labels) for labels in self.labels])
         codes = np.unique(np.concatenate(self.labels) * len(self) + images)
         return np.split(codes % len(self), np.flatnonzero(np.diff(codes // len(self))) + 1) if codes.size else []
 
     def select(self, positions: Sequence[int]) -> "DetectionSet":
-        """Keep the images at these positions, in this order; the ground truth shrinks along."""
+        """Keep the images at these positions, in this order; the ground truth is reduced to them."""
         image_ids = tuple(self.image_ids[i] for i in positions)
         kept = set(image_ids)
         truth = {
@@ -168,7 +168,7 @@ class DetectionSet:
 
 @dataclass(frozen=True, eq=False)
 class _Selection:
-    """Loads some of the images that another loader knows."""
+    """Loads a selection of another loader's images."""
 
     load: Callable[[int], UInt8Array]
     positions: tuple[int, ...]

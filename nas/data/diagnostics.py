@@ -1,4 +1,4 @@
-"""Diagnostics: everything that reading a data set noticed, by kind, with the first few examples."""
+"""Diagnostics: findings of reading a data set, by kind, with the first few examples."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _SHOWN = 3
 
 
 class Severity(StrEnum):
-    """How bad a diagnostic is, in the order in which diagnostics are printed."""
+    """Severity of a diagnostic, in printing order."""
 
     error = "error"
     """The set cannot be used."""
@@ -26,9 +26,9 @@ class Kind:
     """A kind of diagnostic.
 
     Attributes:
-        what: a noun phrase of what was found, and what it leads to; a count and examples follow it.
-        advice: what the user can do, as an imperative without a full stop; may be empty.
-        severity: how bad it is.
+        what: a noun phrase of the finding and its consequence; a count and examples follow it.
+        advice: the fix, as an imperative without a full stop; may be empty.
+        severity: error, warning or note.
     """
 
     what: str
@@ -38,7 +38,7 @@ class Kind:
 
 @dataclass
 class Diagnostics:
-    """Collects the diagnostics of one file, so that a user learns of all of them at once."""
+    """Collects the diagnostics of one file, so that a user sees all of them at once."""
 
     file: Path
     _counts: dict[Kind, int] = field(default_factory=dict)
@@ -58,10 +58,10 @@ class Diagnostics:
             known.extend(list(examples)[: _SHOWN - len(known)])
 
     def raise_errors(self) -> None:
-        """Do nothing where there is no error.
+        """Raise if any error was recorded.
 
         Raises:
-            DataError: every kind of error with its first few examples, their number and the fix.
+            DataError: every kind of error with its count, first few examples and fix.
         """
         if errors := [one for one in self.found if one.severity == Severity.error]:
             raise DataError("\n  ".join([f"{self.file} cannot be used:", *(one.text for one in errors)]))

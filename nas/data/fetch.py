@@ -1,4 +1,4 @@
-"""Data named by a URL: fetched once to each node, and kept there."""
+"""Data named by a URL: fetched once to each node and cached there."""
 
 import fcntl
 import hashlib
@@ -24,12 +24,12 @@ _TIMEOUT_S = 60.0
 
 
 def is_url(source: str) -> bool:
-    """Whether data are named by a URL, and so no path."""
+    """Whether the source is a URL, not a path."""
     return "://" in source
 
 
 def archive_name(url: str) -> str:
-    """What the set at a URL is called: the archive's name without its ending.
+    """Name of the set at a URL: the archive's name without its suffix.
 
     Raises:
         DataError: the URL does not name an archive that can be fetched.
@@ -45,18 +45,18 @@ def archive_name(url: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where this node keeps what it fetched: $FUSION_NAS_CACHE, or ~/.cache/fusion-nas."""
+    """This node's cache of fetched data: $FUSION_NAS_CACHE, or ~/.cache/fusion-nas."""
     return Path(os.environ.get("FUSION_NAS_CACHE") or "~/.cache/fusion-nas").expanduser()
 
 
 @cache
 def fetch(url: str) -> Path:
-    """The folder that holds the archive's content on this node; its processes wait while one of them fetches it.
+    """The folder of the archive's content on this node; its other processes wait while one of them fetches it.
 
-    What is kept is used for as long as the folder exists: a set that changes needs another URL.
+    The cached folder is never refreshed: a set that changes needs another URL.
 
     Raises:
-        DataError: the archive cannot be reached, is not whole, or holds what does not belong into a folder.
+        DataError: the archive cannot be reached, is incomplete, or holds paths outside its folder.
     """
     name = archive_name(url)
     home = cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:16]
@@ -71,7 +71,7 @@ def fetch(url: str) -> Path:
                 archive, content = Path(work, "archive"), Path(work, "content")
                 _download(url, archive)
                 _unpack(url, archive, content)
-                _inner(content).rename(folder)  # all at once: a folder that exists is whole
+                _inner(content).rename(folder)  # atomic: an existing folder is complete
     return folder
 
 
@@ -81,17 +81,17 @@ def _download(url: str, archive: Path) -> None:
             shutil.copyfileobj(answer, file, 2**20)
             stated = answer.headers.get("Content-Length")
     except (OSError, HTTPException) as error:
-        raise DataError(f"{url} cannot be fetched ({error}): see that it can be reached") from error
+        raise DataError(f"{url} cannot be fetched ({error}): make it reachable from this node") from error
     if stated is not None and archive.stat().st_size != int(stated):
         raise DataError(f"{url} broke off after {archive.stat().st_size} of {stated} bytes: try again")
 
 
 def _unpack(url: str, archive: Path, content: Path) -> None:
-    """Unpack what lies inside the folder alone: no absolute paths, links out of it, or devices."""
+    """Unpack an archive, without absolute paths, links out of the folder, and devices."""
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped:
-                zipped.extractall(content)  # drops what leads out
+                zipped.extractall(content)  # zipfile confines members to the folder
         else:
             with tarfile.open(archive) as tarred:
                 _untar(tarred, content)
@@ -103,40 +103,40 @@ def _untar(tarred: tarfile.TarFile, content: Path) -> None:
     if hasattr(tarfile, "data_filter"):
         tarred.extractall(content, filter="data")
         return
-    for member in tarred.getmembers():  # Python 3.11.0 to 3.11.3 cannot tell what leads out
+    for member in tarred.getmembers():  # Python 3.11.0 to 3.11.3 lack the data filter
         path = PurePosixPath(member.name)
         if not (member.isfile() or member.isdir()) or path.is_absolute() or ".." in path.parts:
-            raise tarfile.TarError(f"{member.name!r} leads out of it, or is no file")
+            raise tarfile.TarError(f"{member.name!r} is outside the folder, or not a file")
     tarred.extractall(content)
 
 
 def _inner(content: Path) -> Path:
-    """The set's folder: the archive's content, or the one folder in it."""
+    """The set's folder: the archive's content, or its only folder."""
     entries = list(content.iterdir())
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else content
 
 
 @dataclass(frozen=True)
 class FetchedImages:
-    """Loads images by position from a fetched set, wherever this node keeps it: (H, W, 3) uint8 RGB."""
+    """Loads images by position from a fetched set in this node's cache: (H, W, 3) uint8 RGB."""
 
     url: str
     folder: PurePosixPath
-    """Of the images, within the set."""
+    """Folder of the images, within the set."""
     names: tuple[str, ...]
     values: ValueRange | None = None
-    """As of `ImageFolder`."""
+    """See `ImageFolder`."""
 
     def __call__(self, position: int) -> UInt8Array:
         return ImageFolder(fetch(self.url) / self.folder, self.names, self.values)(position)
 
     def fingerprint(self) -> str:
-        """As of `ImageFolder`."""
+        """See `ImageFolder`."""
         return ImageFolder(fetch(self.url) / self.folder, self.names).fingerprint()
 
 
 def anywhere(data: DetectionSet, url: str) -> DetectionSet:
-    """The set, read from `fetch(url)`, for processes on any node."""
+    """The set read from `fetch(url)`, with a loader that works on any node."""
     load = data.load
     assert isinstance(load, ImageFolder)
     folder = PurePosixPath(load.folder.relative_to(fetch(url).absolute()))

@@ -1,4 +1,4 @@
-"""Fingerprints of data sets: whether a set is still what it was, and if not, in what it differs."""
+"""Fingerprints of data sets: they show whether a set has changed, and in which part."""
 
 import hashlib
 import json
@@ -19,36 +19,36 @@ _PARTS = {
     "truth": "the crowds or areas",
     "masks": "the masks",
 }
-"""Part of a fingerprint -> what it covers, in words."""
+"""Part of a fingerprint -> its content, in words."""
 
 
 @runtime_checkable
 class Fingerprinted(Protocol):
-    """A loader of images that knows whether they are the same as before."""
+    """A loader of images that can fingerprint them."""
 
     def fingerprint(self) -> str:
-        """Equal as long as the images are."""
+        """A digest, equal for equal images."""
         ...
 
 
 def fingerprint(data: DetectionSet) -> dict[str, str]:
-    """Part of the set -> its count and digest. Folders and annotation ids do not count, so that a set may be moved."""
+    """Part of the set -> its count and digest. Folders and annotation ids are ignored, so that a set may be moved."""
     annotations = data.ground_truth["annotations"]
-    # what of the ground truth is in no target
+    # the part of the ground truth that no target holds
     truth = [(a["area"], *((a["category_id"], *a["bbox"]) if a["iscrowd"] else (0,) * 5)) for a in annotations]
     return {
-        "categories": _stated(data.num_classes, json.dumps([[c.id, c.name] for c in data.categories]).encode()),
+        "categories": _entry(data.num_classes, json.dumps([[c.id, c.name] for c in data.categories]).encode()),
         "images": f"{len(data)} {data.load.fingerprint() if isinstance(data.load, Fingerprinted) else ''}".strip(),
-        "sizes": _stated(len(data), np.array(data.sizes, np.int64).tobytes()),
-        "labels": _stated(data.num_objects, *_arrays(data.labels)),
-        "boxes": _stated(data.num_objects, *_arrays(data.boxes)),
-        "truth": _stated(len(truth), np.array(truth, np.float64).tobytes()),
-        "masks": _stated(0 if data.segments is None else data.num_objects, _outlines(data)),
+        "sizes": _entry(len(data), np.array(data.sizes, np.int64).tobytes()),
+        "labels": _entry(data.num_objects, *_arrays(data.labels)),
+        "boxes": _entry(data.num_objects, *_arrays(data.boxes)),
+        "truth": _entry(len(truth), np.array(truth, np.float64).tobytes()),
+        "masks": _entry(0 if data.segments is None else data.num_objects, _outlines(data)),
     }
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """In words, the parts in which two fingerprints differ; a part that one of them lacks is not compared."""
+    """The parts in which two fingerprints differ, in words; a part that one of them lacks is not compared."""
     found = []
     for part, words in _PARTS.items():
         if part in before and part in after and before[part] != after[part]:
@@ -58,14 +58,14 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 
 def digest(parts: Iterable[bytes]) -> str:
-    """16 hexadecimal digits."""
+    """BLAKE2b digest of the concatenated parts, 16 hexadecimal digits."""
     total = hashlib.blake2b(digest_size=8)
     for part in parts:
         total.update(part)
     return total.hexdigest()
 
 
-def _stated(count: int, *parts: bytes) -> str:
+def _entry(count: int, *parts: bytes) -> str:
     return f"{count} {digest(parts)}"
 
 

@@ -14,12 +14,12 @@ from nas.data.depth import ValueRange, deep_values, value_range
 from nas.data.detection_set import DataError, UInt8Array
 from nas.data.fingerprint import digest
 
-# Pillow warns of images above half of its limit, once for each; reading a set names them in one line
+# Pillow warns of each image above half of its limit; reading a set reports them in one line
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 EXCERPTS_UP_TO = 5_000
-"""Of sets of more images, files are told apart by their lengths alone."""
+"""Up to this many images, fingerprints include excerpts of files; above, lengths alone."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class ImageFolder:
     """Loads images by position: (H, W, 3) uint8 RGB.
 
     Attributes:
-        folder: where the images lie.
-        names: their paths within it.
-        values: how the values of images of more than 8 bits become 0..255; None where each image tells by itself.
+        folder: folder of the images.
+        names: paths of the images within the folder.
+        values: value range of images of more than 8 bits, scaled to 0..255; None to derive it from each image.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class ImageFolder:
         return read_image(self.folder / self.names[position], self.values)
 
     def fingerprint(self) -> str:
-        """Equal as long as names and files are, as far as their lengths and, in smaller sets, excerpts tell."""
+        """A digest of the names, the files' lengths and, in sets of up to `EXCERPTS_UP_TO` images, excerpts."""
         listing = Listing(self.folder)
         lengths = [listing.size(name) or 0 for name in self.names]
         facts = [json.dumps([self.names, lengths]).encode()]
@@ -52,10 +52,10 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """What is known of a set's images without decoding them.
+    """A set's image files, examined without decoding.
 
     Attributes:
-        load: loads them by position.
+        load: loads the images by position.
         lengths: bytes of each file.
     """
 
@@ -68,7 +68,7 @@ def read_image(path: Path, values: ValueRange | None = None) -> UInt8Array:
 
     Args:
         path: the image's file.
-        values: how values of more than 8 bits become 0..255; if None, as the image's own highest value suggests.
+        values: value range of more than 8 bits, scaled to 0..255; None to derive it from the image's own values.
 
     Raises:
         DataError: the file does not decode, or has more pixels than Pillow decodes.
@@ -78,13 +78,13 @@ def read_image(path: Path, values: ValueRange | None = None) -> UInt8Array:
             return _rgb(image, path, values)
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} is {beyond_limit()}; cut it into tiles") from error
-    # Pillow's decoders raise whatever their parsers stumble over
+    # Pillow's decoders raise many types on damaged files
     except Exception as error:
         raise DataError(f"{path} does not decode ({error}); replace the file or drop its entry") from error
 
 
 def excerpt(path: Path, length: int, part: int = 4096) -> bytes:
-    """A digest of a file's begin, middle and end, which tells images apart without reading them whole."""
+    """A digest of a file's beginning, middle and end, which distinguishes images without reading whole files."""
     content = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         for start in (0, length // 2, max(0, length - part)):
@@ -94,7 +94,7 @@ def excerpt(path: Path, length: int, part: int = 4096) -> bytes:
 
 
 def beyond_limit() -> str:
-    """What is said of images that Pillow refuses for their size, however sound."""
+    """The message about images that exceed Pillow's limit of pixels."""
     return f"of more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:,.0f} million pixels, which Pillow does not decode"
 
 

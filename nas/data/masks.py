@@ -1,4 +1,4 @@
-"""Masks as COCO writes them, polygons or run lengths, and as pixels."""
+"""Masks in COCO's forms, polygons and run lengths, and as pixels."""
 
 import math
 from typing import Any
@@ -21,10 +21,10 @@ _SHORTEST = 6
 """Numbers in a polygon of three corners."""
 
 _CONTINUES, _NEGATIVE, _FIRST, _LAST = 0x20, 0x10, 48, 111
-"""Of a character of compressed run lengths: its flags, and the range of characters."""
+"""Compressed run lengths: a character's two flags, and the range of characters."""
 _MOST_PIXELS = 2**31
 _MOST_CHARACTERS = 7
-"""Of one compressed run length: more would not fit into 32 bits."""
+"""Most characters of one compressed run length: more do not fit into 32 bits."""
 
 
 def is_absent(segmentation: object) -> bool:
@@ -33,12 +33,12 @@ def is_absent(segmentation: object) -> bool:
 
 
 def mask_fault(segmentation: object, shape: Shape) -> str:
-    """What is wrong with a `segmentation`, in any of COCO's three forms; empty where it is a mask of such an image.
+    """The fault of a `segmentation` in any of COCO's three forms; empty if it is a well-formed mask of the image.
 
-    Everything is checked that pycocotools' C code takes on trust, and would loop or write out of bounds over.
+    Checks everything on which pycocotools' C code, which does not check, would loop or write out of bounds.
 
     Args:
-        segmentation: the annotation's field, as JSON has it.
+        segmentation: the annotation's field, as parsed from JSON.
         shape: height and width of the annotation's image, px.
     """
     if shape[0] * shape[1] >= _MOST_PIXELS:
@@ -52,12 +52,12 @@ def mask_fault(segmentation: object, shape: Shape) -> str:
 
 def _polygon_fault(polygon: object, shape: Shape) -> str:
     if not isinstance(polygon, list) or not set(map(type, polygon)) <= {int, float}:
-        return "has a polygon that is no list of numbers"
+        return "has a polygon that is not a list of numbers"
     if len(polygon) < _SHORTEST or len(polygon) % 2:
         return f"has a polygon of {len(polygon)} numbers, not of 6, 8, 10 or more"
-    # outlines may leave their image a little; C code visits every pixel along an edge, however far out
+    # outlines may slightly exceed their image; the C code visits every pixel along an edge, at any distance
     extent = max(shape)
-    # a sum with NaN is NaN, for which no comparison holds
+    # a sum with NaN is NaN, and comparisons with NaN are false
     if not (-extent <= min(polygon) and max(polygon) <= 2 * extent and abs(sum(polygon)) < math.inf):
         return f"has a polygon with coordinates far outside its {shape[1]}x{shape[0]} image, or not finite"
     return ""
@@ -83,7 +83,7 @@ def _runs_fault(runs: dict[str, Any], shape: Shape) -> str:
 
 
 def decompress(text: str) -> list[int]:
-    """Run lengths of COCO's compressed form: LEB128-like, five bits a character, from the third on as differences.
+    """Run lengths of COCO's compressed form: LEB128-like, five bits per character, deltas after the third.
 
     Raises:
         ValueError: the text is not such run lengths.
@@ -100,13 +100,13 @@ def decompress(text: str) -> list[int]:
     place = np.arange(len(values)) - np.repeat(starts, lengths)
     runs = np.add.reduceat((values & 0x1F) << (5 * place), starts)
     runs -= np.where(values[last] & _NEGATIVE, 1 << (5 * lengths), 0)
-    for first in (1, 2):  # each is the difference to the last but one, but for the first three
+    for first in (1, 2):  # each is a delta to the last but one, except the first three
         runs[first::2] = np.cumsum(runs[first::2])
     return [int(run) for run in runs]
 
 
 def outline_area(segmentation: Any) -> float:
-    """Area that a well-formed mask covers, px: of polygons by the shoelace formula, as COCO states it; 0 if absent."""
+    """Area of a well-formed mask, px: polygons by the shoelace formula, as in COCO; 0 if absent."""
     if isinstance(segmentation, dict):
         counts = segmentation["counts"]
         return float(sum((decompress(counts) if isinstance(counts, str) else counts)[1::2]))
@@ -119,11 +119,11 @@ def _shoelace(polygon: list[float]) -> float:
 
 
 def draw(segmentation: Any, shape: Shape, scale: float, size: int) -> UInt8Array:
-    """One mask as it lies in a letterboxed image.
+    """Rasterise one mask in a letterboxed image.
 
     Args:
         segmentation: COCO's polygons in stored px, or run lengths of the stored image.
-        shape: of the stored image.
+        shape: height and width of the stored image, px.
         scale: letterboxed px per stored px.
         size: side of the letterboxed image, px.
 
@@ -141,7 +141,7 @@ def draw(segmentation: Any, shape: Shape, scale: float, size: int) -> UInt8Array
 
 
 def _nearest(extent: int, scale: float, size: int) -> NDArray[np.int64]:
-    """The stored pixel under the centre of each letterboxed one that has any."""
+    """Index of the stored pixel under each letterboxed pixel's centre, without the padding."""
     under = ((np.arange(size) + 0.5) / scale).astype(np.int64)
     return under[under < extent]
 
@@ -155,7 +155,7 @@ def decode(segmentation: Any, shape: Shape) -> UInt8Array:
 
 
 def compressed(segmentation: Any, shape: Shape) -> dict[str, Any]:
-    """A well-formed mask in any of COCO's three forms -> its compressed run lengths, as they are where they are."""
+    """A well-formed mask in any of COCO's three forms -> compressed run lengths; compressed ones are returned as is."""
     from pycocotools import mask
 
     if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
@@ -166,7 +166,7 @@ def compressed(segmentation: Any, shape: Shape) -> dict[str, Any]:
 
 
 def encode(masks: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Masks (M, H, W) as compressed run lengths, fit for JSON."""
+    """Masks (M, H, W) as compressed run lengths that JSON can hold."""
     from pycocotools import mask
 
     runs = mask.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))

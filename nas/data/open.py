@@ -1,4 +1,4 @@
-"""Opening data by name."""
+"""Opening data by name, directory or URL."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def open_data(source: str, digits: DigitsConfig) -> tuple[DetectionSet, Detectio
     """Open the training and validation sets of `source`: "digits", a directory in COCO's format, or the URL of one.
 
     Raises:
-        DataError: no such directory, one that `read_coco` refuses, or an archive that cannot be fetched.
+        DataError: no such directory, one that `read_coco` rejects, or an archive that cannot be fetched.
     """
     if source == "digits":
         return compose_digits(digits)
@@ -22,10 +22,10 @@ def open_data(source: str, digits: DigitsConfig) -> tuple[DetectionSet, Detectio
 
 
 def open_val(source: str, digits: DigitsConfig) -> DetectionSet:
-    """Open the validation set alone; a directory need not hold another.
+    """Open the validation set alone; a directory may lack a training set.
 
     Raises:
-        DataError: no such directory, one that `read_val` refuses, or an archive that cannot be fetched.
+        DataError: no such directory, one that `read_val` rejects, or an archive that cannot be fetched.
     """
     return compose_digits(digits)[1] if source == "digits" else read_val(_root(source))
 

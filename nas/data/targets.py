@@ -1,4 +1,4 @@
-"""What the images of a batch hold, in one tensor, and as torchvision's list of dicts."""
+"""Targets of a batch, as padded tensors and as torchvision's list of dicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 Target = dict[str, Tensor]
-"""torchvision's: boxes (M, 4) xyxy px, labels (M,) and, where asked for, masks (M, S, S)."""
+"""torchvision's target: boxes (M, 4) xyxy px, labels (M,) and, if requested, masks (M, S, S)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,10 +16,10 @@ class Targets(Sequence[Target]):
     """The objects of N images, padded to the M of the fullest one; reads as torchvision's list.
 
     Attributes:
-        boxes: (N, M, 4) xyxy px, M at least 1; zeros where there is none.
-        labels: (N, M); zeros where there is none.
-        counts: how many objects each image has, known to the host.
-        masks: (M_i, S, S) of each image, if asked for.
+        boxes: (N, M, 4) xyxy px, M at least 1; zeros as padding.
+        labels: (N, M); zeros as padding.
+        counts: objects per image, on the host.
+        masks: (M_i, S, S) of each image, if requested.
     """
 
     boxes: Tensor
@@ -34,7 +34,7 @@ class Targets(Sequence[Target]):
             return targets
         counts = tuple(len(t["boxes"]) for t in targets)
         room = targets[0]["boxes"].new_zeros(1, 4), targets[0]["labels"].new_zeros(1)
-        # a row more than any image needs, so that there is one to point at where all are empty
+        # an extra row, so that M is at least 1 if all images are empty
         boxes, labels = (
             pad_sequence([*(t[name] for t in targets), empty], batch_first=True)[:-1]
             for name, empty in zip(("boxes", "labels"), room, strict=True)

@@ -1,1 +1,1 @@
-"""How a search and what it found are shown: the live view, the leaderboard, drawings of genotypes."""
+"""Presentation of a search and its results: the live view, the leaderboard, drawings of genotypes."""

@@ -1,4 +1,4 @@
-"""The console that commands write to: text appears as it is, whatever it holds and whatever the terminal can show."""
+"""The console of the commands: text is printed verbatim, with replacements for characters the terminal lacks."""
 
 import codecs
 import sys
@@ -12,17 +12,17 @@ _ERRORS = "fusion-nas-plain"
 
 
 def open_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
-    """A console that reads no markup in square brackets: paths, names and errors may hold them.
+    """A console without markup in square brackets: paths, names and errors may contain brackets.
 
     Args:
         stderr: whether it writes to standard error.
-        soft_wrap: whether the terminal wraps long lines, not the console.
+        soft_wrap: whether the terminal wraps long lines instead of the console.
     """
     return Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, highlight=False)
 
 
 def accept_all_text() -> None:
-    """Let standard output and standard error replace characters that their encoding lacks, rather than fail."""
+    """Let standard output and standard error replace characters that their encoding lacks, instead of failing."""
     codecs.register_error(_ERRORS, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -17,13 +17,13 @@ _METADATA = {
     ".png": {"Software": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-"""By suffix: without all that would differ between two drawings of the same genotype."""
+"""Metadata by suffix: fields that would differ between two drawings of the same genotype are removed."""
 
 
 def draw(genotype: Genotype, path: Path, *, title: str = "") -> None:
     """Draw the live graph to a file: the same bytes for the same genotype and title.
 
-    Levels go up and the order built goes to the right, to the head. Text in an SVG or a PDF stays text.
+    Levels increase upwards and build order runs to the right, to the head. Text in an SVG or a PDF stays text.
 
     Raises:
         ValueError: the path ends neither in .svg nor in .png nor in .pdf.
@@ -31,7 +31,7 @@ def draw(genotype: Genotype, path: Path, *, title: str = "") -> None:
     suffix = path.suffix.lower()
     if suffix not in _METADATA:
         raise ValueError(f"path: {path.name!r} names no format: end it in {', '.join(_METADATA)}")
-    # drawing is the only thing here that needs matplotlib, which takes a second to import
+    # imported on use: only drawing needs matplotlib, which takes a second to import
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -56,15 +56,15 @@ def draw(genotype: Genotype, path: Path, *, title: str = "") -> None:
 
 
 def describe(genotype: Genotype, scale: Scale | None = None, classes: int | None = None) -> str:
-    """The live graph as a table, a line a node in the order built; then its outputs, head and the parts of its blocks.
+    """The live graph as a table, one line per node in build order; then its outputs, head and parts of blocks.
 
-    Widths are those of the genotype, before any scale. An input is followed by how many levels it climbs or falls and
-    by how it is resampled.
+    Widths are the genotype's, before any scale. An input is followed by the number of levels that it climbs or falls
+    and by its resample operator.
 
     Args:
-        genotype: what to describe.
-        scale: how big it is built, if that is to be told.
-        classes: how many its head has, if that is to be told.
+        genotype: genotype to describe.
+        scale: scale to list; None for none.
+        classes: number of the head's classes to list; None for none.
     """
     items = live_items(genotype)
     rows: list[tuple[str, ...]] = [("#", "node", "level", "stride", "width", "block", "fuse", "inputs")]
@@ -108,7 +108,7 @@ def _size(scale: Scale | None, classes: int | None) -> Iterator[tuple[str, str]]
 
 
 def _plain(operator: Op) -> str:
-    """`conv(kernel=1)`: the name, and the attributes that differ from their defaults; parts are shown elsewhere."""
+    """`conv(kernel=1)`: the name, and the attributes that differ from their defaults, without parts."""
     fields = operator.spec.fields
     own = [f"{name}={value}" for name, value in operator.attributes if not fields[name].part]
     return f"{operator.name}({', '.join(own)})" if own else operator.name

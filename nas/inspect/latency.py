@@ -11,7 +11,7 @@ from search_spaces.genotype import Genotype, Scale
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of a pass with a batch of images, or the reason why there are none."""
+    """Milliseconds of a forward pass on a batch of images, or the reason why it could not be timed."""
 
     mode: Mode
     batch: int
@@ -22,7 +22,7 @@ class Timing:
 def timings(
     genotype: Genotype, scale: Scale, *, image_size: int, num_classes: int, device: str, batches: Sequence[int]
 ) -> Iterator[Timing]:
-    """Time every mode at every batch size; what is impossible at one is not tried at the next.
+    """Time every mode at every batch size; a mode that fails at one batch size is not tried at the next.
 
     Raises:
         GenotypeError: the scale does not suit the genotype.
@@ -48,7 +48,7 @@ def timings(
 
 
 def timing_table(found: Sequence[Timing]) -> Table:
-    """Modes down, batch sizes across."""
+    """Latencies: a row per mode, a column per batch size."""
     batches = list(dict.fromkeys(one.batch for one in found))
     table = Table("latency, ms", *(f"batch {batch}" for batch in batches), box=None, pad_edge=False)
     for mode in MODES:

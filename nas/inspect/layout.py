@@ -1,4 +1,4 @@
-"""Where the parts of a drawn genotype go, in inches: plain geometry, no plotting."""
+"""Layout of a drawn genotype, in inches: geometry without plotting."""
 
 import math
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from search_spaces.ops import Op, StemMap
 
 ROW, BOX_WIDTH, BOX_HEIGHT = 0.88, 0.54, 0.42
 BADGE = 0.085
-"""Radius of the mark that says how a box fuses what enters it."""
+"""Radius of the badge of a box's fuse operator."""
 _LANE, _TRACK = 0.075, 0.075
-"""Distances between lanes beside a row, and between tracks in a gap."""
+"""Distances between lanes of a row, and between tracks in a gap."""
 _TURN, _ENTRY = 0.14, 0.13
 """Room to turn from a lane or a track, and to enter a box."""
 
@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A map of the genotype at its place, centred at (x, y)."""
+    """A map of the genotype, centred at (x, y)."""
 
     item: Node | StemMap
     x: float
@@ -35,28 +35,28 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A connection. The line is level in each of its knots."""
+    """A connection. The curve is horizontal at each of its knots."""
 
     knots: tuple[Point, ...]
     way: int
     """1 to a coarser level, -1 to a finer one, 0 along a level."""
     op: Op | None
-    """How the map is resampled; None on the way to the head."""
+    """Resample operator; None for a link to the head."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Boxes by name and arrows by source; (0, 0) is the corner below the lowest row and before the first column."""
+    """Boxes by name and arrows by source; (0, 0) is the lower left corner of the rows and columns."""
 
     boxes: dict[str, Box]
     arrows: dict[str, list[Arrow]]
     levels: range
     width: float
-    """Up to the head's left edge."""
+    """x of the head's left edge."""
 
 
 def layout(genotype: Genotype) -> Layout:
-    """Place the live part of a genotype."""
+    """Lay out the live part of a genotype."""
     items = live_items(genotype)
     columns = find_columns(genotype)
     links = list(find_links(genotype, columns))
@@ -72,7 +72,7 @@ def layout(genotype: Genotype) -> Layout:
 
 
 def _lefts(head: int, tracks: dict[int, list[Trunk]]) -> list[float]:
-    """Where each column begins, and the head after the last; the gap before it has room for its tracks."""
+    """Left edges of the columns, and of the head at the end; the gap before each has room for its tracks."""
     gaps = [_TURN + _ENTRY + max(_TRACK * len(tracks.get(column, ())), 0.05) for column in range(1, head)]
     return list(accumulate([BOX_WIDTH + gap for gap in (*gaps, 0.6)], initial=0.12))
 
@@ -100,7 +100,7 @@ class _Router:
         return self.boxes[link.source].y + math.copysign(bool(lane) * (BOX_HEIGHT / 2 + _LANE * abs(lane)), lane)
 
     def end(self, link: Link, entering: list[Link]) -> Point:
-        """Where it enters: at the edge of the box, or of its badge, what runs higher above what runs lower."""
+        """Entry point of a link: at the edge of the box or of its badge, higher links above lower ones."""
         left = self.lefts[link.columns[1]]
         if link.target == HEAD:
             return left, self.boxes[link.source].y
@@ -110,7 +110,7 @@ class _Router:
         return left - reach, self.boxes[link.target].y + rise
 
     def way(self, link: Link, height: float) -> Iterator[Point]:
-        """All knots but the last, which lies at `height`."""
+        """All knots except the last, which lies at `height`."""
         source, run = self.boxes[link.source], self.run(link)
         start, turned = source.x + BOX_WIDTH / 2, self.lefts[link.columns[1]] - _ENTRY
         yield start, source.y

@@ -1,4 +1,4 @@
-"""What the marks of a drawn genotype mean: those that it has, and no others."""
+"""The legend of a drawn genotype: the marks that occur in it, with their meanings."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,16 +11,16 @@ from search_spaces.genotype import Genotype
 from search_spaces.ops import Op, op
 
 LINE = 0.28
-"""Height of a line."""
+"""Height of a legend line, inches."""
 _SYMBOL, _LETTER, _SPACE, _SIZE = 0.36, 0.066, 0.2, 9
 _WAYS = {1: "to a coarser level", -1: "to a finer level", 0: "same level"}
 
 Entry = tuple[Callable[[Axes, Point], None], str]
-"""What draws a mark at a point, and what the mark means."""
+"""A function that draws a mark at a point, and the mark's meaning."""
 
 
 def arrange(entries: Iterable[Entry], width: float) -> list[list[tuple[float, Entry]]]:
-    """Entries with the place where each begins, in lines no longer than `width`."""
+    """Entries with their x offsets, in lines no longer than `width`."""
     lines: list[list[tuple[float, Entry]]] = [[]]
     x = 0.0
     for entry in entries:
@@ -43,7 +43,7 @@ def paint_legend(axes: Axes, lines: list[list[tuple[float, Entry]]], corner: Poi
 
 
 def entries(genotype: Genotype, plan: Layout) -> Iterator[Entry]:
-    """The marks that occur, each once."""
+    """The marks that occur in the drawing, each once."""
     nodes = genotype.live
     yield _swatch(*STEM), genotype.stem.name
     for name in (name for name in BLOCKS if any(node.block.name == name for node in nodes)):

@@ -1,4 +1,4 @@
-"""The live view of a search: a picture that renews itself on a terminal, a line per ended trial elsewhere."""
+"""The live view of a search: redrawn in place on a terminal, a line per ended trial elsewhere."""
 
 import threading
 import time
@@ -11,29 +11,29 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas.inspect.progress import Progress
-from nas.inspect.words import duration, figures, one_line
+from nas.inspect.progress import SearchProgress
+from nas.inspect.words import duration, format_scores, one_line
 from nas.search.types import Direction, State, Trial
 
 STYLES = {State.finished: "green", State.stopped: "yellow", State.failed: "red"}
 _REFRESHES = 4
-"""A second."""
+"""Redraws per second."""
 _MOST_BARS = 8
 
 
 class LiveView:
-    """Shows a search while it runs; hand `watch` to the search and use it as a context manager.
+    """Shows a search while it runs; pass `watch` to the search and use the view as a context manager.
 
-    On a terminal it draws itself anew at most four times a second, from a thread of its own. `watch` only takes
-    note and may be called however often.
+    On a terminal a thread redraws it up to four times a second. `watch` only records the trial, so it may be called
+    at any rate.
 
     Args:
-        console: where to show it.
-        trials: how many trials were asked for.
-        steps: how many reports a full evaluation yields.
-        objectives: the first one ranks trials.
+        console: console of the view.
+        trials: number of requested trials.
+        steps: reports of a full evaluation.
+        objectives: the search's objectives; the first one ranks trials.
         resumed: trials of earlier sessions.
-        clock: seconds that pass.
+        clock: monotonic time, s.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LiveView:
         self._console = console
         self._clock = clock
         self._start = clock()
-        self._progress = Progress(trials, steps, objectives, resumed)
+        self._progress = SearchProgress(trials, steps, objectives, resumed)
         self._lock = threading.Lock()  # the thread that draws reads what `watch` changes
         self._live: Live | None = None
         self._over = False
@@ -70,7 +70,7 @@ class LiveView:
             self._live.stop()
 
     def watch(self, trial: Trial) -> None:
-        """Take note of a trial that is new, has reported or has ended."""
+        """Record a trial that is new, has reported or has ended."""
         with self._lock:
             self._progress.add(trial)
             if self._live is None and trial.state.ended:
@@ -78,7 +78,7 @@ class LiveView:
 
     def _line(self, trial: Trial) -> str:
         progress = self._progress
-        outcome = one_line(trial.error or "") or figures(trial.scores or {}, progress.objectives)
+        outcome = one_line(trial.error or "") or format_scores(trial.scores or {}, progress.objectives)
         took = "" if trial.seconds is None else duration(trial.seconds)
         leader = f"best {progress.leader}" if progress.leader else ""
         standing = [f"{progress.ended}/{progress.trials}", leader, progress.left(self._clock() - self._start)]
@@ -96,7 +96,7 @@ class LiveView:
             grid = _grid()
             for trial in running[:_MOST_BARS]:
                 done, steps = self._progress.done(trial), self._progress.steps
-                scores = figures(trial.scores or {}, list(self._progress.objectives)[:1]) or "starting"
+                scores = format_scores(trial.scores or {}, list(self._progress.objectives)[:1]) or "starting"
                 bar = ProgressBar(total=steps, completed=done, width=24)
                 grid.add_row(f"trial {trial.number}", bar, f"{done}/{steps}", scores)
             yield Text()
@@ -112,8 +112,8 @@ class LiveView:
             yield Text(line, style=STYLES[State.failed], no_wrap=True, overflow="ellipsis")
 
 
-def overview(progress: Progress, elapsed: float) -> Iterator[RenderableType]:
-    """Two lines: how many trials have ended, how, in what time; and the best so far."""
+def overview(progress: SearchProgress, elapsed: float) -> Iterator[RenderableType]:
+    """Two lines: ended trials by state with times, and the best trial so far."""
     ended = Text(f"{progress.ended}/{progress.trials} trials")
     for state in State:
         if count := progress.counts[state]:
@@ -123,7 +123,7 @@ def overview(progress: Progress, elapsed: float) -> Iterator[RenderableType]:
     grid.add_row(bar, ended, f"{duration(elapsed)} elapsed", progress.left(elapsed))
     yield grid
     if progress.best:
-        scores = figures(progress.best.scores or {}, progress.objectives)
+        scores = format_scores(progress.best.scores or {}, progress.objectives)
         yield Text.assemble("best so far: ", (f"trial {progress.best.number}  {scores}", "bold"))
     else:
         yield Text("best so far: none scored yet", style="dim")

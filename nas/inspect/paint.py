@@ -1,4 +1,4 @@
-"""The look of a drawn genotype: boxes, arrows and the head, put on axes whose unit is the inch."""
+"""Drawing of a genotype's boxes, arrows and head, on axes in inches."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ HEAD_WIDTH = 0.44
 
 
 def paint(axes: Axes, genotype: Genotype, plan: Layout) -> None:
-    """Draw everything but the legend; the head stands to the right of `plan.width`."""
+    """Draw everything except the legend; the head lies to the right of `plan.width`."""
     _rows(axes, plan)
     for arrows in plan.arrows.values():
         paint_arrows(axes, arrows)
@@ -35,7 +35,7 @@ def write(
     align: str = "center",
     turned: bool = False,
 ) -> None:
-    """Put a text at a point, in points of size; what it says is never taken for mathematics."""
+    """Draw a text at a point, `size` in typographic points, without mathtext parsing."""
     axes.text(
         *at,
         content,
@@ -72,7 +72,7 @@ def badge(axes: Axes, at: Point, fuse: str) -> None:
 
 
 def paint_arrows(axes: Axes, arrows: Sequence[Arrow]) -> None:
-    """The arrows of one source, with a rim that parts them from the others they cross."""
+    """The arrows of one source, with a white outline that separates them from arrows they cross."""
     paths = [_path(arrow.knots) for arrow in arrows]
     for path in paths:
         axes.add_patch(PathPatch(path, fc="none", ec="#ffffff", lw=3.4, capstyle="butt", zorder=2))
@@ -116,7 +116,7 @@ def _box(axes: Axes, box: Box, *, output: bool) -> None:
 
 
 def label(box: Box) -> str:
-    """Width, where the map has its own, and how often its block is repeated."""
+    """The map's own width, if any, and its block's repeats."""
     width = "" if box.item.width is None else str(box.item.width)
     return f"{width} ×{repeats}".strip() if (repeats := _repeats(box.item)) > 1 else width
 

@@ -1,11 +1,11 @@
-"""The plot of a search with several objectives: what is on the Pareto front, and what is behind it."""
+"""The plot of a search with several objectives: the Pareto front and the dominated trials."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nas.inspect.palette import FAINT, INK, OUTPUT
 from nas.inspect.svg import svg
-from nas.search.ranking import merit, pareto_front
+from nas.search.ranking import objective_vector, pareto_front
 from nas.search.types import Direction, State, Trial
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def plot(trials: Sequence[Trial], objectives: Mapping[str, Direction]) -> str:
-    """SVG: the first objective against each of the others. Trials that were given up early are hollow.
+    """SVG: the first objective against each of the others. Trials stopped early are hollow.
 
     Args:
-        objectives: two at least.
+        objectives: at least two.
     """
     first, *others = objectives
     front = set(pareto_front(trials, objectives))
-    scored = [trial for trial in trials if merit(trial, objectives)]
+    scored = [trial for trial in trials if objective_vector(trial, objectives)]
 
     def draw(figure: "Figure") -> None:
         for axes, other in zip(figure.subplots(1, len(others), squeeze=False)[0], others, strict=True):
@@ -48,7 +48,7 @@ def _dot(axes: "Axes", trial: Trial, x: str, y: str, *, on_front: bool) -> None:
 
 
 def _frontier(axes: "Axes", front: Sequence[Trial], x: str, y: str, direction: Direction) -> None:
-    """The stairs between what the front attains and what it does not."""
+    """The attainment curve of the front, as steps."""
     points = sorted((scores[x], scores[y]) for trial in front if (scores := trial.scores))
     steps = "steps-post" if direction == "min" else "steps-pre"
     axes.plot(*zip(*points, strict=True), color=OUTPUT, drawstyle=steps, linewidth=1, alpha=0.5)

@@ -1,23 +1,23 @@
-"""How far a search has come: what a live view shows, kept up to date trial by trial."""
+"""Progress of a search, updated trial by trial for a live view."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
-from nas.inspect.words import duration, figure
+from nas.inspect.words import duration, format_score
 from nas.search.ranking import best
 from nas.search.types import Direction, State, Trial
 
 
-class Progress:
-    """The standing of a search after each change of a trial. A change costs the same whatever came before.
+class SearchProgress:
+    """Progress of a search after each change of a trial. An update takes constant time.
 
     Attributes:
-        trials: how many were asked for.
-        steps: how many reports a full evaluation yields.
-        counts: trials ended, by state.
-        running: trials that are on their way, by number.
+        trials: number of requested trials.
+        steps: reports of a full evaluation.
+        counts: ended trials, by state.
+        running: running trials, by number.
         best: the best ended trial.
-        failures: the newest failed trials, newest last.
+        failures: the latest failed trials, newest last.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Progress:
         self.best: Trial | None = None
         self.failures: deque[Trial] = deque(maxlen=3)
         for trial in resumed:
-            if trial.state.ended:  # the others are about to start anew
+            if trial.state.ended:  # the others are about to restart
                 self.add(trial)
         self._before = self.ended
 
     def add(self, trial: Trial) -> None:
-        """Take note of a trial that is new, has reported or has ended."""
+        """Update with a trial that is new, has reported or has ended."""
         if not trial.state.ended:
             self.running[trial.number] = trial
             return
@@ -52,17 +52,17 @@ class Progress:
 
     @property
     def leader(self) -> str:
-        """The best trial in short, `0.347 by 5`; empty where there is none."""
+        """The best trial in short, `0.347 by 5`; empty if there is none."""
         if self.best is None or self.best.scores is None:
             return ""
-        return f"{figure(self.best.scores[next(iter(self.objectives))])} by {self.best.number}"
+        return f"{format_score(self.best.scores[next(iter(self.objectives))])} by {self.best.number}"
 
     def done(self, trial: Trial) -> int:
-        """Steps that a running trial has behind it."""
+        """Steps that a running trial has completed."""
         return min(len(trial.reports), self.steps)
 
     def left(self, elapsed: float) -> str:
-        """What remains at the pace of the last `elapsed` seconds; empty before the first trial has ended."""
+        """Estimated time left at the pace of the last `elapsed` seconds; empty before the first trial has ended."""
         here, remaining = self.ended - self._before, self.trials - self.ended
         if not here or remaining <= 0:
             return ""

@@ -1,8 +1,8 @@
-"""How the connections of a drawn genotype find their way: along rows, lanes and tracks, and never across a box.
+"""Routing of a drawn genotype's connections: along rows, lanes and tracks, never across a box.
 
-A link leaves its source to the right, runs along the source's row, or in a lane beside it where a box is in the way,
-and climbs or falls in a track of the gap before its target's column. Links of one source that go the same way share
-all of this and branch off one another.
+A link leaves its source to the right, runs along the source's row, or in a lane next to the row if a box blocks it,
+and climbs or falls in a track of the gap before its target's column. Links of one source in the same direction share
+row, lane and track, and branch off one another.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,21 +12,21 @@ from search_spaces.genotype import Genotype, Node
 from search_spaces.ops import Op, StemMap, stem_maps
 
 HEAD = "head"
-"""Stands for the head as a target; no node of a genotype can be in its way."""
+"""Name of the head as a target."""
 Trunk = tuple[str, int]
-"""A source, and the way its links go."""
+"""A source, and the direction of its links (`Link.way`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A connection, in whole columns and levels."""
+    """A connection, in integer columns and levels."""
 
     source: str
     target: str
     columns: tuple[int, int]
     levels: tuple[int, int]
     op: Op | None
-    """How the map is resampled; None on the way to the head."""
+    """Resample operator; None for a link to the head."""
 
     @property
     def way(self) -> int:
@@ -43,13 +43,13 @@ class Link:
 
 
 def live_items(genotype: Genotype) -> dict[str, Node | StemMap]:
-    """What is drawn, by name: the stem's maps, then the live nodes in the order built."""
+    """The drawn maps by name: the stem's maps, then the live nodes in build order."""
     stem: dict[str, Node | StemMap] = {stem_map.name: stem_map for stem_map in stem_maps(genotype.stem)}
     return stem | {node.name: node for node in genotype.live}
 
 
 def find_columns(genotype: Genotype) -> dict[str, int]:
-    """Columns in the order built. Nodes built one after the other share one if none reads or covers another."""
+    """Columns in build order. Consecutive nodes share a column if they differ in level and none reads another."""
     columns = {stem_map.name: 0 for stem_map in stem_maps(genotype.stem)}
     here: list[Node] = []
     last = 0
@@ -63,7 +63,7 @@ def find_columns(genotype: Genotype) -> dict[str, int]:
 
 
 def find_links(genotype: Genotype, columns: Mapping[str, int]) -> Iterator[Link]:
-    """Every connection between live nodes, then those of the outputs to the head."""
+    """Every connection to a live node, then those of the outputs to the head."""
     items = live_items(genotype)
     for node in genotype.live:
         for edge in node.inputs:
@@ -75,7 +75,7 @@ def find_links(genotype: Genotype, columns: Mapping[str, int]) -> Iterator[Link]
 
 
 def find_lanes(links: Sequence[Link], occupied: Sequence[tuple[int, int]]) -> dict[Trunk, int]:
-    """The lane of each trunk that goes beyond the next column: 0 is the row, 1, 2 .. lie above, -1, -2 .. below.
+    """The lane of each trunk that extends past the next column: 0 is the row, 1, 2 .. lie above, -1, -2 .. below.
 
     Args:
         occupied: (level, column) of every box.
@@ -98,7 +98,7 @@ def find_lanes(links: Sequence[Link], occupied: Sequence[tuple[int, int]]) -> di
 
 
 def _along_the_row_first(span: tuple[Trunk, tuple[int, int, int]]) -> tuple[bool, int]:
-    """What stays on its level has the first claim to the row; then short runs get the nearer lanes."""
+    """Sort key: links along a level get the row first; then shorter spans get nearer lanes."""
     (_, way), (_, first, last) = span
     return way != 0, last - first
 
@@ -106,7 +106,7 @@ def _along_the_row_first(span: tuple[Trunk, tuple[int, int, int]]) -> tuple[bool
 def find_tracks(links: Sequence[Link], lanes: Mapping[Trunk, int]) -> dict[int, list[Trunk]]:
     """For each column, the trunks that climb or fall in the gap before it, from left to right.
 
-    Of those that climb, the highest turn first, of those that fall the lowest: so they do not cross one another.
+    Without crossings: climbing trunks turn from the highest down, falling trunks from the lowest up.
     """
     tracks: dict[int, dict[Trunk, tuple[bool, int, int]]] = {}
     for link in links:

@@ -1,4 +1,4 @@
-"""Plots as SVG text, the same at every call."""
+"""Plots as SVG text, byte-identical at every call."""
 
 import io
 from collections.abc import Callable
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def svg(draw: "Callable[[Figure], None]", *, name: str, inches: tuple[float, float]) -> str:
-    """What `draw` puts on a figure of that size.
+    """A figure of this size, drawn by `draw`, as SVG.
 
     Args:
-        name: of the plot; the identifiers inside are made from it.
+        name: name of the plot, from which the SVG's identifiers are derived.
     """
-    # it takes a second to import
+    # imported on use: matplotlib takes a second to import
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

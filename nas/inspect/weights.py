@@ -1,4 +1,4 @@
-"""What ASFF looks at: the per-pixel fusion weights of a forward pass (arXiv 1911.09516, section 4.3 and Figure 5)."""
+"""ASFF's per-pixel fusion weights of a forward pass (arXiv 1911.09516, section 4.3 and Figure 5)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from nas.ops.fuse.asff import Asff
 
 @contextmanager
 def fusion_weights(model: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Record the weights of every ASFF while the block runs.
+    """Record the weights of every ASFF while the `with` block runs.
 
         with fusion_weights(detector) as weights:
             detector(images)
@@ -22,8 +22,8 @@ def fusion_weights(model: nn.Module) -> Iterator[dict[str, Tensor]]:
         model: a decoded backbone, or a detector on one.
 
     Yields:
-        By name of the node, after each forward pass anew: (B, N, H, W) detached, summing to 1 over the N inputs, which
-        come in the order of the node's edges.
+        Node name -> weights of the latest forward pass: (B, N, H, W) detached, summing to 1 over the N inputs, in the
+        order of the node's edges.
     """
     found: dict[str, Tensor] = {}
 

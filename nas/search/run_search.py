@@ -19,10 +19,10 @@ from nas.search.types import Candidate, Direction, Job, Proxy, Report, Runner, S
 from search_spaces.genotype import Genotype
 from search_spaces.within import Violation
 
-SETTLED = 100
-"""So many proposals in a row that are repeats or rejected, and a strategy is held to have settled."""
+CONVERGED = 100
+"""A strategy counts as converged after this many consecutive repeated or rejected proposals."""
 MOST_REPEATS = 1000
-"""So many in a row, or as many random draws, and the space is held to be exhausted."""
+"""A space counts as exhausted after this many consecutive proposals, or random draws, without a new member."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ Draw = Callable[[random.Random], Candidate]
 
 @dataclass(frozen=True)
 class Result:
-    """What a search came to."""
+    """The outcome of a search."""
 
     best: Trial | None
-    """By the first objective; None if no trial has scores."""
+    """Best trial by the first objective; None if no trial has scores."""
     exhausted: bool
-    """The search ended before its last trial, because there was nothing new to try."""
+    """The search ended before its last trial, because no new member was found."""
 
 
 def run_search(
@@ -55,43 +55,43 @@ def run_search(
     parse: Callable[[str], Any] = Genotype.from_json,
     draw: Draw | None = None,
 ) -> Result:
-    """Search until the store's study has `trials` ended trials, be they finished, stopped or failed.
+    """Search until the store's study has `trials` ended trials: finished, stopped or failed.
 
-    To resume is to call it again with the same store: trials left running by a driver that died start anew, and with
-    one worker the strategy proposes what it would have, unless it remembers proposals that were rejected. Where
-    the store has joined its study, other drivers may run the same search at the same time; the strategy hears of
-    their trials, those whose driver dies start anew here, and the search ends when all have ended.
+    Call it again with the same store to resume: trials left running by a dead driver restart, and with one worker the
+    strategy makes the same proposals, unless its state depends on rejected ones. If the store has joined its study,
+    other drivers may run the same search at the same time: the strategy is told their trials too, trials of a dead
+    driver restart here, and the search ends when all trials have ended.
 
     Args:
-        strategy: built with `asked=store.asked` and `nth_seed(seed, store.slot)`, and not told of anything: it is
-            told the store's history here.
-        seed: every trial's: candidates are compared under the same initialisation and order of data.
-        device: what the proxy is handed, in the worker's own numbering.
+        strategy: built with `asked=store.asked` and `nth_seed(seed, store.slot)`, without any tell: the store's
+            history is replayed to it here.
+        seed: seed of every trial: candidates are compared under the same initialisation and order of data.
+        device: the proxy's device, in the worker's own numbering.
         watch: called with a trial whenever it changes.
-        objectives: which of the proxy's scores the search optimises, the first before all; None for the proxy's own.
-        scheduler: gives up trials early; fresh, as the store's trials are shown to it here. None gives up none.
-        violation: how far a candidate is from what is allowed; any that is not there yet is turned away before a
-            worker is touched.
-        parse: reads what the space's members write with `to_json`; must pickle.
-        draw: a random member. Once the strategy has settled, and until it proposes something new, every proposal of it
-            that is known is followed by a trial of what is drawn, of which it is told. None ends the search there.
+        objectives: scores of the proxy that the search optimises, the first one ranks; None for the proxy's own.
+        scheduler: stops trials early; new, as the store's history is replayed to it here. None stops no trial.
+        violation: distance of a candidate from the constraints; a candidate with a positive one is rejected before
+            a worker is used.
+        parse: reads a member from its `to_json`; must pickle.
+        draw: samples a random member. From the strategy's convergence until its next new proposal, every repeated
+            proposal is followed by a trial of a random member, which the strategy is told. None ends the search there.
 
     Raises:
-        StoreError: the store is damaged, full, or away for too long.
+        StoreError: the store is damaged, full, or unreachable for too long.
     """
-    wanted = proxy.objectives if objectives is None else objectives
-    work = Evaluate(proxy, device, parse, tuple(wanted))
+    optimised = proxy.objectives if objectives is None else objectives
+    work = Evaluate(proxy, device, parse, tuple(optimised))
     with Lease(store) as lease:
         loop = _Loop(strategy, store, lease, trials, seed, watch, scheduler, violation, draw)
         try:
             runner.run(loop.ask, work, loop.tell)
-            while loop.left_over():
+            while loop.has_orphans():
                 runner.run(loop.ask, work, loop.tell)
         except BaseException:
             with suppress(DBAPIError):
-                store.release(but=loop.orphans)  # whose attempts were others' or a worker's
+                store.release(but=loop.orphans)  # their attempts died, and count
             raise
-    return Result(best(store.trials(), wanted), loop.exhausted)
+    return Result(best(store.trials(), optimised), loop.exhausted)
 
 
 @dataclass
@@ -107,25 +107,25 @@ class _Loop:
     draw: Draw | None
     exhausted: bool = False
     active: dict[int, Trial] = field(default_factory=dict)
-    """Trials that the runner was handed and has not ended, as they were begun."""
+    """Trials that the runner has and has not ended, as they were when started."""
     orphans: deque[Trial] = field(init=False)
-    """Running trials that nobody runs: of this driver's earlier life, of dead drivers, of dead workers."""
-    buried: frozenset[int] = frozenset()
-    """Dead drivers whose orphans were collected."""
-    heard: int = 0
-    """How much of the study's history the strategy was told."""
+    """Running trials without a runner: of this driver's earlier sessions, of dead drivers, of dead workers."""
+    collected: frozenset[int] = frozenset()
+    """Slots of dead drivers whose orphans were collected."""
+    replayed: int = 0
+    """Length of the study's history that the strategy was told."""
     ended: set[int] = field(default_factory=set)
-    """Trials that are known to have ended."""
+    """Numbers of the trials known to have ended."""
 
     def __post_init__(self) -> None:
         for trial in self.store.history():
-            self._teach(trial)
+            self._tell_strategy(trial)
             self.ended.add(trial.number)
         self._collect_orphans()
 
     def ask(self) -> Job | None:
-        """First the trials that nobody runs, then new ones."""
-        if self.lease.dead != self.buried:
+        """The next job: orphans first, then new trials."""
+        if self.lease.dead != self.collected:
             self._collect_orphans()
         trial = self._restarted() or self._new_trial()
         if trial is None:
@@ -146,20 +146,20 @@ class _Loop:
             trial = self.store.record(report)
             if self.scheduler and not trial.state.ended and self.scheduler.stops(trial):
                 trial = self.store.end(trial.number, State.stopped, seconds=report.seconds)
-        except TakenOver as error:  # we were taken for dead
-            _LOG.warning("%s: what it came to here is dropped", error)
+        except TakenOver as error:  # this driver counted as dead
+            _LOG.warning("%s: its result here is dropped", error)
             del self.active[report.number]
             return True
         if trial.state.ended:
             del self.active[report.number]
-        self._learn(trial)
+        self._update(trial)
         return trial.state.ended
 
-    def left_over(self) -> bool:
-        """Whether there are trials to begin anew; waits while other drivers run theirs, which may die."""
+    def has_orphans(self) -> bool:
+        """Whether there are trials to restart; waits while other drivers, which may die, have running trials."""
         self._collect_orphans()
         if not self.orphans and (running := self.store.running()):
-            _LOG.warning("%s: waiting for %d trials that other drivers run", self.store.place, len(running))
+            _LOG.warning("%s: waiting for %d running trials of other drivers", self.store.place, len(running))
         while not self.orphans and self.store.running():
             self.lease.wait()
             self._catch_up()
@@ -167,22 +167,22 @@ class _Loop:
         return bool(self.orphans)
 
     def _collect_orphans(self) -> None:
-        self.buried = self.lease.dead
-        left = {self.store.slot, *self.buried}
-        nobodys = (t for t in self.store.running() if t.slot in left or not self.store.joined)
-        self.orphans = deque(t for t in nobodys if t.number not in self.active)
+        self.collected = self.lease.dead
+        slots = {self.store.slot, *self.collected}
+        candidates = (t for t in self.store.running() if t.slot in slots or not self.store.joined)
+        self.orphans = deque(t for t in candidates if t.number not in self.active)
 
     def _restarted(self) -> Trial | None:
         while self.orphans:
             try:
                 trial = self.store.restart(self.orphans[0])
-            except NotRunning:  # another driver was faster, or its own has come back
+            except NotRunning:  # restarted by another driver, or ended by its own
                 self.orphans.popleft()
                 continue
-            self.orphans.popleft()  # not before it is counted: see `release`
+            self.orphans.popleft()  # after the attempt is counted: see `release`
             if not trial.state.ended:
                 return trial
-            self._learn(trial)
+            self._update(trial)
         return None
 
     def _new_trial(self) -> Trial | None:
@@ -192,8 +192,8 @@ class _Loop:
             return None
         try:
             for _ in range(MOST_REPEATS):
-                if self.draw and self.store.stale >= SETTLED:
-                    trial = self._drawn(self.draw)
+                if self.draw and self.store.stale >= CONVERGED:
+                    trial = self._random_trial(self.draw)
                     self.exhausted = trial is None
                     return trial
                 if trial := self._claim(self.strategy.ask()):
@@ -203,8 +203,8 @@ class _Loop:
         self.exhausted = True
         return None
 
-    def _drawn(self, draw: Draw) -> Trial | None:
-        """A trial of a random member; None if chance finds nothing new either."""
+    def _random_trial(self, draw: Draw) -> Trial | None:
+        """A trial of a random member; None if no draw is new."""
         rng = random.Random(f"{self.seed}/{self.store.slot}/drawn/{self.store.count}")
         for _ in range(MOST_REPEATS):
             candidate = draw(rng)
@@ -215,11 +215,11 @@ class _Loop:
         return None
 
     def _claim(self, candidate: Candidate) -> Trial | None:
-        """A trial of the candidate, or None if there is one already (no key is ever evaluated twice) or may be none."""
+        """A trial of the candidate; None if its key has a trial (no key is evaluated twice) or it is rejected."""
         if known := self.store.find(candidate.key):
             repeat = self.store.repeat(known.number, candidate.trace)
             if repeat.state.ended:
-                self._learn(repeat)
+                self._update(repeat)
             return None
         if self.violation and self.violation(candidate.value):
             self.store.reject()
@@ -239,28 +239,28 @@ class _Loop:
             most=self.trials,
         )
 
-    def _learn(self, trial: Trial) -> None:
-        """Take note of a trial that has changed, and of what other drivers' came to before it ended."""
+    def _update(self, trial: Trial) -> None:
+        """Show a changed trial; if it has ended, replay the history up to it, trials of other drivers included."""
         if not trial.state.ended:
             self.watch(trial)
-        elif trial.told == self.heard:
-            self._hear(trial)
+        elif trial.told == self.replayed:
+            self._replay(trial)
         else:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        for trial in self.store.history(self.heard):
-            self._hear(trial)
+        for trial in self.store.history(self.replayed):
+            self._replay(trial)
 
-    def _hear(self, trial: Trial) -> None:
-        self._teach(trial)
-        if trial.number not in self.ended:  # a repeat is nothing new to look at
+    def _replay(self, trial: Trial) -> None:
+        self._tell_strategy(trial)
+        if trial.number not in self.ended:  # a repeat changes no trial
             self.ended.add(trial.number)
             self.watch(trial)
 
-    def _teach(self, trial: Trial) -> None:
+    def _tell_strategy(self, trial: Trial) -> None:
         assert trial.told is not None, "only ended trials are told"
         self.strategy.tell(trial)
         if self.scheduler:
             self.scheduler.remember(trial)
-        self.heard = trial.told + 1
+        self.replayed = trial.told + 1

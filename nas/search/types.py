@@ -1,4 +1,4 @@
-"""The contracts of a search. Whoever fulfils one of these protocols can take part."""
+"""The contracts of a search: protocols of its parts, and the values that pass between them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ Direction = Literal["max", "min"]
 
 
 class CannotRun(FusionNasError, RuntimeError):
-    """A runner has nowhere to run what is asked for; the message says what to ask for instead."""
+    """A runner finds no place for the requested resources; the message says what to request instead."""
 
 
 class State(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
     running = "running"
     finished = "finished"
@@ -44,18 +44,18 @@ class Trial:
     key: str
     trace: Trace
     genotype: str
-    """JSON of what was built."""
+    """JSON of the member that was built."""
     seed: int
     reports: tuple[Scores, ...] = ()
     """One entry per fidelity step."""
     seconds: float | None = None
     error: str | None = None
     told: int | None = None
-    """Its place in the order of what strategies were told."""
+    """Position in the study's history, the order of the tells; None until the trial ends."""
     slot: int = 0
-    """The driver that began it last."""
+    """Slot of the driver that started the latest attempt."""
     attempts: int = 1
-    """How often it was begun; those whose driver left it in peace are not counted."""
+    """Number of attempts, without those that a driver released alive."""
 
     @property
     def scores(self) -> Scores | None:
@@ -65,7 +65,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a strategy proposes: a member of its space, its key and the decisions that lead to it."""
+    """A strategy's proposal: a member of its space, the member's key and the decisions that build it."""
 
     trace: Trace
     key: str
@@ -73,7 +73,7 @@ class Candidate:
 
 
 class Storable(Keyed, Protocol):
-    """A space's member that can be kept and sent: a genotype, or another frozen value."""
+    """A space's member that can be stored and sent to workers: a genotype, or another frozen value."""
 
     def to_json(self) -> str: ...
 
@@ -81,60 +81,60 @@ class Storable(Keyed, Protocol):
 class Strategy(Protocol):
     """Proposes candidates and learns from trials: sees traces, keys and scores, and nothing else.
 
-    Its state is a function of its seed and of the calls made on it, so replaying a store's trials resumes it.
+    Its state is a function of its seed and its calls, so replaying a store's history resumes it.
     """
 
     def ask(self) -> Candidate:
-        """Propose a candidate. May repeat an earlier key: the loop answers repeats from the store."""
+        """Propose a candidate. A key may repeat: the loop answers repeats from the store."""
         ...
 
     def tell(self, trial: Trial) -> None:
-        """Learn of an ended trial; `trial.trace` is the trace that was asked for."""
+        """Learn from an ended trial; `trial.trace` is the proposed trace."""
         ...
 
 
 class Predictor(Protocol):
-    """Guesses how members of a space would score, from how others did, and says how sure it is.
+    """Predicts scores of a space's members from scores of others, with uncertainty: a surrogate model.
 
-    It may look at a member's trace, which every space has, or at its value, if that offers an encoding.
+    Its input is a member's trace, which every space has, or the member's value, if that offers an encoding.
     """
 
     def fit(self, members: Sequence[Candidate], scores: Sequence[float], *, seed: int) -> None:
-        """Learn from these members and nothing learned before; the same ones teach the same at a seed.
+        """Fit to these members, forgetting earlier ones; deterministic at a seed.
 
         Args:
             members: at least two.
             scores: one each, finite, more being better.
-            seed: of whatever is drawn.
+            seed: of the fit's randomness.
         """
         ...
 
     def predict(self, members: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The (N,) means and (N,) standard deviations of what N members would score, in a unit of its own."""
+        """The (N,) means and (N,) standard deviations of N members' predicted scores, in the predictor's own unit."""
         ...
 
 
 class Proxy(Protocol):
-    """Judges a genotype. Must pickle: it travels once to every worker."""
+    """Evaluates a genotype cheaply. Must pickle: it is sent once to every worker."""
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """Names of the scores a search optimises; the first one ranks trials."""
+        """Names and directions of the scores that a search optimises; the first one ranks trials."""
         ...
 
     @property
     def steps(self) -> int:
-        """How many reports a full evaluation yields."""
+        """Number of reports of a full evaluation."""
         ...
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Yield scores once per fidelity step. Raise for a candidate that cannot be judged."""
+        """Yield scores once per fidelity step. Raise for a candidate that cannot be evaluated."""
         ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """What travels to a worker: a genotype's JSON and no search space."""
+    """The message to a worker: a genotype's JSON, and no search space."""
 
     number: int
     genotype: str
@@ -147,7 +147,7 @@ Work = Callable[[Job], Iterator[Scores]]
 
 @dataclass(frozen=True)
 class Report:
-    """News of a job: scores while `state` is running, the end otherwise."""
+    """A report of a job: a fidelity step's scores while `state` is running, the job's end otherwise."""
 
     number: int
     state: State
@@ -155,23 +155,23 @@ class Report:
     seconds: float = 0.0
     error: str | None = None
     died: bool = False
-    """Failed with its worker, which may not be the candidate's fault: another attempt may tell."""
+    """The worker died, which may not be the candidate's fault: the loop retries the trial."""
 
 
 Ask = Callable[[], Job | None]
-"""Hands out the next job; None where there are no more."""
+"""Returns the next job; None if there are no more."""
 Tell = Callable[[Report], bool]
-"""Hears of a job's news, and answers whether to give the job up."""
+"""Receives a job's report; returns whether to stop the job early."""
 
 
 class Runner(Protocol):
-    """Carries out jobs somewhere, as many at once as it has room for."""
+    """Runs jobs, as many at once as its resources allow."""
 
     def run(self, ask: Ask, work: Work, tell: Tell) -> None:
-        """Call `ask` for jobs until it returns None and `tell` of each job's news.
+        """Call `ask` for jobs until it returns None, and call `tell` with every report of a job.
 
-        Every job ends with exactly one report whose state is ended, or with a `tell` that answered True: then it goes
-        no further, and nothing more is told of it. An exception raised by `ask` or `tell` ends the run and is
-        re-raised; one raised by `work` ends only that job, as failed.
+        Every job ends with exactly one report whose state is ended, or with a `tell` that returned True: the job stops
+        there, without another report. An exception raised by `ask` or `tell` ends the run and is re-raised; one raised
+        by `work` ends only that job, as failed.
         """
         ...

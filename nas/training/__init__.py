@@ -1,1 +1,1 @@
-"""How decoded networks train and are scored."""
+"""Training and evaluation of decoded networks."""

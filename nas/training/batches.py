@@ -18,15 +18,15 @@ from nas.data.masks import MALFORMED, UNMASKED, draw
 from nas.data.targets import Targets
 
 Batch = tuple[Tensor, Targets]
-"""Images (N, 3, S, S) float in 0..1, and what is in them."""
+"""Images (N, 3, S, S), float in 0..1, and their targets."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Batches of one set. The order and flips of an epoch depend on nothing but the seed and the epoch.
+    """Batches of one set. The order and flips of an epoch depend on the seed and the epoch only.
 
     Raises:
-        DataError: masks are asked for, and the set has none, or those of its fullest images do not fit into memory.
+        DataError: masks are requested and the set has none, or the masks of its fullest images exceed memory.
     """
 
     data: DetectionSet
@@ -50,7 +50,7 @@ class Batches:
             self._require_memory()
 
     def _require_memory(self) -> None:
-        """Refuse masks that would end a training at the batch of the fullest images."""
+        """Reject masks whose largest possible batch exceeds this machine's memory."""
         fullest = sorted(map(len, self.data.labels))[-self.batch_size :]
         needed, memory = sum(fullest) * self.images.size**2, machine_memory()
         if needed > memory:
@@ -65,9 +65,9 @@ class Batches:
         return max(1, len(self.data) // self.batch_size)
 
     def training(self, *, seed: int, epoch: int, flip: bool, device: str) -> Iterator[Batch]:
-        """One epoch in random order; what does not fill a batch is left out, and a single image is shown twice."""
+        """One epoch in random order; an incomplete last batch is dropped, and a single image is repeated."""
         rng = np.random.default_rng((seed, epoch))
-        # a batch of one image has no spread for a norm over the batch to learn
+        # at least two images: batch statistics of one have no variance
         order = np.resize(rng.permutation(len(self.data)), max(2, len(self.data)))
         mirrored = rng.random(len(order)) < (0.5 if flip else 0.0)
         for step in range(self.steps_per_epoch):
@@ -75,14 +75,14 @@ class Batches:
             yield self._batch(chosen, mirrored[chosen], device)
 
     def forever(self, *, seed: int, flip: bool, device: str) -> Iterator[Batch]:
-        """One epoch after the other."""
+        """Batches of consecutive epochs, without end."""
         for epoch in count():
             yield from self.training(seed=seed, epoch=epoch, flip=flip, device=device)
 
     def _batch(self, chosen: IntArray, mirrored: NDArray[np.bool_], device: str) -> Batch:
         pixels = self.images.take(chosen)
         pixels[mirrored] = pixels[mirrored, ..., ::-1]
-        images = _sent(pixels, device).float().div_(255)
+        images = _to_device(pixels, device).float().div_(255)
         masks = self._masks(chosen, mirrored, images.shape[-1], device) if self.masks else None
         return images, self._targets(chosen, mirrored, images.shape[-1], device, masks)
 
@@ -104,15 +104,15 @@ class Batches:
         turned[..., [0, 2]] = np.where(there[mirrored, :, None], size - turned[..., [2, 0]], 0)
         boxes[mirrored] = turned
         return Targets(
-            _sent(boxes, device),
-            _sent(all_labels[rows], device),
+            _to_device(boxes, device),
+            _to_device(all_labels[rows], device),
             tuple(counts.tolist()),
             masks,
         )
 
     @cached_property
     def _objects(self) -> tuple[FloatArray, IntArray, IntArray]:
-        """All boxes (T + 1, 4) and labels (T + 1,), one empty row at the end, and where each image's begin (N + 1,)."""
+        """All boxes (T + 1, 4) and labels (T + 1,) with an empty last row, and each image's first row (N + 1,)."""
         boxes = np.concatenate((*self.data.boxes, np.zeros((1, 4), np.float32)))
         labels = np.concatenate((*self.data.labels, np.zeros(1, np.int64)))
         return boxes, labels, np.cumsum([0, *map(len, self.data.labels)])
@@ -131,7 +131,7 @@ class Batches:
         return torch.from_numpy(masks)
 
 
-def _sent(array: NDArray[Any], device: str) -> Tensor:
-    """The array on the device; while a GPU fetches it, this process goes on."""
+def _to_device(array: NDArray[Any], device: str) -> Tensor:
+    """The array as a tensor on the device; copies to a GPU are asynchronous."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else tensor.to(device)

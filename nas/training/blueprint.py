@@ -1,4 +1,4 @@
-"""Blueprints: what a trained detector is, apart from its weights."""
+"""Blueprints: the definition of a trained detector without its weights."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a trained detector is, apart from its weights.
+    """The definition of a trained detector without its weights.
 
     Attributes:
-        genotype: its topology.
-        scale: its size.
-        detector: how it reads its outputs.
-        image_size: side of the letterboxed images it was trained on, px.
-        categories: what its labels mean.
-        values: range that images of more than 8 bits are scaled from, as those it was trained on.
+        genotype: the topology.
+        scale: the size.
+        detector: settings of the detector around the backbone.
+        image_size: side of the letterboxed training images, px.
+        categories: meaning of the labels.
+        values: value range of the training images of more than 8 bits, from which others are scaled too.
     """
 
     genotype: Genotype
@@ -35,10 +35,10 @@ class Blueprint:
     values: ValueRange | None = None
 
     def build(self) -> "nn.Module":
-        """The detector with fresh weights.
+        """The detector with newly initialised weights.
 
         Raises:
-            GenotypeError: the scale does not suit the genotype, or this machine's memory.
+            GenotypeError: the scale does not suit the genotype, or exceeds this machine's memory.
         """
         count = len(self.categories)
         require_memory(cost(self.genotype, self.scale, image_size=self.image_size, num_classes=count))

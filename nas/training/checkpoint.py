@@ -1,4 +1,4 @@
-"""Checkpoints: weights, and all that is needed to build the network they belong to."""
+"""Checkpoints: weights, and the blueprint of their network."""
 
 import json
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ class Checkpoint:
     """A blueprint and the state of its training.
 
     Attributes:
-        blueprint: what is trained.
+        blueprint: the trained detector.
         config: the settings, as JSON.
-        epoch: how many epochs it was trained for.
-        state: weights, and what a continued training needs beside them.
-        inputs: fingerprints of what it was trained on, by name; empty in checkpoints of version 0.1.
+        epoch: number of epochs trained.
+        state: weights, and the optimiser's and schedule's state for resumption.
+        inputs: fingerprints of the training's inputs, by name; empty in checkpoints of version 0.1.
     """
 
     blueprint: Blueprint
@@ -36,7 +36,7 @@ class Checkpoint:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
+        """Write the file atomically."""
         part = path.with_name(path.name + ".part")
         document = {
             "format": FORMAT,
@@ -51,7 +51,7 @@ class Checkpoint:
 
     @staticmethod
     def load(path: Path) -> "Checkpoint":
-        """Read a checkpoint; nothing in it is executed.
+        """Read a checkpoint without executing code from it.
 
         Raises:
             CheckpointError: no such file, or not a checkpoint of this format.
@@ -77,7 +77,7 @@ class Checkpoint:
             raise CheckpointError(f"{path}: damaged checkpoint: {error}") from None
 
     def restore(self) -> nn.Module:
-        """The trained detector, in evaluation mode, with averaged weights if it was trained so.
+        """The trained detector, in evaluation mode, with averaged weights if the recipe has them.
 
         Raises:
             CheckpointError: the weights do not fit the blueprint.

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Selection of the device."""
 
 import ctypes
 from pathlib import Path
@@ -7,22 +7,22 @@ from nas.training.errors import DeviceError
 
 
 def best_device(asked: str) -> str:
-    """`auto` becomes `cuda` where there is a GPU and `cpu` where there is none.
+    """Resolve `auto`: `cuda` if a GPU is available, else `cpu`; returns an explicit device unchanged.
 
     Raises:
-        DeviceError: another device that torch does not know, or that is not there.
+        DeviceError: torch does not know the device, or it is unavailable.
     """
     gpus = _count()
-    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
+    available = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]
     if asked == "auto":
         return "cuda" if gpus else "cpu"
-    if asked not in there:
-        raise DeviceError(f"no device {asked!r} here: give auto, {' or '.join(there)}")
+    if asked not in available:
+        raise DeviceError(f"no device {asked!r} here: give auto, {' or '.join(available)}")
     return asked
 
 
 def gpu_names() -> list[str]:
-    """What this machine's GPUs are called."""
+    """Names of this machine's GPUs."""
     if not _count():
         return []
     import torch
@@ -31,7 +31,7 @@ def gpu_names() -> list[str]:
 
 
 def has_driver() -> bool:
-    """Whether there is a driver for GPUs, of NVIDIA or AMD: without one torch finds none, and need not be asked."""
+    """Whether a GPU driver of NVIDIA or AMD is installed: without one, torch finds no GPU and need not be imported."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:

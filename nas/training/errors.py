@@ -4,11 +4,11 @@ from search_spaces.errors import FusionNasError
 
 
 class CheckpointError(FusionNasError):
-    """A file is no checkpoint of ours, or does not fit; the message names the file and the fix."""
+    """A file is not a checkpoint of this project, or does not fit; the message names the file and the fix."""
 
 
 class DeviceError(FusionNasError):
-    """There is no such device; the message says which there are."""
+    """The device does not exist; the message lists the available ones."""
 
 
 class Diverged(FusionNasError):

@@ -15,14 +15,14 @@ from nas.data.detection_set import DataError, DetectionSet, IntArray
 from nas.data.masks import compressed, encode, mask_fault
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-"""COCO's 12 numbers in the order of `COCOeval.stats`; -1 where no object is of the kind."""
+"""COCO's 12 metrics in the order of `COCOeval.stats`; -1 if the set has no object of that kind."""
 
 
 Evaluator = Literal["pycocotools", "faster-coco-eval"]
-"""Who computes the numbers: COCO's own code, or a port of it in C++ with equal results."""
+"""Implementation of the metrics: COCO's own code, or a port of it in C++ with equal results."""
 
 MASK_METRICS = tuple(f"mask_{name}" for name in METRICS)
-"""The same numbers of masks."""
+"""The same metrics for masks."""
 
 
 def coco_metrics(
@@ -34,13 +34,13 @@ def coco_metrics(
 ) -> dict[str, float]:
     """Score detections in COCO's result format against a COCO document, by their boxes or their masks.
 
-    Neither is changed, and ids may be any whole numbers: the evaluators get numbers from 1 up instead.
+    The arguments are not changed, and ids may be any integers: the evaluators get ids from 1 up instead.
 
     Returns:
-        The 12 COCO numbers by name.
+        The 12 COCO metrics by name.
 
     Raises:
-        DataError: a mask is malformed, or a detection is of an image that the document lacks.
+        DataError: a mask is malformed, or a detection's image is not in the document.
     """
     COCO, COCOeval = _implementation(evaluator)
     document, found = _renumbered(ground_truth, detections, masks=kind == "segm")
@@ -59,18 +59,18 @@ def coco_metrics(
 def _renumbered(
     ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], *, masks: bool
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Copies whose ids suit the evaluators, which write into what they are given.
+    """Copies with ids that suit the evaluators, which write into their arguments.
 
-    pycocotools takes annotation 0 for no match, faster-coco-eval 1.8 all ids below 1, and both keep ids as doubles.
+    pycocotools treats annotation id 0 as no match, faster-coco-eval 1.8 all ids below 1; both store ids as doubles.
     """
     images, categories = (_numbers(ground_truth[table]) for table in ("images", "categories"))
     if stray := next((d["image_id"] for d in detections if d["image_id"] not in images), None):
         raise DataError(f"a detection is of image_id {stray}, which the ground truth does not have: drop it")
-    # beside a box, pycocotools would take the box's area for the mask's
+    # given a box too, pycocotools would use the box's area for the mask's
     left_out = {"bbox", "id"} if masks else {"segmentation", "id"}
 
     def numbered(record: Mapping[str, Any]) -> dict[str, Any]:
-        # no category has number 0: such detections count for none
+        # 0 is no category: detections of unknown categories match nothing
         return {"image_id": images[record["image_id"]], "category_id": categories.get(record["category_id"], 0)}
 
     objects = [{"iscrowd": 0, **a, **numbered(a), "id": n} for n, a in enumerate(ground_truth["annotations"], 1)]
@@ -91,12 +91,12 @@ def _renumbered(
 
 
 def _numbers(records: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """Id -> number from 1 up, in the order of ids, by which detections of equal scores are ranked."""
+    """Id -> number from 1 up, in the order of ids: evaluators rank equal scores in that order."""
     return {key: number for number, key in enumerate(sorted(record["id"] for record in records), 1)}
 
 
 def _require_masks(what: str, records: Sequence[Mapping[str, Any]], shapes: Mapping[int, Any]) -> None:
-    """Refuse masks that pycocotools' C code would loop or write out of bounds over."""
+    """Reject masks on which pycocotools' C code would loop or write out of bounds."""
     for index, record in enumerate(records):
         segmentation = record.get("segmentation")
         if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), bytes):  # as pycocotools encodes
@@ -106,7 +106,7 @@ def _require_masks(what: str, records: Sequence[Mapping[str, Any]], shapes: Mapp
 
 
 def _implementation(evaluator: Evaluator) -> tuple[Any, Any]:
-    """The classes `COCO` and `COCOeval`; imported late, since most commands score nothing."""
+    """The classes `COCO` and `COCOeval`; imported on use, as most commands do not evaluate."""
     if evaluator == "faster-coco-eval":
         from faster_coco_eval import COCO, COCOeval_faster
 
@@ -118,7 +118,7 @@ def _implementation(evaluator: Evaluator) -> tuple[Any, Any]:
 
 
 def _nothing_found(truth: Any) -> Any:
-    """A COCO of the same images without annotations: `loadRes` takes no empty list."""
+    """A COCO of the same images without annotations: `loadRes` rejects an empty list."""
     found = type(truth)()
     found.dataset = {**truth.dataset, "annotations": []}
     found.createIndex()
@@ -152,7 +152,7 @@ def to_coco(data: DetectionSet, position: int, scale: float, detected: Mapping[s
 
 def _runs(data: DetectionSet, position: int, scale: float, detected: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     masks, boxes = detected["masks"].float().cpu(), detected["boxes"].float().cpu() / scale
-    # a hundred masks of a large image at once would take gigabytes
+    # in chunks: a hundred masks of a large image take gigabytes
     parts = zip(torch.split(masks, 16), torch.split(boxes, 16), strict=True)
     pasted = [paste_masks_in_image(*part, data.sizes[position])[:, 0] > 0.5 for part in parts]
     return [runs for part in pasted if len(part) for runs in encode(part.numpy())]
@@ -168,9 +168,9 @@ def evaluate(
     batch_size: int = 32,
     evaluator: Evaluator = "pycocotools",
 ) -> dict[str, float]:
-    """The 12 COCO numbers of a detector on a whole set. Leaves the model in evaluation mode.
+    """The 12 COCO metrics of a detector on a whole set. Leaves the model in evaluation mode.
 
-    Where the detector finds masks and the set has them, 12 more follow, named `mask_AP` and so on.
+    If both the detector and the set have masks, 12 more follow, named `mask_AP` and so on.
     """
     model.eval()
     masks = data.segments is not None

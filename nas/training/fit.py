@@ -1,4 +1,4 @@
-"""Training a genotype in earnest: epochs, checkpoints, resumption, and the 12 COCO numbers at the end."""
+"""Full training of a genotype: epochs, checkpoints, resumption, and the 12 COCO metrics at the end."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is; `loss` is that of the last step."""
+    """Progress of a training; `loss` is the last step's."""
 
     epoch: int
     epochs: int
@@ -46,26 +46,26 @@ def fit(
     watch: Callable[[Progress], None],
     say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, float]:
-    """Train, leaving `last.pt` after every epoch and `metrics.json` at the end; go on where an earlier call stopped.
+    """Train, writing `last.pt` after every epoch and `metrics.json` at the end; resume an earlier call's training.
 
-    A training of more epochs goes on as well, under the longer schedule from there on.
+    A resumed training may have more epochs: it follows the longer schedule from there on.
 
     Args:
-        blueprint: what to build.
+        blueprint: the detector to build.
         config: how to train it; to resume, all but `epochs` and `cache_gib` must be the same as before.
-        data: training and validation set; to resume, the training set must be the same, wherever it lies.
+        data: training and validation set; to resume, the training set must be the same, in any folder.
         out: directory for the checkpoint and the metrics.
-        device: where to train.
+        device: the training's device.
         watch: called after every step.
-        say: called with a sentence where a training goes on, or has nothing left to do.
+        say: called with a sentence if a training resumes, or is complete.
 
     Returns:
-        The 12 COCO numbers on the validation set, and 12 of masks where head and data have them.
+        The 12 COCO metrics on the validation set, and 12 for masks if head and data have them.
 
     Raises:
-        DataError: the head is trained on masks, and the training set has none; or a category is not the blueprint's.
-        CheckpointError: `out` holds a training of something else, the message says in what it differs; or the
-            backbone's weights are damaged.
+        DataError: the head needs masks and the training set has none; or a category is not the blueprint's.
+        CheckpointError: `out` holds a different training, the message names the differences; or the backbone's
+            weights are damaged.
         Diverged: the loss is no longer finite; the last checkpoint stays.
         WeightsError: the backbone's weights cannot be read or do not fit.
     """
@@ -104,7 +104,7 @@ def fit(
 
 
 def _inputs(config: FitConfig, data: tuple[DetectionSet, DetectionSet]) -> dict[str, Any]:
-    """Fingerprints of what a training begins with."""
+    """Fingerprints of a training's inputs."""
     weights = config.backbone_weights
     return {
         "train": fingerprint(data[0]),

@@ -1,4 +1,4 @@
-"""Weights that a decoded backbone begins with: a torchvision ResNet's, a timm model's, or a checkpoint's backbone's."""
+"""Pretrained weights of a decoded backbone: a torchvision ResNet's, a timm model's, or a checkpoint's backbone's."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,26 +21,26 @@ from search_spaces.genotype import Genotype
 from search_spaces.rewrite import with_padding
 
 _COUNTER = "num_batches_tracked"
-"""Ends the names of entries that old files lack."""
+"""Suffix of names of entries that old files lack."""
 STAGES = {"node_c2": "layer1", "node_c3": "layer2", "node_c4": "layer3", "node_c5": "layer4"}
 
 
 def read_weights(path: Path) -> dict[str, Tensor] | Checkpoint:
-    """A state dict or a checkpoint of ours, or safetensors where its name ends so; nothing in it is executed.
+    """Read a state dict, safetensors by the file's suffix, or a checkpoint, without executing code from the file.
 
     Raises:
-        WeightsError: no such file, or neither of them.
-        CheckpointError: a damaged checkpoint.
+        WeightsError: no such file, or none of these formats.
+        CheckpointError: the checkpoint is damaged.
     """
     raw = read_state(path)
     return Checkpoint.load(path) if raw.get("format") == FORMAT else raw
 
 
 def taking_over(blueprint: Blueprint, checkpoint: Checkpoint) -> Blueprint:
-    """The blueprint with that on which a checkpoint's weights depend: their padding and the norms' epsilon.
+    """The blueprint with the settings that a checkpoint's weights depend on: padding and the norms' epsilon.
 
     Raises:
-        WeightsError: the backbones differ in more; the message names the first difference.
+        WeightsError: the backbones differ otherwise; the message names the first difference.
     """
     given = checkpoint.blueprint
     genotype = replace(given.genotype, head=blueprint.genotype.head)
@@ -51,7 +51,7 @@ def taking_over(blueprint: Blueprint, checkpoint: Checkpoint) -> Blueprint:
 
 
 def _difference(ours: Genotype, theirs: Genotype) -> str:
-    """The first part in which the backbones of two genotypes differ, or nothing."""
+    """The first part in which the backbones of two genotypes differ; empty if none."""
     pairs = zip_longest(ours.nodes, theirs.nodes)
     node = next((f"node {(a or b).name!r}" for a, b in pairs if a != b), "")
     return "the stem" if ours.stem != theirs.stem else node or ("the outputs" if ours.outputs != theirs.outputs else "")
@@ -63,10 +63,10 @@ def backbone_of(detector: nn.Module) -> Backbone:
 
 
 def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor] | Checkpoint) -> None:
-    """Copy what `read_weights` found: a checkpoint's backbone, or what a library published, timm for a stem of timm.
+    """Copy the result of `read_weights`: a checkpoint's backbone, timm's weights for a timm stem, else a ResNet's.
 
     Raises:
-        WeightsError: they do not fit; nothing was changed.
+        WeightsError: the weights do not fit; nothing was changed.
     """
     if isinstance(weights, Checkpoint):
         _copy(backbone.state_dict(keep_vars=True), backbone_of(weights.restore()).state_dict())
@@ -82,7 +82,7 @@ def load_backbone(backbone: Backbone, weights: Mapping[str, Tensor] | Checkpoint
 
 
 def load_timm(stem: TimmStem, weights: Mapping[str, Tensor]) -> None:
-    """Copy a timm model's state dict into the stem made of it; its classifier is left out, of however many classes.
+    """Copy a timm model's state dict into the stem built from it, without its classifier.
 
     Raises:
         WeightsError: the weights do not fit; nothing was changed.
@@ -91,19 +91,19 @@ def load_timm(stem: TimmStem, weights: Mapping[str, Tensor]) -> None:
         raise WeightsError(f"weights do not fit timm's {stem.name}: {_first('NaN or infinite', wrong)}")
     try:
         stem.load(weights)
-    except Exception as error:  # timm converts old spellings, and stumbles in many ways over what is none of them
-        lines = str(error).splitlines()[1:4] or [repr(error)]  # after a heading, a line a kind of misfit
+    except Exception as error:  # timm converts old names, and raises many types on foreign ones
+        lines = str(error).splitlines()[1:4] or [repr(error)]  # a heading, then one line per kind of mismatch
         faults = "; ".join(shorten(line, 120, placeholder=" ...") for line in lines)
         raise WeightsError(f"weights do not fit timm's {stem.name}: {faults}") from error
 
 
 def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
-    """Copy a torchvision ResNet's state dict into the stem and the nodes c2 .. c5; a classifier is left out.
+    """Copy a torchvision ResNet's state dict into the stem and the nodes c2 .. c5, without its classifier.
 
     Modules inside bottlenecks (MSFM), a deformable convolution's offsets and the neck keep their weights.
 
     Raises:
-        WeightsError: the backbone is no such ResNet or the weights do not fit; nothing was changed.
+        WeightsError: the backbone is no ResNet with these nodes or the weights do not fit; nothing was changed.
     """
     _copy(dict(_places(backbone)), {name: x for name, x in weights.items() if not name.startswith("fc.")})
 
@@ -134,7 +134,7 @@ def _first(what: str, names: list[str]) -> str:
 
 
 def _places(backbone: Backbone) -> Iterator[tuple[str, Tensor]]:
-    """Our tensors under torchvision's names."""
+    """The backbone's tensors by torchvision's names."""
     if absent := [name for name in STAGES if name not in backbone.nodes]:
         raise WeightsError(
             f"the genotype is no ResNet with nodes c2 .. c5: it has no {absent[0].removeprefix('node_')}"

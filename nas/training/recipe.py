@@ -1,4 +1,4 @@
-"""How a detector is trained: the settings of optimiser and schedule."""
+"""Settings of a training: its duration, and its recipe of optimiser, schedule and augmentation."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Recipe(BaseModel):
-    """AdamW under one cycle of the learning rate.
+    """AdamW with a one-cycle learning rate schedule.
 
     Attributes:
-        batch_size: images a step.
-        learning_rate: its peak.
-        weight_decay: of convolution weights; norms and biases are left alone.
-        warmup: part of the training before the peak.
+        batch_size: images per step.
+        learning_rate: peak learning rate.
+        weight_decay: weight decay of convolution weights; norms and biases have none.
+        warmup: fraction of the training before the peak.
         clip: largest norm of the gradient.
-        average: steps that an exponential moving average of the weights, which is what is scored, looks back; 0: none.
-        flip: mirror half of the images; wrong for what is not symmetric, such as digits.
+        average: horizon of the exponential moving average of weights, which is evaluated, in steps; 0: none.
+        flip: mirror half of the images; wrong for asymmetric objects such as digits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,16 +30,16 @@ class Recipe(BaseModel):
 
 
 class FitConfig(BaseModel):
-    """How long and on what.
+    """Duration, recipe and initial weights of a training.
 
     Attributes:
         epochs: passes over the training images.
-        recipe: how each step is made.
-        seed: of weights, order and augmentation.
-        cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
-        backbone_weights: to begin with: a state dict of torchvision's ResNet for a genotype with nodes c2 .. c5, of the
-            timm model for one with a timm stem, or a checkpoint with the genotype's backbone, whose padding and norm
-            epsilon are then taken over.
+        recipe: settings of optimiser, schedule and augmentation.
+        seed: seed of weights, order and augmentation.
+        cache_gib: memory for a set's decoded images, GiB; a larger set is decoded on each use.
+        backbone_weights: initial weights: a state dict of torchvision's ResNet for a genotype with nodes c2 .. c5, of
+            the timm model for one with a timm stem, or a checkpoint with the genotype's backbone, whose padding and
+            norm epsilon are then adopted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

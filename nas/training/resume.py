@@ -1,4 +1,4 @@
-"""Going on with a training: only if it is the same one, and else what is different."""
+"""Resumption of a training: only of the same one; otherwise an error names the differences."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ from nas.training.trainer import Trainer
 from search_spaces.naming import dotted
 
 _FREE = ("epochs", "cache_gib", "data", "digits", "network", "detector", "image_size", "backbone_weights")
-"""Settings that may change, or are compared by what comes of them: a blueprint, or a fingerprint."""
+"""Settings that may change, or are compared by their result, a blueprint or a fingerprint."""
 
 
 def resume(path: Path, wanted: Checkpoint, trainer: Trainer, say: Callable[[str], None]) -> int:
-    """Load what an earlier call left at `path`, if it is the training that is wanted.
+    """Load the checkpoint at `path` into the trainer, if it belongs to the requested training.
 
     Args:
-        path: the checkpoint; there may be none.
-        wanted: blueprint, settings, inputs and epochs that are asked for, without a state.
-        trainer: takes over weights, optimiser and schedule.
-        say: called with a sentence on what will happen.
+        path: the checkpoint; may be missing.
+        wanted: requested blueprint, settings, inputs and epochs, without a state.
+        trainer: receives weights, optimiser and schedule.
+        say: called with a sentence on how the training continues.
 
     Returns:
         The first epoch left to train, counted from 0.
@@ -43,7 +43,7 @@ def resume(path: Path, wanted: Checkpoint, trainer: Trainer, say: Callable[[str]
     trainer.load_state_dict(found.state)
     if wanted.epoch <= found.epoch:
         again = found.epoch + 1
-        say(f"{path} is trained for {found.epoch} epochs already: it is only scored; --epochs {again} goes on")
+        say(f"{path} is trained for {found.epoch} epochs already: it is only evaluated; --epochs {again} goes on")
     elif planned != wanted.epoch:
         say(
             f"{path} goes on after epoch {found.epoch}, for {wanted.epoch} epochs instead of {planned}: the learning "
@@ -55,7 +55,7 @@ def resume(path: Path, wanted: Checkpoint, trainer: Trainer, say: Callable[[str]
 
 
 def _differences(found: Checkpoint, wanted: Checkpoint) -> Iterator[str]:
-    """In what two trainings differ, as `name is NEW, was OLD`."""
+    """The differences between two trainings, as `name is NEW, was OLD`."""
     yield from _blueprints(found.blueprint, wanted.blueprint)
     before, after = _settings(found), _settings(wanted)
     for name in sorted(before.keys() & after.keys()):
@@ -70,7 +70,7 @@ def _differences(found: Checkpoint, wanted: Checkpoint) -> Iterator[str]:
 
 
 def _settings(checkpoint: Checkpoint) -> dict[str, object]:
-    """Settings by dotted name. Those that one of two releases does not know are not compared."""
+    """Settings by dotted name, without the free ones; only names that both releases know are compared."""
     settings: dict[str, Any] = json.loads(checkpoint.config or "{}")
     return dict(dotted({name: value for name, value in settings.items() if name not in _FREE}))
 

@@ -14,14 +14,14 @@ from nas.training.errors import Diverged
 from nas.training.recipe import Recipe
 
 CHECK_EVERY = 16
-"""Steps between two looks at the loss on a GPU."""
+"""Steps between two checks of the loss on a GPU."""
 
 
 def require_finite(loss: Tensor, step: int) -> None:
-    """Look at a loss, for which a GPU has to be waited for.
+    """Check a loss, which synchronises with a GPU.
 
     Raises:
-        Diverged: it is not finite.
+        Diverged: the loss is not finite.
     """
     if not math.isfinite(value := loss.item()):
         raise Diverged(f"the loss is {value} at step {step}")
@@ -35,7 +35,7 @@ class Trainer:
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe, total_steps: int) -> None:
-        # an eighth off a small network's step on CPUs, more on GPUs
+        # channels_last saves an eighth of a small network's step on CPUs, more on GPUs
         self.model, self.recipe = model.to(memory_format=torch.channels_last), recipe
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         decayed = [p for p in self.parameters if p.ndim > 1]
@@ -45,7 +45,7 @@ class Trainer:
             lr=recipe.learning_rate,
             fused=True,
         )
-        # one step more than is taken: the last one would have a learning rate of nothing
+        # one step more than is taken, as the schedule's last learning rate is nearly 0
         total = total_steps + 1
         warmup = max(recipe.warmup, 2 / total)
         self.schedule = OneCycleLR(self.optimizer, recipe.learning_rate, total_steps=total, pct_start=warmup)
@@ -54,21 +54,21 @@ class Trainer:
 
     @property
     def scored(self) -> nn.Module:
-        """The model to be scored: with averaged weights, if the recipe has them."""
+        """The model to evaluate: with averaged weights, if the recipe has them."""
         return self.average.module if self.average else self.model
 
     def step(self, images: Tensor, targets: Targets) -> Tensor:
         """Take one step; returns the loss, detached.
 
         Raises:
-            Diverged: the loss is not finite; the weights are left as they were. A GPU hears of it up to
-                `CHECK_EVERY` steps late, with its weights lost.
+            Diverged: the loss is not finite; the weights are unchanged. On a GPU it is raised up to
+                `CHECK_EVERY` steps late, and the weights are lost.
         """
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
             losses = self.model(images, targets)
         loss: Tensor = torch.stack(tuple(losses.values())).sum()
-        if not loss.is_cuda or self.steps % CHECK_EVERY == 0:  # what is lost stays lost
+        if not loss.is_cuda or self.steps % CHECK_EVERY == 0:  # a loss that is not finite stays so
             require_finite(loss, self.steps)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -81,7 +81,7 @@ class Trainer:
         return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a continued training needs: weights, optimiser, schedule, steps."""
+        """State for resumption: weights, optimiser, schedule, steps."""
         return {
             "model": self.model.state_dict(),
             **({"average": self.average.module.state_dict()} if self.average else {}),
@@ -91,7 +91,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Restore a state from `state_dict`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self._load_schedule(state["schedule"])
@@ -101,7 +101,7 @@ class Trainer:
             self.average.n_averaged.fill_(self.steps)
 
     def _load_schedule(self, state: dict[str, Any]) -> None:
-        """Continue a schedule; one of another length from the same step on."""
+        """Restore a schedule; one of another length continues at the same step."""
         planned = self.schedule.state_dict()
         length = ("total_steps", "_schedule_phases")
         other = state["total_steps"] != planned["total_steps"]

@@ -1,4 +1,4 @@
-"""Files of weights: a state dict is read, and of anything else it is said how to save the state dict that it holds."""
+"""Weight files: state dicts are read; for other files the error says how to save the state dict that they hold."""
 
 import importlib
 import pickletools
@@ -16,7 +16,7 @@ from nas.training.checkpoint import FORMAT
 from nas.training.errors import WeightsError
 
 WRAPPERS = ("module", "_orig_mod", "model", "backbone")
-"""First parts of names that DataParallel, torch.compile, trainers and detectors put before a network's own."""
+"""Prefixes of names added by DataParallel, torch.compile, trainers and detectors."""
 KEYS = (
     "model",
     "state_dict",
@@ -28,17 +28,17 @@ KEYS = (
     "net",
     "weights",
 )
-"""Under which of its keys a training's checkpoint holds a network, the likeliest first."""
+"""Keys under which a training's checkpoint may hold a network, the likeliest first."""
 _DEEPEST = 3
 
 Keys = tuple[str, ...]
 
 
 def read_state(path: Path) -> dict[Any, Any]:
-    """A dict of tensors by name, or what a checkpoint of ours holds; nothing in the file is executed.
+    """Read a dict of tensors by name, or a checkpoint's raw content, without executing code from the file.
 
     Raises:
-        WeightsError: no such file, or none of them; the message gives the line that saves what the file holds.
+        WeightsError: no such file, or neither format; the message gives the line that saves the file's state dict.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
@@ -48,7 +48,7 @@ def read_state(path: Path) -> dict[Any, Any]:
     _require_state(path, raw)
     if prefix := _wrapper(raw):
         raise WeightsError(
-            f"{path}: all names begin with {prefix!r}, which is no part of a backbone's: save them without, "
+            f"{path}: all names begin with {prefix!r}, which a backbone's names lack: save them without it, "
             f"{saving(str(path), (), prefix)}"
         )
     return dict(raw)
@@ -77,7 +77,7 @@ def _is_state(value: object) -> bool:
 
 
 def _states(value: object, keys: Keys = ()) -> Iterator[Keys]:
-    """Where in dicts of dicts state dicts are, but those of optimisers."""
+    """Key paths of the state dicts in nested dicts, without those of optimisers."""
     if _is_state(value):
         yield keys
     elif isinstance(value, dict) and len(keys) < _DEEPEST:
@@ -87,7 +87,7 @@ def _states(value: object, keys: Keys = ()) -> Iterator[Keys]:
 
 
 def _wrapper(state: Collection[str] | Any) -> str:
-    """The prefix of all names that is no part of a network's own, or nothing."""
+    """The wrapper prefix that all names share; empty if none."""
     prefix, allowed = "", set(WRAPPERS)
     while True:
         first = {name.removeprefix(prefix).partition(".")[0] for name in state}
@@ -99,7 +99,7 @@ def _wrapper(state: Collection[str] | Any) -> str:
 
 
 def common_prefix(names: Collection[str], wanted: Collection[str]) -> str:
-    """The prefix under which names hold all that is wanted, or nothing."""
+    """The prefix under which all wanted names occur; empty if none."""
     ends = set(wanted)
     splits = (name.split(".") for name in names)
     found = Counter(
@@ -110,7 +110,7 @@ def common_prefix(names: Collection[str], wanted: Collection[str]) -> str:
 
 
 def saving(path: str, keys: Keys = (), prefix: str = "") -> str:
-    """The line of Python that saves the state dict under keys of a file, without a prefix of its names."""
+    """The line of Python that saves the state dict under a file's keys, with a prefix removed from its names."""
     safe = path.endswith(".safetensors")
     loaded = f"safetensors.torch.load_file({path!r})" if safe else f"torch.load({path!r}, 'cpu', weights_only=True)"
     state = loaded + "".join(f"[{key!r}]" for key in keys)
@@ -123,17 +123,17 @@ def saving(path: str, keys: Keys = (), prefix: str = "") -> str:
 def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises what the bytes of a foreign file happen to lead to
+    except Exception as error:  # on foreign files torch raises many types
         raise WeightsError(f"{path}: not a state dict: {_reason(path, error)}") from None
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why torch does not read a file, and what does."""
+    """Why torch does not read a file, and code that does."""
     loaded, named = f"torch.load({str(path)!r}, 'cpu', weights_only=False)", _strings(path)
     if "TorchScript" in str(error):
         return f"a TorchScript archive: torch.save(torch.jit.load({str(path)!r}, 'cpu').state_dict(), 'weights.pth')"
     if not (isinstance(error, UnpicklingError) and "Unsupported" in str(error) and named):
-        return "torch cannot read it: fetch it anew, or save it with torch.save(model.state_dict(), 'weights.pth')"
+        return "torch cannot read it: fetch it again, or save it with torch.save(model.state_dict(), 'weights.pth')"
     key = next((key for key in KEYS if key in named), None)
     entry = "" if _IS_OBJECT in named else f"[{key!r}]" if key else "[KEY]"
     module = ".state_dict()" if any(text.startswith("torch.nn.modules.") for text in named) else ""
@@ -144,11 +144,11 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 _IS_OBJECT = "\0object"
-"""Stands among the strings of a pickle that is no dict but an object, such as a whole model."""
+"""Marker among the strings of a pickle of an object other than a dict, such as a whole model."""
 
 
 def _strings(path: Path) -> set[str]:
-    """The strings in what torch would unpickle, none where the file is no archive of torch's; nothing is executed."""
+    """The strings in the pickle of a torch archive, without executing it; empty for other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))

@@ -208,7 +208,7 @@ def test_a_trial_is_its_that_began_it_last(reopen: Open) -> None:
         lambda: first.end(0, State.finished, seconds=1.0),
         lambda: first.restart(orphan),
     ):
-        with pytest.raises(TakenOver, match=r"trial 0 .* was begun anew by the driver in slot 1 \(attempt 2\)"):
+        with pytest.raises(TakenOver, match=r"trial 0 .* was restarted by the driver in slot 1 \(attempt 2\)"):
             change()
     assert second.end(0, State.stopped, seconds=2.0).told == 0
     with pytest.raises(TakenOver):

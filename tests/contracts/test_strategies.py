@@ -69,10 +69,10 @@ def test_evolution_crosses_two_parents() -> None:
     ("settings", "message"),
     [
         ({"name": "magic"}, "there is no strategy 'magic': choose one of"),
-        ({"name": "nsga2", "population": 1}, "give nsga2 at least 2"),
+        ({"name": "nsga2", "population": 1}, "give nsga2 a population of at least 2"),
         (
             {"name": "evolution", "population": 3, "tournament": 4},
-            "a tournament of 4 needs a population of as many, not 3",
+            "a tournament of 4 exceeds the population of 3",
         ),
         ({"crossover": 1.5}, "less than or equal to 1"),
         ({"temperature": 1.0}, "Extra inputs are not permitted"),

@@ -114,7 +114,7 @@ def test_what_holds_no_state_dict_is_said_to(content: object, says: str, tmp_pat
 )
 def test_files_of_other_kinds_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match=r"a\.pth: not a state dict: torch cannot read it: fetch it anew"):
+    with pytest.raises(WeightsError, match=r"a\.pth: not a state dict: torch cannot read it: fetch it again"):
         read_weights(tmp_path / "a.pth")
 
 

@@ -1,1 +1,1 @@
-"""What is checked of a data set before training."""
+"""Checks of a data set before training."""

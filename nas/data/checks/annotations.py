@@ -1,4 +1,4 @@
-"""Checks of a set's boxes and areas: coordinates of another format or scale, and areas that cannot be."""
+"""Checks of a set's boxes and areas: coordinates of another format or scale, and implausible areas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ BoolArray = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 _FAR = 1e9
-"""px; no finite coordinate lies this far out, and products of smaller ones do not overflow."""
+"""Bound of valid coordinates, px; products of smaller ones do not overflow."""
 _FEW = 3
-"""Boxes beyond their images that say something of the format of all."""
+"""Fewest boxes beyond their images from which another box format is inferred."""
 _MANY = 30
-"""Boxes of which some would reach the right and lower parts of their images."""
+"""Fewest boxes of which some must reach the right and lower parts of their images."""
 _SLENDER = 30
 _REACH = 0.55
 
@@ -39,7 +39,7 @@ _CENTRES = Kind(
 )
 _SHRUNK = Kind(
     f"boxes of which none reaches beyond the upper left {_REACH:.0%} of its image",
-    "see that they are in pixels of the stored images: not in per cent, nor of smaller copies",
+    "check that they are in pixels of the stored images, not in per cent or of smaller copies",
     Severity.warning,
 )
 _EMPTY = Kind("boxes without a finite, positive width and height, left out", "", Severity.warning)
@@ -49,20 +49,20 @@ _CROWDS = "crowds (iscrowd 1), not trained on, and neither missed nor false when
 _FEW_CROWDS = Kind(_CROWDS, "", Severity.note)
 _MANY_CROWDS = Kind(_CROWDS, "set iscrowd to 0 where an annotation is a single object", Severity.warning)
 _REPEATED = Kind("objects annotated more than once: same image, category and box", "drop the copies", Severity.warning)
-_THIN = Kind(f"boxes more than {_SLENDER} times as long as wide", "see that they are as meant", Severity.note)
-_AREAS = Kind("areas that cannot be, such as 0, replaced by those of the outlines or boxes", "", Severity.warning)
+_THIN = Kind(f"boxes more than {_SLENDER} times as long as wide", "check that they are intended", Severity.note)
+_AREAS = Kind("implausible areas, such as 0, replaced by those of the outlines or boxes", "", Severity.warning)
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """A file's boxes against their images.
+    """A file's boxes, compared with their images.
 
     Attributes:
         xywh: (N, 4) as stated; zeros where `empty`.
         inside: (N, 4) x1 y1 x2 y2, clipped to the image, float32.
-        empty: (N,) without a finite, positive width and height.
-        outside: (N,) without an area in common with their image.
-        clipped: (N,) partly outside.
+        empty: (N,) boxes without a finite, positive width and height.
+        outside: (N,) boxes that do not intersect their image.
+        clipped: (N,) boxes partly outside their image.
     """
 
     xywh: Floats
@@ -77,9 +77,9 @@ class Boxes:
 
 
 def clip(xywh: Floats, limits: Floats) -> Boxes:
-    """Boxes (N, 4) as stated, against their images' (height, width) (N, 2).
+    """Compare stated boxes (N, 4) with their images' (height, width) (N, 2).
 
-    Judged in float32, in which they are trained on: a sliver that rounds to nothing is outside.
+    Computed in float32, as in training: a box whose clipped extent rounds to 0 is outside.
     """
     sound = np.concatenate([np.abs(xywh) < _FAR, xywh[:, 2:] > 0], axis=1)
     empty: BoolArray = np.logical_not(sound.all(1))
@@ -126,10 +126,10 @@ def note_boxes(
 def note_repeats(
     keys: NDArray[np.int64], boxes: Boxes, annotations: Sequence[Record], diagnostics: Diagnostics
 ) -> None:
-    """Record objects that are stated twice; `keys` (N, 2) are each one's image and category."""
+    """Record duplicate objects; `keys` (N, 2) are each object's image and category."""
     rows = np.flatnonzero(boxes.kept)
     numbers = np.concatenate([keys[rows].astype(np.uint64), boxes.xywh[rows].view(np.uint64)], axis=1)
-    # a hash of each row: sorting whole rows would take as long as reading them
+    # a hash of each row: sorting whole rows takes as long as reading the file
     factors = np.random.default_rng(0).integers(2**63, size=numbers.shape[1], dtype=np.uint64) | np.uint64(1)
     mixed = numbers ^ (numbers >> np.uint64(29))
     _, firsts, counts = np.unique((mixed * factors).sum(1), return_index=True, return_counts=True)
@@ -142,20 +142,20 @@ def _nearly_all(fits: BoolArray) -> bool:
 
 
 def label(annotation: Record, index: int) -> str:
-    """What an annotation is called in messages."""
+    """Name of an annotation in messages."""
     return f"annotation {annotation['id']}" if annotation.get("id") is not None else f"annotation at index {index}"
 
 
 def settle_areas(annotations: Sequence[Record], boxes: Floats, outlined: BoolArray, diagnostics: Diagnostics) -> None:
-    """Give every annotation an `area` in px that can be: the stated one, else the outline's, else the box's.
+    """Give every annotation a plausible `area` in px: the stated one, else the outline's, else the box's.
 
-    COCO sorts objects into small, medium and large by it. A stated area cannot be if it is 0, if it is more than twice
-    or less than a thousandth of the box's, or if all annotations state the same for boxes of many sizes.
+    COCO classifies objects as small, medium and large by area. A stated area is implausible if it is 0, more than
+    twice or less than a thousandth of the box's, or the same in all annotations with boxes of many sizes.
 
     Args:
         annotations: changed in place.
         boxes: (N, 4) x y width height.
-        outlined: (N,) which annotations have a sound mask.
+        outlined: (N,) whether each annotation has a well-formed mask.
         diagnostics: of the file.
     """
     stated = np.array([a["area"] if a.get("area") is not None else np.nan for a in annotations], np.float64)

@@ -1,4 +1,4 @@
-"""Images that a set holds more than once: as the same file, or as copies."""
+"""Checks for duplicate images: entries of the same file, and copies of files."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from nas.data.diagnostics import Diagnostics, Kind, Severity
 from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, excerpt
 
 _TWICE = Kind(
-    "files listed under several image ids, each of which teaches the others' objects as background",
+    "files listed under several image ids, so that each entry trains the others' objects as background",
     "merge their entries",
     Severity.warning,
 )
@@ -17,12 +17,12 @@ _COPIES = Kind("images that are copies of others", "drop all but one of each", S
 def note_repeated_images(
     load: ImageFolder, lengths: tuple[int, ...], there: list[int], diagnostics: Diagnostics, *, contents: bool
 ) -> None:
-    """Record files that are listed under several ids and, with `contents`, files that are copies of others.
+    """Record files listed under several ids and, with `contents`, files that are copies of others.
 
     Args:
         load: loads the images.
         lengths: bytes of each file.
-        there: positions of the images that exist.
+        there: positions of existing images.
         diagnostics: of the annotation file.
         contents: whether files of equal length are compared.
     """
@@ -36,7 +36,7 @@ def note_repeated_images(
 
 
 def shared_images(first: ImageFiles, second: ImageFiles) -> list[str]:
-    """Names of images of the second set that are files, or copies of files, of the first as well."""
+    """Names of images of the second set that are files, or copies of files, of the first."""
     if first.load.folder == second.load.folder and (names := set(first.load.names).intersection(second.load.names)):
         return [name for name in second.load.names if name in names]
     if max(len(first.lengths), len(second.lengths)) > EXCERPTS_UP_TO:
@@ -54,7 +54,7 @@ def _excerpts(files: ImageFiles, lengths: set[int]) -> Iterator[tuple[str, bytes
 
 
 def _copies(load: ImageFolder, lengths: Sequence[int], positions: Iterable[int]) -> Iterator[list[int]]:
-    """Groups of positions whose files have the same length and the same bytes at begin, middle and end."""
+    """Groups of positions whose files have the same length, beginning, middle and end."""
     same_length: defaultdict[int, list[int]] = defaultdict(list)
     for i in positions:
         same_length[lengths[i]].append(i)

@@ -1,4 +1,4 @@
-"""Checks of a set's image files before any training: what is missing, broken, or probably not what it seems."""
+"""Checks of a set's image files before training: missing, broken and suspicious ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,17 +17,17 @@ from nas.data.diagnostics import Diagnostics, Kind, Severity
 from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, beyond_limit, read_image
 
 OPENED_UP_TO = EXCERPTS_UP_TO
-"""Of sets of more images only a sample is opened, unless every image is asked for."""
+"""Up to this many images all are opened; of larger sets only a sample, unless `every` is set."""
 _SAMPLE = 32
-"""Images of a large set that are opened, and images of more than 8 bits whose values are looked at."""
-_LOOKED_AT = 8
-"""Images that are decoded to see whether they are nearly black."""
+"""Sample size: opened images of a large set, and decoded images of more than 8 bits."""
+_DECODED = 8
+"""Images decoded to detect nearly black sets."""
 _DARK = 32
 _LONG = 8
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 _ORIENTATION = 0x0112
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with (images opened, images to open)."""
 
 _OUTSIDE = Kind("file names that leave the image directory", "use names relative to it, without '..'")
@@ -36,15 +36,15 @@ _RESIZED = Kind("images of another size than stated", "state width and height as
 _UNREADABLE = Kind("broken images among those that were opened", "nas data check opens every image", Severity.warning)
 _TURNED = Kind(
     "images with an EXIF orientation, which is ignored, as boxes are taken to be in stored pixels",
-    "see that the boxes are in pixels of the image as stored, or store the images upright without the tag",
+    "check that the boxes are in pixels of the image as stored, or store the images upright without the tag",
     Severity.warning,
 )
 _BLACK = Kind(
-    "images that are nearly black, of those looked at", "see that their values fill 0 to 255", Severity.warning
+    "images that are nearly black, of those examined", "check that their values fill 0 to 255", Severity.warning
 )
 _RENAMED = Kind("file names that are read as paths below the image directory", "", Severity.note)
 _ELONGATED = Kind(
-    f"images more than {_LONG} times as long as wide, of which little is left once they fit into a square",
+    f"images more than {_LONG} times as long as wide, of which few pixels remain in a square",
     "cut them into tiles",
     Severity.note,
 )
@@ -57,21 +57,21 @@ def examine_images(
     diagnostics: Diagnostics,
     *,
     every: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> ImageFiles:
-    """Find a set's images, and record all that is wrong or odd about them.
+    """Find a set's images, and record errors and suspicious findings.
 
-    Every file must exist and hold something. Files are also opened, all of them in sets of up to `OPENED_UP_TO`
-    images or with `every`, else a sample: they must be whole images of the stated size. A file is decoded only where
-    it does not end as its format ends.
+    Every file must exist and not be empty. Files are also opened, all of them in sets of up to `OPENED_UP_TO` images
+    or with `every`, else a sample: they must be complete images of the stated size. A file is decoded only if it lacks
+    its format's end marker.
 
     Args:
         images: COCO's entries.
-        folder: where they should lie.
-        root: where missing ones are searched for.
+        folder: folder of the images.
+        root: folder in which missing images are searched.
         diagnostics: of the annotation file.
-        every: whether all files are opened, however many.
-        progress: told how many have been opened.
+        every: whether all files of any set are opened.
+        progress: called with (images opened, images to open).
 
     Raises:
         DataError: `folder` is no directory.
@@ -100,7 +100,7 @@ def examine_images(
 def _find(
     images: Iterable[Mapping[str, Any]], listing: Listing, root: Path, diagnostics: Diagnostics
 ) -> list[tuple[str, int]]:
-    """Each image's path below the folder and its bytes; 0 where there is no such file."""
+    """Each image's path below the folder and its size in bytes; 0 for a missing file."""
     found: list[tuple[str, int]] = []
     missing: list[Mapping[str, Any]] = []
     for image in images:
@@ -127,7 +127,7 @@ def _find(
 
 
 class _Headers:
-    """Opens images without decoding them, and records what their headers tell.
+    """Opens images without decoding them, and records findings of their headers.
 
     Attributes:
         deep: paths of the images of more than 8 bits a channel.
@@ -145,12 +145,12 @@ class _Headers:
                 width, height = image.size
                 orientation = _orientation(image)
                 deep = is_deep(image)
-                if not _ends_well(path, image.format):
+                if not _has_end_marker(path, image.format):
                     image.load()
         except Image.DecompressionBombError:
             self.diagnostics.add(Kind(f"images {beyond_limit()}", "cut them into tiles"), label)
             return
-        except Exception as error:  # Pillow's parsers raise whatever they stumble over
+        except Exception as error:  # Pillow's parsers raise many types on damaged files
             self.diagnostics.add(self.broken, f"{label}: {error}")
             return
         if deep:
@@ -166,16 +166,16 @@ class _Headers:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation: 1 is upright. PNGs are not decoded for it, as Pillow would."""
+    """The EXIF orientation: 1 is upright. Avoids `getexif` of PNGs without EXIF, for which Pillow decodes them."""
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data do no harm to the image
+    except Exception:  # damaged EXIF data do not affect the image
         return 1
 
 
-def _ends_well(path: Path, image_format: str | None) -> bool:
+def _has_end_marker(path: Path, image_format: str | None) -> bool:
     ending = _ENDINGS.get(image_format or "")
     if ending is None:
         return False
@@ -192,13 +192,13 @@ def _spread(positions: list[int], count: int) -> list[int]:
 
 
 def _common_values(deep: list[Path]) -> ValueRange | None:
-    """The range of values of images of more than 8 bits, from a sample of them; None where there are none."""
+    """The value range of images of more than 8 bits, from a sample of them; None if there are none."""
     return value_range(_decoded(deep[i] for i in _spread(list(range(len(deep))), _SAMPLE)))
 
 
 def _decoded(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
     for path in paths:
-        with suppress(Exception), Image.open(path) as image:  # what does not decode surfaces when it is loaded
+        with suppress(Exception), Image.open(path) as image:  # a damaged file is reported when it is loaded
             values = deep_values(image, path)
             if values is not None:
                 yield values
@@ -212,12 +212,12 @@ def _note_scaling(values: ValueRange, count: int, diagnostics: Diagnostics) -> N
 def _note_black(
     load: ImageFolder, images: Sequence[Mapping[str, Any]], opened: list[int], diagnostics: Diagnostics
 ) -> None:
-    looked_at = _spread(opened, _LOOKED_AT)
+    examined = _spread(opened, _DECODED)
     brightest: list[int] = []
-    for i in looked_at:
+    for i in examined:
         try:
             brightest.append(int(read_image(load.folder / load.names[i], load.values).max()))
         except DataError:
             continue
     if brightest and max(brightest) < _DARK:
-        diagnostics.add_all(_BLACK, len(brightest), [f"{load.names[i]} (id {images[i]['id']})" for i in looked_at[:3]])
+        diagnostics.add_all(_BLACK, len(brightest), [f"{load.names[i]} (id {images[i]['id']})" for i in examined[:3]])

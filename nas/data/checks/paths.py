@@ -1,4 +1,4 @@
-"""Where the images of a set lie: the paths that annotations state, against what is on the disk."""
+"""Paths of a set's images: those that annotations state, resolved to files on disk."""
 
 import os
 from collections import Counter
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
 _MOST_SEARCHED = 200_000
-"""Files looked at to find missing images."""
+"""Upper bound of files visited in the search for missing images."""
 
 
 class Listing:
-    """Files below a folder, each of whose directories is listed once.
+    """Files below a folder; each directory is listed once.
 
     Attributes:
-        folder: where the images should lie.
+        folder: folder of the images.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -21,15 +21,15 @@ class Listing:
         self._directories: dict[str, dict[str, int]] = {}
 
     def size(self, name: str) -> int | None:
-        """Bytes of the file at a path within the folder; None where there is none."""
+        """Bytes of the file at a path within the folder; None if there is no file."""
         parent, _, file = name.rpartition("/")
         if parent not in self._directories:
             self._directories[parent] = _list(self.folder / parent)
         return self._directories[parent].get(file)
 
     def resolve(self, name: str) -> str | None:
-        """The path of an image that annotations call `name`: as it is, with slashes for backslashes, or from `folder`
-        on where it begins with the folder's own name; None where no such file exists.
+        """The path of the image `name` of an annotation file: unchanged, with slashes for backslashes, or without a
+        leading name of `folder`; None if no such file exists.
         """
         slashed = name.replace("\\", "/")
         below = slashed.removeprefix("./").removeprefix(f"{self.folder.name}/")
@@ -37,13 +37,13 @@ class Listing:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a path stays within the folder that it is relative to, on any system."""
+    """Whether a relative path stays within its folder, on any system."""
     path = PureWindowsPath(name)  # the Windows flavour knows both separators
     return bool(path.parts) and not path.anchor and ".." not in path.parts and "\0" not in name
 
 
 def whereabouts(names: Iterable[str], root: Path) -> str:
-    """Where files of these names lie below `root`, as a sentence; empty where they do not."""
+    """The folder below `root` with the most files of these names, as a sentence; empty if there are none."""
     wanted = {PureWindowsPath(name).name.lower() for name in names}
     found: Counter[str] = Counter()
     searched = 0
@@ -60,7 +60,7 @@ def whereabouts(names: Iterable[str], root: Path) -> str:
 
 
 def _list(folder: Path) -> dict[str, int]:
-    """Name -> bytes of the files right in `folder`."""
+    """Name -> bytes of the files directly in `folder`."""
     if not folder.is_dir():
         return {}
     with os.scandir(folder) as entries:

@@ -1,1 +1,1 @@
-"""Composed scenes of handwritten digits: data that is always there."""
+"""Composed scenes of handwritten digits: data without a download."""

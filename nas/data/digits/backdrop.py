@@ -1,4 +1,4 @@
-"""What digits are drawn on: textured, tinted, and crossed by strokes that are no digits."""
+"""Backdrops of digit scenes: texture, tint, and distractor strokes."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,7 +16,7 @@ def backdrop(size: int, clutter: float, rng: np.random.Generator) -> FloatArray:
     grain = rng.random((size, size), np.float32)
     gray = 0.02 + (0.10 + 0.35 * clutter) * blotches + (0.03 + 0.07 * clutter) * grain
     scene = gray[..., None] * tint(0.7 * clutter, rng)
-    return _cross(scene.astype(np.float32), round(_MOST_STROKES * clutter), rng)
+    return _draw_strokes(scene.astype(np.float32), round(_MOST_STROKES * clutter), rng)
 
 
 def tint(strength: float, rng: np.random.Generator) -> FloatArray:
@@ -29,8 +29,8 @@ def _smooth(coarse: FloatArray, size: int) -> FloatArray:
     return np.asarray(Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC), np.float32)
 
 
-def _cross(scene: FloatArray, strokes: int, rng: np.random.Generator) -> FloatArray:
-    """Draw that many curved strokes, as bright as pale digits."""
+def _draw_strokes(scene: FloatArray, strokes: int, rng: np.random.Generator) -> FloatArray:
+    """Draw `strokes` curved strokes, as bright as pale digits."""
     if not strokes:
         return scene
     size = len(scene)

@@ -1,4 +1,4 @@
-"""Handwritten digits at any size: scikit-learn's 8x8 scans, cut to their ink."""
+"""Handwritten digits at any size: scikit-learn's 8x8 scans, cropped to their ink."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,24 +15,24 @@ INK = 0.1
 """Opacity from which a pixel counts as ink."""
 
 _CONTOUR = 0.3
-"""Gray at which scans are cut, black being 0 and white 1."""
+"""Gray level of the contour at which scans are cropped, from 0 (black) to 1 (white)."""
 _CLEAR, _OPAQUE = 0.2, 0.7
-"""Grays that are drawn as opacity 0 and 1: the contour is ink, faint yet."""
+"""Gray levels of opacity 0 and 1: the contour between them is faint ink."""
 _FINE = 16
-"""Steps per scanned pixel in which ink is located."""
+"""Upsampling factor for locating ink."""
 _PARTS: dict[Part, tuple[float, float]] = {"train": (0.0, 0.6), "val": (0.7, 1.0)}
 
 
 @dataclass(frozen=True, eq=False)
 class Glyphs:
-    """Scanned digits and where their ink is."""
+    """Scanned digits and the bounds of their ink."""
 
     scans: tuple[Image.Image, ...]
     """8-bit gray, 10x10: the 8x8 scan with a margin of one."""
     ink: tuple[tuple[float, float, float, float], ...]
     """x1 y1 x2 y2 of the ink, in pixels of the scan."""
     labels: IntArray
-    """(N,) the digit each one shows."""
+    """(N,) digits of the scans."""
 
     def pick(self, label: int, rng: np.random.Generator) -> int:
         """Draw the index of a scan of `label`."""
@@ -52,9 +52,9 @@ def load_glyphs(part: Part) -> Glyphs:
     """Load the digits of one split's writers.
 
     The scans are ordered by writer, some 130 each. Training takes the first 60 % and validation the last 30 %;
-    the 180 between belong to neither, so that no writer is in both.
+    the 180 in between belong to neither, so that no writer is in both.
     """
-    # importing scikit-learn takes a second, which only those who draw digits shall wait for
+    # imported on use: scikit-learn takes a second to import
     from sklearn.datasets import load_digits
 
     labels: IntArray
@@ -72,6 +72,6 @@ def _find_ink(scan: Image.Image) -> tuple[float, float, float, float]:
 
 
 def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """x1 y1 x2 y2 (exclusive) of what is true in a (H, W) mask."""
+    """x1 y1 x2 y2 (exclusive) of the true pixels of a (H, W) mask."""
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

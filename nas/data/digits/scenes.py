@@ -1,4 +1,4 @@
-"""Scenes of small and large handwritten digits, composed on the spot: data that is always there."""
+"""Scenes of small and large handwritten digits, composed on demand: data without a download."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from nas.data.digits.backdrop import backdrop, tint
 from nas.data.digits.glyphs import Glyphs, Part, load_glyphs
 from nas.data.fingerprint import digest
 
-# ids start at 1, so that they differ from labels, as COCO's do
+# ids start at 1 as in COCO, so that they differ from labels
 CATEGORIES = tuple(Category(id=digit + 1, name=str(digit)) for digit in range(10))
 
 _PART_KEYS: dict[Part, int] = {"train": 0, "val": 1}
 _TRIES = 64
 _OVERLAP = 0.1
-"""The part of a box that another may cover."""
+"""Largest fraction of a box that another one may cover."""
 
 
 class DigitsConfig(BaseModel):
-    """How scenes of digits are composed."""
+    """Settings of the composed digit scenes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +57,7 @@ class Scenes:
         return np.array(self.images[position])
 
     def fingerprint(self) -> str:
-        """Equal as long as every pixel is."""
+        """A digest of all pixels."""
         return digest([self.images.tobytes()])
 
 
@@ -71,9 +71,9 @@ class _Scene:
 def digits(config: DigitsConfig) -> tuple[DetectionSet, DetectionSet]:
     """Compose the training and validation sets; the same config composes the same pixels.
 
-    A scene is one digit of `max_side`, one of `min_side`, and others of up to half of `max_side`, as far as there
-    is room: boxes, tight around the ink, cover at most a tenth of each other. A scene depends on nothing but the
-    config, its split and its position. Each split has its own writers: see `load_glyphs`.
+    A scene is one digit of `max_side`, one of `min_side`, and others of up to half of `max_side`, as far as they
+    fit: boxes, tight around the ink, cover at most a tenth of each other. A scene depends only on the config, its
+    split and its position. Each split has its own writers: see `load_glyphs`.
     """
     return _compose("train", config.train_images, config), _compose("val", config.val_images, config)
 
@@ -101,7 +101,7 @@ def _scene(part: Part, position: int, glyphs: Glyphs, config: DigitsConfig) -> _
     boxes = np.empty((0, 4), np.float32)
     labels: list[int] = []
     for side in _sides(config, rng):
-        # the large digits take turns, so that ten scenes hold all categories
+        # the large digit cycles through the categories, so that ten scenes hold all of them
         label = int(rng.integers(10)) if labels else position % 10
         opacity = glyphs.draw(glyphs.pick(label, rng), side)
         if (box := _place(opacity.shape, boxes, config.image_size, rng)) is not None:
@@ -123,7 +123,7 @@ def _sides(config: DigitsConfig, rng: np.random.Generator) -> list[int]:
 
 
 def _place(shape: tuple[int, ...], boxes: FloatArray, size: int, rng: np.random.Generator) -> FloatArray | None:
-    """Find room for (h, w) beside `boxes` (N, 4): x1 y1 x2 y2, or None when there is none to be found."""
+    """Find a free position for (h, w) among `boxes` (N, 4): x1 y1 x2 y2, or None after `_TRIES` tries."""
     extent = np.array([shape[1], shape[0]])
     corners = rng.integers(0, size - extent, (_TRIES, 2), endpoint=True)
     tries = np.concatenate([corners, corners + extent], axis=1).astype(np.float32)
@@ -132,7 +132,7 @@ def _place(shape: tuple[int, ...], boxes: FloatArray, size: int, rng: np.random.
 
 
 def _covered(first: FloatArray, second: FloatArray) -> FloatArray:
-    """(N, 4), (M, 4) -> (N, M): the intersection, as a part of the smaller box."""
+    """(N, 4), (M, 4) -> (N, M): the intersection as a fraction of the smaller box."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     smaller = np.minimum(_areas(first)[:, None], _areas(second)[None, :])
@@ -146,7 +146,7 @@ def _areas(boxes: FloatArray) -> FloatArray:
 
 
 def _paint(canvas: FloatArray, opacity: FloatArray, box: FloatArray, clutter: float, rng: np.random.Generator) -> None:
-    """Lay a digit's ink over the canvas, in place; the more clutter, the paler and the more colourful."""
+    """Blend a digit's ink into the canvas, in place; more clutter makes it paler and more colourful."""
     x1, y1, x2, y2 = box.astype(int)
     ink = (1 - 0.4 * clutter) * rng.uniform(0.85, 1) * tint(0.7 * clutter, rng)
     patch = canvas[y1:y2, x1:x2]
@@ -154,7 +154,7 @@ def _paint(canvas: FloatArray, opacity: FloatArray, box: FloatArray, clutter: fl
 
 
 def _document(scenes: Sequence[_Scene], size: int) -> dict[str, Any]:
-    """The scenes' ground truth, in COCO's format."""
+    """Ground truth of the scenes, in COCO's format."""
     annotations: list[dict[str, Any]] = []
     for image_id, scene in enumerate(scenes, start=1):
         for (x1, y1, x2, y2), label in zip(scene.boxes.tolist(), scene.labels, strict=True):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nas.data.checks.annotations import BoolArray, clip, label, note_boxes, note_repeats, settle_areas
 from nas.data.checks.copies import shared_images
-from nas.data.checks.images import Progress, examine_images
+from nas.data.checks.images import ProgressCallback, examine_images
 from nas.data.depth import ValueRange
 from nas.data.detection_set import Category, DataError, DetectionSet, Diagnostic
 from nas.data.diagnostics import Diagnostics, Kind, Severity
@@ -18,7 +18,7 @@ from nas.data.formats.coco_document import Document, Record, read_document
 from nas.data.images import ImageFiles, ImageFolder
 from nas.data.masks import MALFORMED, UNMASKED, is_absent, mask_fault
 
-_NOTHING = Kind("set without an object to train on", "annotate at least one object that is no crowd")
+_NOTHING = Kind("set without an object to train on", "annotate at least one object that is not a crowd")
 _SINGLE = Kind("a single image, which every batch repeats", "", Severity.warning)
 _SHARED = Kind(
     "validation images that are training images as well, so that AP is too high", "drop them from one", Severity.warning
@@ -38,12 +38,12 @@ _LAYOUTS = (
     ),
     (_Split("train/_annotations.coco.json", "train"), _Split("valid/_annotations.coco.json", "valid")),
 )
-"""A directory of one's own, COCO's, and Roboflow's export."""
+"""Layouts of directories: this project's own, COCO's, and Roboflow's export."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What examining one split came to: the set, or None where it cannot be used; and everything noticed."""
+    """Result of examining one split: the set, or None if it cannot be used; and all diagnostics."""
 
     name: str
     data: DetectionSet | None
@@ -53,27 +53,27 @@ class Examined:
 def read_coco(root: Path) -> tuple[DetectionSet, DetectionSet]:
     """Read the training and validation sets of a directory.
 
-    It holds `train.json`, `val.json` and `images/`; or, as COCO does, `annotations/instances_train2017.json`,
-    `annotations/instances_val2017.json`, `train2017/` and `val2017/`; or, as Roboflow exports,
-    `train/_annotations.coco.json` and `valid/_annotations.coco.json` beside their images. Values of images of more
-    than 8 bits are scaled alike in both sets.
+    Its layout is `train.json`, `val.json` and `images/`; or COCO's, `annotations/instances_train2017.json`,
+    `annotations/instances_val2017.json`, `train2017/` and `val2017/`; or Roboflow's, `train/_annotations.coco.json`
+    and `valid/_annotations.coco.json` with images in the same folders. Images of more than 8 bits are scaled from the
+    same value range in both sets.
 
     Raises:
-        DataError: none of these layouts, a split that `read_split` refuses, or splits of different categories.
+        DataError: none of these layouts, a split that `read_split` rejects, or splits of different categories.
     """
     train, val = _reading(root, "train"), _reading(root, "val")
-    val.read()  # first: it is the smaller, so its errors show sooner
+    val.read()  # first: it is smaller, so its errors appear sooner
     train.read()
     _compare(train, val)
     return train.usable(), val.usable()
 
 
-def check_coco(root: Path, progress: Progress | None = None) -> tuple[Examined, Examined]:
-    """Examine both sets of such a directory in full: every image is opened, and errors are collected, not raised.
+def check_coco(root: Path, progress: ProgressCallback | None = None) -> tuple[Examined, Examined]:
+    """Examine both sets of a directory in full: every image is opened, and errors are collected, not raised.
 
     Args:
         root: the directory.
-        progress: told (images opened, images to open) of each set.
+        progress: called with (images opened, images to open) of each set.
 
     Raises:
         DataError: none of the layouts.
@@ -91,10 +91,10 @@ def check_coco(root: Path, progress: Progress | None = None) -> tuple[Examined, 
 
 
 def read_val(root: Path) -> DetectionSet:
-    """Read the validation set of such a directory, whether or not there is a training set.
+    """Read the validation set of a directory, which may lack a training set.
 
     Raises:
-        DataError: none of the layouts, or a split that `read_split` refuses.
+        DataError: none of the layouts, or a split that `read_split` rejects.
     """
     return _reading(root, "val").read().usable()
 
@@ -102,17 +102,17 @@ def read_val(root: Path) -> DetectionSet:
 def read_split(annotation_file: Path, image_dir: Path, *, name: str | None = None) -> DetectionSet:
     """Read one COCO file, in one pass, without decoding images.
 
-    All files must exist and not be empty. Up to 5,000 images are also opened, and must be whole and of the
-    stated size; in larger sets a broken image surfaces when it is loaded.
+    All files must exist and not be empty. In sets of up to 5,000 images every image is also opened, and must be
+    complete and of the stated size; in larger sets a broken image raises when it is loaded.
 
-    Boxes without a finite, positive width and height, and boxes that share no area with their image, are left out.
-    Boxes partly outside are clipped in the training targets, and stay as they are in the ground truth. Crowds are in
-    the ground truth alone. Images without annotations stay, as negatives. The set has masks if every annotation that
-    is left has a well-formed one. `diagnostics` says how often each of these happened, and what is probably wrong.
+    Boxes without a finite, positive width and height, and boxes that do not intersect their image, are left out.
+    Boxes partly outside are clipped in the training targets, and unchanged in the ground truth. Crowds are in the
+    ground truth only. Images without annotations are kept, as negatives. The set has masks if every remaining
+    annotation has a well-formed one. `diagnostics` counts each of these cases, and suspicious findings.
 
     Raises:
-        DataError: what `read_document` refuses; missing, broken or resized images; boxes stated in parts of their
-            image; not one usable annotation. All that is wrong is named at once.
+        DataError: a document that `read_document` rejects; missing, broken or resized images; boxes as fractions of
+            their image; no usable annotation. The message names all errors at once.
     """
     name = name or f"{annotation_file.parent.name}/{annotation_file.stem}"
     return _Reading(annotation_file, image_dir, annotation_file.parent, name).read().usable()
@@ -132,17 +132,17 @@ def _layout(root: Path) -> tuple[_Split, _Split]:
 
 
 class _Reading:
-    """One split while it is read.
+    """The state of reading one split.
 
     Args:
-        file: its annotations.
-        image_dir: its images.
-        root: where missing images are searched for.
-        name: what the set is called.
+        file: annotation file.
+        image_dir: folder of the images.
+        root: folder in which missing images are searched.
+        name: name of the set.
 
     Attributes:
-        diagnostics: what was noticed so far.
-        images: its image files.
+        diagnostics: diagnostics so far.
+        images: the split's image files.
     """
 
     def __init__(self, file: Path, image_dir: Path, root: Path, name: str) -> None:
@@ -151,11 +151,11 @@ class _Reading:
         self.images: ImageFiles
         self._data: DetectionSet
 
-    def read(self, *, every: bool = False, progress: Progress | None = None) -> "_Reading":
+    def read(self, *, every: bool = False, progress: ProgressCallback | None = None) -> "_Reading":
         """Read annotations and examine images, all of them with `every`.
 
         Raises:
-            DataError: the split cannot be used; all that is wrong is named at once.
+            DataError: the split cannot be used; the message names all errors at once.
         """
         document = read_document(self.diagnostics.file, self.diagnostics)
         self.images = examine_images(
@@ -166,16 +166,16 @@ class _Reading:
         return self
 
     def usable(self) -> DetectionSet:
-        """The set, with what was noticed.
+        """The set with its diagnostics.
 
         Raises:
-            DataError: it cannot be used, and why.
+            DataError: the set cannot be used; the message names the errors.
         """
         self.diagnostics.raise_errors()
         return replace(self._data, load=self.images.load, diagnostics=self.diagnostics.found)
 
     def examined(self, fault: DataError | None) -> Examined:
-        """What reading came to, where `fault` is the error it ended with."""
+        """The result of reading, which ended with the error `fault` or None."""
         found = self.diagnostics.found
         if not any(one.severity == Severity.error for one in found):
             if fault is None:
@@ -188,12 +188,12 @@ class _Reading:
         return self._data.categories
 
     def scale_as(self, values: ValueRange) -> None:
-        """Scale images of more than 8 bits from that range."""
+        """Scale images of more than 8 bits from this range."""
         self.images = replace(self.images, load=replace(self.images.load, values=values))
 
 
 def _compare(train: _Reading, val: _Reading) -> None:
-    """Make both sets go together, and note in which ways they do not."""
+    """Record differing categories and shared images of both sets, and scale both from a common value range."""
     if train.categories != val.categories:
         odd = sorted({*train.categories} ^ {*val.categories}, key=lambda c: c.id)
         kind = Kind(
@@ -249,7 +249,7 @@ def _assemble(document: Document, name: str, load: ImageFolder, diagnostics: Dia
 def _masked(
     annotations: list[Record], kept: BoolArray, shapes: list[tuple[int, int]], diagnostics: Diagnostics
 ) -> BoolArray:
-    """(N,) whether each annotation has a well-formed mask; notes malformed ones, and absent ones among others."""
+    """(N,) whether each annotation has a well-formed mask; records malformed masks, and absent ones if others exist."""
     masked = np.zeros(len(annotations), bool)
     absent = np.zeros(len(annotations), bool)
     for i, (annotation, shape) in enumerate(zip(annotations, shapes, strict=True)):

@@ -1,4 +1,4 @@
-"""COCO documents: reading one, and refusing what is not one."""
+"""Reading and validation of COCO documents."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 
 class Document(TypedDict):
-    """A COCO document whose records are known to be well-typed and to refer to each other."""
+    """A COCO document with validated types and references."""
 
     info: Record
     images: list[Record]
@@ -68,7 +68,7 @@ _FIELDS = {
 _UNKNOWN_IMAGE = Kind("annotations of unknown images", "add the image's entry, or drop the annotation")
 _UNKNOWN_CATEGORY = Kind("annotations of unknown categories", "add the category, or drop the annotation")
 _ONE_NAME = Kind(
-    "category names that several ids share, each of which is a class of its own",
+    "category names that several ids share, each id being a separate class",
     "give them different names, or merge them under one id",
     Severity.warning,
 )
@@ -76,9 +76,9 @@ _UNUSED = Kind("categories without an annotation", "", Severity.note)
 
 
 def read_document(file: Path, diagnostics: Diagnostics) -> Document:
-    """Read a COCO detection file and fill in what may be left out: `id` and `iscrowd` (0).
+    """Read a COCO detection file and fill in optional fields: `id` and `iscrowd` (0).
 
-    An annotation id of 0 is replaced as well, because pycocotools takes it for "no match".
+    An annotation id of 0 is replaced as well, because pycocotools treats it as "no match".
 
     Raises:
         DataError: missing, not JSON, not COCO, repeated ids, or references to unknown ids.

@@ -1,1 +1,1 @@
-"""Successive halving: which trials are stopped early."""
+"""Successive halving: early stopping of trials."""

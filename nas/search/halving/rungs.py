@@ -1,4 +1,4 @@
-"""Who is among the best at a rung, by one objective or by several."""
+"""Rungs of successive halving: promotion by one objective, or by non-dominated sorting of several."""
 
 import math
 from bisect import bisect_left
@@ -14,24 +14,24 @@ Values = tuple[float, ...]
 
 
 class Rung(Protocol):
-    """What trials came to at a fidelity step. In which order they got there does not matter."""
+    """Scores of the trials that reached a fidelity step, independent of the order of their arrival."""
 
     def add(self, values: Values) -> None:
-        """Have a trial count."""
+        """Add a trial's scores."""
         ...
 
     def admits(self, values: Values) -> bool:
-        """Whether another trial would be among the best 1/`reduction`; the first one is."""
+        """Whether a new trial is promoted: it is the first, or among the best 1/`reduction`."""
         ...
 
 
 def build_rung(objectives: int, reduction: float) -> Rung:
-    """An empty rung for so many objectives."""
+    """An empty rung for this number of objectives."""
     return _Line(reduction) if objectives == 1 else _Fronts(reduction)
 
 
 class _Line:
-    """By one objective: who is no worse than the others' quantile is admitted, as in Ray Tune's ASHA."""
+    """One objective: promotes a trial at or above the 1 - 1/`reduction` quantile of the others (Ray Tune's ASHA)."""
 
     def __init__(self, reduction: float) -> None:
         self._percent = (1 - 1 / reduction) * 100
@@ -45,9 +45,9 @@ class _Line:
 
 
 class _Fronts:
-    """By several: front after front is admitted, and of the front for which there is no room, who lie far apart.
+    """Several objectives: promotes whole fronts; from the front that does not fit, the most spread-out trials.
 
-    Fronts are kept as trials come (ENLU, Li et al. 2017, "Efficient nondomination level update method").
+    Fronts are updated incrementally (ENLU, Li et al. 2017, "Efficient nondomination level update method").
     """
 
     def __init__(self, reduction: float) -> None:
@@ -59,7 +59,7 @@ class _Fronts:
         self._new.append(values)
 
     def admits(self, values: Values) -> bool:
-        for new in sorted(self._new, reverse=True):  # in this order none moves another: a store is soon read
+        for new in sorted(self._new, reverse=True):  # in this order no insertion moves a member
             self._insert(new)
         self._new.clear()
         index = self._place(values)
@@ -67,7 +67,7 @@ class _Fronts:
         room = math.ceil(count / self._reduction) - sum(map(len, self._fronts[:index]))
         front = self._fronts[index] if index < len(self._fronts) else []
         peers = [member for member in front if not dominates(values, member)]
-        return room > len(peers) or (room > 0 and _stands_out(values, peers, room))
+        return room > len(peers) or (room > 0 and _is_spread_out(values, peers, room))
 
     def _insert(self, values: Values) -> None:
         index, moving = self._place(values), [values]
@@ -75,13 +75,13 @@ class _Fronts:
             if index == len(self._fronts):
                 self._fronts.append([])
             front = self._fronts[index]
-            worse = [any(dominates(other, member) for other in moving) for member in front]
-            self._fronts[index] = [member for member, goes in zip(front, worse, strict=True) if not goes] + moving
-            moving = [member for member, goes in zip(front, worse, strict=True) if goes]
+            dominated = [any(dominates(other, member) for other in moving) for member in front]
+            self._fronts[index] = [member for member, out in zip(front, dominated, strict=True) if not out] + moving
+            moving = [member for member, out in zip(front, dominated, strict=True) if out]
             index += 1
 
     def _place(self, values: Values) -> int:
-        """The first front none of whose members dominates these values."""
+        """Index of the first front without a member that dominates these values."""
 
         def is_open(index: int) -> bool:
             return not any(dominates(member, values) for member in reversed(self._fronts[index]))
@@ -89,9 +89,9 @@ class _Fronts:
         return bisect_left(range(len(self._fronts)), True, key=is_open)
 
 
-def _stands_out(values: Values, peers: Sequence[Values], count: int) -> bool:
-    """Whether values are among `count` of a front that lie far apart: the best by the first objective, then always
-    the farthest from those taken (epsilon-net, arXiv 2106.12639, section 3), in units of the front's ranges.
+def _is_spread_out(values: Values, peers: Sequence[Values], count: int) -> bool:
+    """Whether values are among the `count` most spread-out members of a front: the best by the first objective, then
+    greedily the farthest from those chosen (epsilon-net, arXiv 2106.12639, section 3), scaled by the front's ranges.
     """
     front = sorted([*peers, values], reverse=True)
     points = np.array(front)

@@ -1,7 +1,7 @@
-"""When to give up on a trial: asynchronous successive halving and Hyperband, for one objective or several.
+"""Early stopping of trials: asynchronous successive halving and Hyperband, for one objective or several.
 
-Rungs are a function of a store's trials, so every runner has them and a search resumes with the rungs it had; what Ray
-Tune ships cannot be resumed but through its private state, compares by one score alone and stops only Ray's trials.
+Rungs are a function of a store's trials, so they serve every runner and a search resumes with the same rungs. Ray
+Tune's schedulers resume through private state only, compare a single score and stop Ray's trials only.
 """
 
 import itertools
@@ -20,7 +20,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class SchedulerConfig(BaseModel):
-    """Which trials are given up early: at a rung, those not among the best 1/`reduction` that got there so far.
+    """Early stopping: a rung stops every trial outside the best 1/`reduction` of those that reached it so far.
 
     Rungs lie at fidelity steps `grace`, `grace * reduction`, `grace * reduction**2` and so on (ASHA, arXiv 1810.05934,
     section 3.2, the stopping variant that Ray Tune runs).
@@ -29,20 +29,20 @@ class SchedulerConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["asha", "hyperband", "none"] = "asha"
-    """asha: every trial is compared at every rung; hyperband: some meet their first rung later and a few none at all,
+    """asha: every trial is compared at every rung; hyperband: some trials start at a later rung and a few meet none,
     in case early scores mislead; none: every trial is evaluated in full."""
     grace: PositiveInt = 1
-    """Fidelity steps that no trial is given up before."""
+    """Fidelity step of the first rung: no trial is stopped earlier."""
     reduction: float = Field(3.0, ge=1.5, allow_inf_nan=False)
-    """One in so many trials goes on from a rung."""
+    """Reduction factor: a rung promotes the best 1/`reduction` of its trials."""
 
     def rungs(self, steps: int) -> tuple[int, ...]:
-        """Fidelity steps at which trials of `steps` are compared, the first first; after the last nothing is saved."""
+        """Fidelity steps of the rungs, ascending, below `steps`: stopping a trial at its last step saves nothing."""
         milestones = (math.ceil(self.grace * self.reduction**k) for k in itertools.count())
         return tuple(itertools.takewhile(lambda step: step < steps, milestones))
 
     def brackets(self, steps: int) -> list[tuple[int, ...]]:
-        """The rungs that trials meet, by bracket; Hyperband's last bracket has none (arXiv 1603.06560, section 3)."""
+        """The rungs of each bracket; Hyperband's last bracket has none (arXiv 1603.06560, section 3)."""
         rungs = self.rungs(steps)
         match self.method:
             case "none":
@@ -54,14 +54,14 @@ class SchedulerConfig(BaseModel):
 
 
 class SuccessiveHalving:
-    """Decides at each report whether a trial goes on.
+    """Decides at each report whether a trial continues.
 
-    By several objectives, trials are compared as in MO-ASHA (arXiv 2106.12639, section 3): by non-dominated sorting,
-    within a front by how far they lie from one another.
+    Several objectives are compared as in MO-ASHA (arXiv 2106.12639, section 3): by non-dominated sorting, and within
+    a front by distance from one another.
 
     Args:
-        config: which trials are given up.
-        objectives: what they are compared by.
+        config: method, grace period and reduction factor.
+        objectives: the scores that rungs compare.
         steps: reports of a full evaluation.
     """
 
@@ -77,18 +77,18 @@ class SuccessiveHalving:
         self._arrived: set[tuple[int, int]] = set()
 
     def bracket(self, number: int) -> int:
-        """Which bracket a trial belongs to: in any run of trials, brackets have Hyperband's shares of them."""
+        """The trial's bracket: any range of trial numbers splits over the brackets in Hyperband's shares."""
         return bisect(self._shares, number * _GOLDEN % 1)
 
     def remember(self, trial: Trial) -> None:
-        """Have a trial of an earlier session, or of another driver, count at the rungs it got to."""
+        """Add a trial of an earlier session or of another driver to the rungs that it reached."""
         for step in range(1, len(trial.reports) + 1):
             if arrival := self._arrival(trial, step):
                 rung, values = arrival
                 rung.add(values)
 
     def stops(self, trial: Trial) -> bool:
-        """Whether a running trial is given up for what it has just reported; from now on it counts at that rung."""
+        """Whether to stop a running trial after its latest report; adds the report to its rung."""
         arrival = self._arrival(trial, len(trial.reports))
         if arrival is None:
             return False
@@ -98,7 +98,7 @@ class SuccessiveHalving:
         return not admitted
 
     def _arrival(self, trial: Trial, step: int) -> tuple[Rung, tuple[float, ...]] | None:
-        """The rung that a trial gets to at a step, and what it brings; None where there is none, or a second time."""
+        """The rung that a trial reaches at a step, and its objective vector; None without a rung or on a repeat."""
         rung = self._rungs.get((self.bracket(trial.number), step))
         if rung is None or (trial.number, step) in self._arrived:
             return None
@@ -110,8 +110,8 @@ class SuccessiveHalving:
 
 
 def _shares(brackets: int, reduction: float) -> Sequence[float]:
-    """Upper ends of the brackets' shares of the trials, but the last: Hyperband starts so many that each bracket
-    costs about as much as another (arXiv 1603.06560, Algorithm 1).
+    """Cumulative shares of the trials by bracket, without the last: Hyperband sizes brackets to about equal budgets
+    (arXiv 1603.06560, Algorithm 1).
     """
     counts = [brackets / (brackets - first) * reduction ** (brackets - first - 1) for first in range(brackets)]
     return [end / sum(counts) for end in itertools.accumulate(counts[:-1])]

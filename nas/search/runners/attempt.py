@@ -1,4 +1,4 @@
-"""One job carried out where it runs, with whatever goes wrong turned into the reason of a failed trial."""
+"""One attempt at a job in its worker, with every error turned into the reason of a failed trial."""
 
 import faulthandler
 import math
@@ -13,22 +13,22 @@ from types import FrameType
 from nas.search.types import Job, Report, Scores, State, Tell, Work
 
 GRACE_S = 5.0
-"""Seconds past its time limit after which a job that does not let itself be interrupted loses its process."""
+"""Seconds past the time limit after which the process of a job that cannot be interrupted is killed."""
 
 _LONGEST_ERROR = 300
 _MEMORY_PHRASES = ("can't allocate memory", "not enough memory", "out of memory", "running low on memory")
 
 
 class _TimeUp(BaseException):
-    """The time limit has passed. No `Exception`, so that no proxy takes it for one of its own."""
+    """The time limit has passed. A `BaseException`, so that a proxy's `except Exception` does not catch it."""
 
 
 class _NoNumber(ValueError):
-    """A score is NaN, infinite, or not even that."""
+    """A score is NaN, infinite or no number."""
 
 
 def carry_out(work: Work, job: Job, tell: Tell, *, time_limit: float | None) -> None:
-    """Attempt a job and tell of it, until it ends or is given up."""
+    """Attempt a job and tell its reports, until it ends or is stopped."""
     with closing(attempt(work, job, time_limit=time_limit)) as reports:
         for report in reports:
             if tell(report):
@@ -38,14 +38,14 @@ def carry_out(work: Work, job: Job, tell: Tell, *, time_limit: float | None) -> 
 def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Report, None, None]:
     """Carry out a job: a running report per fidelity step, then exactly one ended report.
 
-    Time counts while the work runs, not while whoever iterates decides whether to go on. In a process's main
-    thread a step is interrupted when time is up; in another thread, or within native code, once it returns.
+    The time limit covers the work alone, not the caller's decision between two steps. In a process's main thread a
+    step is interrupted when time is up; in another thread, or within native code, once the step returns.
 
     Args:
         time_limit: seconds the work may take in all.
 
     Raises:
-        KeyboardInterrupt: passes through, as does all else that is no `Exception`.
+        KeyboardInterrupt: passes through, as does any other `BaseException` that is no `Exception`.
     """
     clock = _Clock(time_limit)
     count = 0
@@ -56,12 +56,12 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
                 yield Report(job.number, State.running, plain(scores, count), clock.spent)
         yield Report(job.number, State.finished, seconds=clock.spent)
     except (_TimeUp, Exception) as error:
-        yield Report(job.number, State.failed, seconds=clock.spent, error=describe(error))
+        yield Report(job.number, State.failed, seconds=clock.spent, error=failure_reason(error))
 
 
 @contextmanager
-def doomed(time_limit: float | None) -> Iterator[None]:
-    """End this process if what runs inside outlives the limit within native code, where no signal handler can run."""
+def hard_limit(time_limit: float | None) -> Iterator[None]:
+    """End this process if the body exceeds the limit within native code, where no signal handler can run."""
     if time_limit is None:
         yield
         return
@@ -73,34 +73,34 @@ def doomed(time_limit: float | None) -> Iterator[None]:
 
 
 def out_of_time(limit: float) -> str:
-    """The reason of a trial that took too long."""
+    """The reason of a trial that exceeded its time limit."""
     return f"time limit of {limit:g} s exceeded"
 
 
-def describe(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
     """The reason of a failed trial: one line of bounded length."""
     text = str(error)
     if isinstance(error, (_TimeUp, _NoNumber)):
         return text
     kind = "out of memory" if _is_out_of_memory(error, text) else type(error).__name__
-    return one_line(f"{kind}: {text}" if text else kind)
+    return truncated(f"{kind}: {text}" if text else kind)
 
 
-def one_line(text: str) -> str:
-    """The text with white space made single spaces, and cut where it grows too long for a table."""
+def truncated(text: str) -> str:
+    """The text with white space collapsed to single spaces, and cut to `_LONGEST_ERROR` characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 3] + "..."
 
 
 def _is_out_of_memory(error: BaseException, text: str) -> bool:
-    # by name and by phrase: torch's errors are told apart without importing torch
+    # by name and by phrase: torch's errors are recognised without importing torch
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(phrase in text.lower() for phrase in _MEMORY_PHRASES)
 
 
 def _steps(work: Work, job: Job) -> Generator[Scores, None, None]:
-    """The work as a generator, so that it begins under the clock and can be closed whatever it is."""
+    """The work as a generator, so that its start is timed and any iterator can be closed."""
     yield from work(job)
 
 
@@ -110,10 +110,10 @@ def _advance(steps: Iterator[Scores], clock: "_Clock") -> Scores | None:
 
 
 def plain(scores: Scores, step: int) -> Scores:
-    """The scores as Python's own numbers, whatever library's a proxy gives.
+    """The scores as Python floats, from numbers of any library.
 
     Raises:
-        ValueError: one is no finite number.
+        ValueError: a score is no finite number.
     """
     numbers: dict[str, float] = {}
     for name, value in scores.items():
@@ -128,7 +128,7 @@ def plain(scores: Scores, step: int) -> Scores:
 
 @dataclass
 class _Clock:
-    """Adds up the time that work takes and raises `_TimeUp` when it is more than `limit`."""
+    """Sums the time of the work's steps and raises `_TimeUp` once it exceeds `limit`."""
 
     limit: float | None
     spent: float = 0.0
@@ -146,7 +146,7 @@ class _Clock:
 
     @contextmanager
     def _alarm(self) -> Iterator[None]:
-        """Interrupt what runs inside once the rest of the time has passed; leave others' alarms alone."""
+        """Interrupt the body once the remaining time has passed; restores an alarm set before."""
         if self.limit is None or threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""The code that a cluster's workers need beside what is installed there."""
+"""The code that a cluster's workers need in addition to their installed packages."""
 
 import sys
 import sysconfig
@@ -6,15 +6,15 @@ from pathlib import Path
 from types import ModuleType
 
 OURS = ("search_spaces", "nas", "proxies", "experiments")
-"""Sent even where they are installed, so that all nodes run this machine's version."""
+"""Packages that are sent even if they are installed, so that all nodes run this machine's version."""
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def imported_code() -> list[str]:
-    """Paths of the packages and modules to send: ours, and all else that was imported here and is not installed.
+    """Paths of the packages and modules to send: `OURS`, and every imported module that is not installed.
 
-    So a user's own module travels with whatever it imports from beside it; what is installed here has to be
-    installed on every node.
+    A user's own module is sent with its neighbours that it imports; packages installed here have to be installed on
+    every node.
     """
     top = {name: module for name, module in sys.modules.items() if "." not in name and not name.startswith("__")}
     places = {name: _place(module) for name, module in top.items()}
@@ -22,7 +22,7 @@ def imported_code() -> list[str]:
 
 
 def _place(module: ModuleType) -> Path | None:
-    """A package's folder, or a module's file; None for what is built in, compiled or scattered over folders."""
+    """A package's folder or a module's file; None for built-in, compiled and multi-folder modules."""
     if folders := list(getattr(module, "__path__", ())):
         return Path(folders[0]) if len(folders) == 1 else None
     file = getattr(module, "__file__", None)

@@ -1,4 +1,4 @@
-"""The work of a search, as it travels to the workers."""
+"""The work of a search, as it is sent to the workers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from nas.search.types import Job, Proxy, Scores
 
 @dataclass(frozen=True)
 class Evaluate:
-    """The work of a search: read a genotype and let the proxy judge it. Travels once to every worker."""
+    """The work of a search: read a genotype and let the proxy evaluate it. Sent once to every worker."""
 
     proxy: Proxy
     device: str
     parse: Callable[[str], Any]
-    wanted: tuple[str, ...] = ()
-    """Scores that there have to be, beside the proxy's objectives."""
+    required: tuple[str, ...] = ()
+    """Scores that every report has to hold, in addition to the proxy's objectives."""
 
     def __call__(self, job: Job) -> Iterator[Scores]:
         candidate = self.parse(job.genotype)
         scored = False
         for scores in self.proxy.evaluate(candidate, seed=job.seed, device=self.device):
-            if missing := sorted({*self.proxy.objectives, *self.wanted} - set(scores)):
+            if missing := sorted({*self.proxy.objectives, *self.required} - set(scores)):
                 raise ValueError(f"the proxy did not score {missing}: it scored {sorted(scores)}")
             scored = True
             yield scores

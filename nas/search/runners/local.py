@@ -1,15 +1,15 @@
-"""Jobs carried out one after the other in this process."""
+"""Runs jobs one after the other in this process."""
 
 import time
 from dataclasses import dataclass
 
-from nas.search.runners.attempt import carry_out, describe
+from nas.search.runners.attempt import carry_out, failure_reason
 from nas.search.types import Ask, Report, State, Tell, Work
 
 
 @dataclass(frozen=True)
 class LocalRunner:
-    """Runs jobs in turn, without parallelism.
+    """Runs jobs sequentially in this process.
 
     Args:
         time_limit: seconds a trial may take.
@@ -22,6 +22,6 @@ class LocalRunner:
             start = time.monotonic()
             try:
                 carry_out(work, job, tell, time_limit=self.time_limit)
-            except SystemExit as error:  # would end us all; elsewhere it ends a worker, which is replaced
+            except SystemExit as error:  # would end the search; in other runners it ends a worker, which is replaced
                 seconds = time.monotonic() - start
-                tell(Report(job.number, State.failed, seconds=seconds, error=describe(error)))
+                tell(Report(job.number, State.failed, seconds=seconds, error=failure_reason(error)))

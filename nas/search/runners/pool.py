@@ -1,4 +1,4 @@
-"""Jobs carried out by a pool of processes on this machine: for proxies of which many pass in a second."""
+"""Runs jobs in a pool of processes on this machine: for proxies that score many candidates per second."""
 
 import math
 import multiprocessing
@@ -11,23 +11,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from nas.search.runners.attempt import GRACE_S, carry_out, describe, out_of_time
+from nas.search.runners.attempt import GRACE_S, carry_out, failure_reason, out_of_time
 from nas.search.types import Ask, Job, Report, State, Tell, Work
 
 _SPAWN = multiprocessing.get_context("spawn")  # torch does not survive a fork
 _MOST_STILLBORN = 3
-"""Processes in a row that may die in one place before they have loaded their work."""
+"""Consecutive deaths of a worker and its replacements before they have loaded the work, which end the run."""
 
 
 @dataclass(frozen=True)
 class PoolRunner:
-    """Runs jobs in processes that stay, each handed several jobs at a time and sent the work once.
+    """Runs jobs in long-lived processes, each sent the work once and jobs in batches.
 
-    A process that dies, or hangs where nothing can interrupt it, costs the job it is at; another one takes its place.
+    A process that dies, or hangs where it cannot be interrupted, fails its current job and is replaced.
 
     Args:
-        workers: how many processes, of one thread each; None for as many as there are cores.
-        batch: jobs a process is handed at a time. A strategy proposes `workers * batch` before it hears of any.
+        workers: number of processes, of one thread each; None for one per core.
+        batch: jobs sent to a process at a time. A strategy makes `workers * batch` proposals before its first tell.
         time_limit: seconds a job may take.
     """
 
@@ -39,7 +39,7 @@ class PoolRunner:
         """Carry out jobs until `ask` returns None.
 
         Raises:
-            RuntimeError: a process cannot load the work, as no other could, or one after the other dies as it starts.
+            RuntimeError: a process cannot load the work, or several in a row die as they start.
         """
         jobs = _Jobs(ask)
         pool: list[_Worker] = []
@@ -51,19 +51,19 @@ class PoolRunner:
                 for worker in pool:
                     if worker.idle and jobs.more():
                         worker.give(jobs.take(self.batch))
-                for worker, report in self._listen(pool, jobs, work):
-                    given_up = tell(report)
+                for worker, report in self._receive(pool, jobs, work):
+                    stop = tell(report)
                     if not report.state.ended:
-                        worker.answer(report, given_up)
+                        worker.answer(report, stop)
         finally:
             for worker in pool:
                 worker.stop()
 
-    def _listen(self, pool: list["_Worker"], jobs: "_Jobs", work: Work) -> Iterator[tuple["_Worker", Report]]:
-        """Wait for news and who has it, and replace who has died."""
-        for worker in _talking(pool):
+    def _receive(self, pool: list["_Worker"], jobs: "_Jobs", work: Work) -> Iterator[tuple["_Worker", Report]]:
+        """Wait for reports, yield them with their workers, and replace dead workers."""
+        for worker in _ready_workers(pool):
             try:
-                report = worker.hear()
+                report = worker.receive()
             except _Dead as death:
                 pool[pool.index(worker)] = _Worker(work, self.time_limit, worker.stillborn)
                 jobs.put_back(worker.jobs)
@@ -73,14 +73,14 @@ class PoolRunner:
 
 
 class _Jobs:
-    """The jobs still to be handed out."""
+    """The queue of jobs not sent to a worker yet."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask: Ask | None = ask
         self._waiting: deque[Job] = deque()
 
     def more(self) -> bool:
-        """Whether there is one; asks where none is waiting."""
+        """Whether the queue has a job; asks for one if it is empty."""
         if not self._waiting and self._ask:
             if job := self._ask():
                 self._waiting.append(job)
@@ -89,7 +89,7 @@ class _Jobs:
         return bool(self._waiting)
 
     def take(self, count: int) -> list[Job]:
-        """As many as there are, up to `count`."""
+        """Up to `count` jobs."""
         return [self._waiting.popleft() for _ in range(count) if self.more()]
 
     def put_back(self, jobs: Sequence[Job]) -> None:
@@ -97,7 +97,7 @@ class _Jobs:
 
 
 class _Dead(Exception):
-    """A worker is no more; `report` ends the job it was at, if any."""
+    """A worker has died or hangs; `report` ends its current job, if any."""
 
     def __init__(self, report: Report | None) -> None:
         super().__init__()
@@ -105,11 +105,11 @@ class _Dead(Exception):
 
 
 class _Worker:
-    """One process, seen from outside.
+    """The parent's end of one worker process.
 
     Attributes:
-        jobs: what it was handed and has not ended; it is at the first.
-        stillborn: how many in a row have died in its place before they were ready, itself included.
+        jobs: jobs sent to the process and not ended; the first one is current.
+        stillborn: consecutive deaths before readiness of this process and those it replaces.
     """
 
     def __init__(self, work: Work, time_limit: float | None, stillborn: int = 0) -> None:
@@ -123,7 +123,7 @@ class _Worker:
         with _one_thread():
             self._process.start()
         theirs.close()
-        with suppress(BrokenPipeError, ConnectionResetError):  # of a death we hear soon enough
+        with suppress(BrokenPipeError, ConnectionResetError):  # `receive` notices a death
             self.connection.send(work)
 
     @property
@@ -132,21 +132,21 @@ class _Worker:
 
     @property
     def remaining(self) -> float:
-        """Seconds until it has to be taken for hanging."""
+        """Seconds until the process counts as hanging."""
         return self._since + self._limit + GRACE_S - time.monotonic() if self.jobs else math.inf
 
     def give(self, jobs: Sequence[Job]) -> None:
         self.jobs.extend(jobs)
         self._since = time.monotonic()
-        with suppress(OSError):  # of a death we hear soon enough
+        with suppress(OSError):  # `receive` notices a death
             self.connection.send(jobs)
 
-    def hear(self) -> Report | None:
-        """What it has to say; called when there is something, or no time is left.
+    def receive(self) -> Report | None:
+        """The next report, or None for readiness; called when a message has arrived or the time is up.
 
         Raises:
-            _Dead: it has died, or hangs.
-            RuntimeError: it could not load the work.
+            _Dead: the process has died or hangs.
+            RuntimeError: the process could not load the work.
         """
         if not self.connection.poll():
             raise self._dead(out_of_time(self._limit))
@@ -163,14 +163,14 @@ class _Worker:
             self._next()
         return message
 
-    def answer(self, report: Report, given_up: bool) -> None:
-        """Say whether the job it has reported on is given up: it waits to hear that after each fidelity step."""
-        if given_up:
+    def answer(self, report: Report, stop: bool) -> None:
+        """Send whether to stop the reported job: the process waits for this answer after each fidelity step."""
+        if stop:
             self._next()
         else:
-            self._since = time.monotonic() - report.seconds  # what it waited does not count
+            self._since = time.monotonic() - report.seconds  # time spent waiting does not count
         with suppress(OSError):
-            self.connection.send(given_up)
+            self.connection.send(stop)
 
     def stop(self) -> None:
         self._process.kill()
@@ -192,16 +192,16 @@ class _Worker:
         return _Dead(Report(self.jobs.popleft().number, State.failed, seconds=seconds, error=reason, died=died))
 
 
-def _talking(pool: Sequence[_Worker]) -> list[_Worker]:
-    """Wait for workers that have something to say, or are out of time."""
+def _ready_workers(pool: Sequence[_Worker]) -> list[_Worker]:
+    """Wait for workers that have sent a message or are out of time."""
     soonest = min(worker.remaining for worker in pool)
-    heard = wait([worker.connection for worker in pool], None if soonest == math.inf else max(soonest, 0))
-    return [worker for worker in pool if worker.connection in heard or worker.remaining <= 0]
+    readable = wait([worker.connection for worker in pool], None if soonest == math.inf else max(soonest, 0))
+    return [worker for worker in pool if worker.connection in readable or worker.remaining <= 0]
 
 
 def _serve(connection: Connection, time_limit: float | None) -> None:
-    """A worker's life: load the work, then batch after batch, until nobody is at the other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for our parent
+    """A worker process: load the work, then run batches of jobs until the parent closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles interrupts
 
     def tell(report: Report) -> bool:
         connection.send(report)
@@ -211,7 +211,7 @@ def _serve(connection: Connection, time_limit: float | None) -> None:
         try:
             work: Work = connection.recv()
         except Exception as error:
-            connection.send(describe(error))
+            connection.send(failure_reason(error))
             return
         connection.send(None)
         while True:
@@ -225,7 +225,7 @@ def _cause(code: int | None) -> str:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Have processes that start now compute on one thread: torch looks when it is imported."""
+    """Limit processes started within to one thread: torch reads the variable when it is imported."""
     name = "OMP_NUM_THREADS"
     before = os.environ.get(name)
     os.environ[name] = "1"

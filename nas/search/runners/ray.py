@@ -1,9 +1,9 @@
-"""Jobs carried out by Ray Tune: on this machine's cores and GPUs, or on a cluster's.
+"""Runs jobs by Ray Tune: on this machine's cores and GPUs, or on a cluster's.
 
-To Tune a trial is a worker, which it places where there is room and replaces when it dies; jobs pass through it, one
-after another, as it becomes free. So a job is never asked for before there is a process for it, a worker too many
-waits for a node to join, and a job costs two messages. What Tune remembers of a run is thrown away: the store is the
-truth, and which job is given up is for whoever is told of it to say.
+A Tune trial is a long-lived worker, which Tune places on a node with room and replaces when it dies; a worker runs one
+job after another. So no job is requested before it has a process, one surplus worker waits for a node to join, and a
+job costs two messages. Tune's own state is discarded: the store is the system of record, and the caller's `tell`
+decides which jobs stop early.
 """
 
 import logging
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 # Ray reads these when it is imported
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment as it is
-os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # nothing is printed of workers that die: trials tell of it
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # no output about dead workers: failed trials record the reason
 
 import ray
 from ray import tune
@@ -30,7 +30,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from nas.search.runners.attempt import GRACE_S, attempt, doomed, one_line, out_of_time
+from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, out_of_time, truncated
 from nas.search.runners.code import imported_code
 from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, session_folder
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
@@ -39,20 +39,20 @@ T = TypeVar("T")
 _LONG_S = 120.0
 _MOST_WAITING = 64
 _MOST_STILLBORN = 50
-"""So many workers in a row that die before they are ready, and no other will fare better."""
+"""Consecutive deaths of workers before readiness, which end the run."""
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RayRunner:
-    """Runs as many jobs at once as the machine or cluster has room for, also on nodes that join later.
+    """Runs as many jobs at once as the machine or cluster has room for, nodes that join later included.
 
     Args:
         steps: fidelity steps of a full evaluation.
-        address: of a running cluster (`auto`, or `host:port`); None starts Ray on this machine and stops it after.
-        cpus_per_trial: CPUs a trial reserves; torch runs on as many threads, at least one.
-        gpus_per_trial: GPUs a trial reserves; may be a fraction of one.
-        concurrent: how many trials run at once; None for as many as there is room for.
+        address: running cluster (`auto`, or `host:port`); None starts Ray on this machine and stops it afterwards.
+        cpus_per_trial: CPUs a trial reserves; also torch's number of threads, at least one.
+        gpus_per_trial: GPUs a trial reserves; may be a fraction.
+        concurrent: upper bound of trials running at once; None for no bound but room.
         time_limit: seconds a trial may take.
     """
 
@@ -67,25 +67,25 @@ class RayRunner:
         """Carry out jobs until `ask` returns None.
 
         Raises:
-            CannotRun: Ray cannot start, there is no cluster at the address, or a trial asks for more than a node has.
+            CannotRun: Ray cannot start, no cluster is at the address, or a trial reserves more than any node has.
             RuntimeError: workers cannot load the work, or die as they start.
         """
         with _connection(self.address, self.cpus_per_trial), tempfile.TemporaryDirectory() as folder:
             try:
-                self._tune(_Desk(ask, tell, self.time_limit), work, folder)
-            except _Carrier as carrier:
-                raise carrier.error from None
+                self._tune(_JobScheduler(ask, tell, self.time_limit), work, folder)
+            except _CarriedError as carried:
+                raise carried.error from None
 
-    def _tune(self, desk: "_Desk", work: Work, folder: str) -> None:
-        # so many workers start at once; later they wait for nodes to join, and for an autoscaler to hear of them
+    def _tune(self, scheduler: "_JobScheduler", work: Work, folder: str) -> None:
+        # workers that may be pending: they start at once if there is room; later they wait, which an autoscaler sees
         waiting = min(self._room() + 1, self.concurrent or _MOST_WAITING, _MOST_WAITING)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(waiting)
         tune.run(
             # through the object store: sent once, and workers on one machine share its arrays
             tune.with_parameters(_Worker, work=work, steps=self.steps, time_limit=self.time_limit),
-            search_alg=_Hirer(desk, self.concurrent),
-            scheduler=desk,
-            stop=_Closing(desk),
+            search_alg=_WorkerSupply(scheduler, self.concurrent),
+            scheduler=scheduler,
+            stop=_StopWhenDone(scheduler),
             num_samples=-1,
             resources_per_trial={"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial},
             max_failures=0,
@@ -96,7 +96,7 @@ class RayRunner:
         )
 
     def _room(self) -> int:
-        """How many trials fit on the nodes that there are now."""
+        """How many trials fit on the current nodes."""
         needs = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         room = sum(_fit(node, needs) for node in nodes)
@@ -111,12 +111,12 @@ def _fit(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
 
 
 _UNBORN = ("creation task", "RuntimeEnvSetupError")
-"""What Ray says of a worker that could not load its code or its work, as no other worker could."""
-_NEWS = "news"
+"""Phrases of Ray's errors if a worker cannot load its code or work, which no replacement can either."""
+_REPORTS = "reports"
 
 
 class _Worker(tune.Trainable):
-    """One process, which carries out one job after another: a call of `step` is a fidelity step of the job at hand."""
+    """One process, which runs one job after another: a call of `step` is a fidelity step of the current job."""
 
     def setup(  # type: ignore[override]
         self, config: dict[str, Any], *, work: Work, steps: int, time_limit: float | None
@@ -127,108 +127,108 @@ class _Worker(tune.Trainable):
         self._reports: Generator[Report, None, None] | None = None
 
     def take(self, job: Job) -> None:
-        """Leave the job at hand, and begin another at the next step."""
+        """Close the current job; the next step starts this one."""
         self.cleanup()
         self._reports = attempt(self._work, job, time_limit=self._limit)
         self._taken, self._spent = 0, 0.0
 
     def step(self) -> dict[str, Any]:
         if self._reports is None:
-            return {_NEWS: []}  # ready
-        with doomed(None if self._limit is None else max(self._limit - self._spent, 0.0)):
+            return {_REPORTS: []}  # ready
+        with hard_limit(None if self._limit is None else max(self._limit - self._spent, 0.0)):
             first = next(self._reports)
         self._taken, self._spent = self._taken + 1, first.seconds
         last = not first.state.ended and self._taken == self._steps
-        return {_NEWS: [first, next(self._reports)] if last else [first]}  # a round trip of its own would be dear
+        return {_REPORTS: [first, next(self._reports)] if last else [first]}  # saves a round trip
 
     def cleanup(self) -> None:
         if self._reports:
             self._reports.close()
 
 
-class _Carrier(BaseException):
-    """Carries an error of `ask` or `tell` out of Tune, which swallows any `Exception` and goes on."""
+class _CarriedError(BaseException):
+    """Carries an error of `ask` or `tell` out of Tune, which swallows any `Exception`."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
         self.error = error
 
 
-class _Desk(FIFOScheduler):
-    """Hands jobs to workers that are free, and passes on what they have to say: to Tune, a scheduler."""
+class _JobScheduler(FIFOScheduler):
+    """Assigns jobs to idle workers and passes their reports to `tell`, as Tune's scheduler."""
 
     def __init__(self, ask: Ask, tell: Tell, time_limit: float | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._ask = ask
         self._tell = tell
         self._limit = math.inf if time_limit is None else time_limit
-        self._at: dict[str, tuple[int, float]] = {}
-        """Worker -> number of the job it is at, and since when (monotonic, s), but for what it waited for us."""
+        self._current: dict[str, tuple[int, float]] = {}
+        """Worker -> number of its current job, and the job's start (monotonic, s), moved later by waiting times."""
         self._stillborn, self._proven = 0, False
-        """Where a worker has started once, what keeps another from it is its node."""
-        self._heard = time.monotonic()
+        """Proven: a worker has started once, so a later failure to start is its node's."""
+        self._last_result = time.monotonic()
         self.empty = False
         """There are no more jobs."""
 
     @property
     def idle(self) -> bool:
-        return not self._at
+        return not self._current
 
     def choose_trial_to_run(self, tune_controller: object) -> None:
-        """None: Tune starts those that wait in their order, and need not look through all there ever were."""
-        if self.idle and time.monotonic() - self._heard > _LONG_S:
+        """None: Tune starts pending workers in order, without a scan of all workers of the run."""
+        if self.idle and time.monotonic() - self._last_result > _LONG_S:
             _LOG.warning("no node has had room for a trial for %.0f s: waiting for one to join", _LONG_S)
-            self._heard = time.monotonic()
+            self._last_result = time.monotonic()
 
     def on_trial_result(self, tune_controller: object, trial: TuneTrial, result: dict[str, Any]) -> str:
-        news: list[Report] = result[_NEWS]
-        self._stillborn, self._proven, self._heard = 0, True, time.monotonic()
-        over = any(_carried(self._tell, report) for report in news) or not news or news[-1].state.ended
+        reports: list[Report] = result[_REPORTS]
+        self._stillborn, self._proven, self._last_result = 0, True, time.monotonic()
+        over = any(_carry(self._tell, report) for report in reports) or not reports or reports[-1].state.ended
         if not over:
-            self._at[trial.trial_id] = news[-1].number, time.monotonic() - news[-1].seconds
+            self._current[trial.trial_id] = reports[-1].number, time.monotonic() - reports[-1].seconds
             return self.CONTINUE
-        self._at.pop(trial.trial_id, None)
-        job = None if self.empty else _carried(self._ask)
+        self._current.pop(trial.trial_id, None)
+        job = None if self.empty else _carry(self._ask)
         if job is None:
             self.empty = True
             return self.STOP
-        self._at[trial.trial_id] = job.number, time.monotonic()
+        self._current[trial.trial_id] = job.number, time.monotonic()
         worker: Any = trial.temporary_state.ray_actor
         worker.take.remote(job)  # Tune calls `step` after it, and Ray keeps the order
         return self.CONTINUE
 
     def on_trial_error(self, tune_controller: object, trial: TuneTrial) -> None:
         text = Path(trial.error_file).read_text() if trial.error_file else "for no known reason"
-        reason = one_line(text.strip().splitlines()[-1])
-        if trial.trial_id in self._at:
-            number, since = self._at.pop(trial.trial_id)
-            hung = time.monotonic() - since >= self._limit + GRACE_S  # `doomed`, and would be again
-            error = out_of_time(self._limit) if hung else one_line(f"worker died: {reason}")
-            _carried(self._tell, Report(number, State.failed, error=error, died=not hung))
+        reason = truncated(text.strip().splitlines()[-1])
+        if trial.trial_id in self._current:
+            number, since = self._current.pop(trial.trial_id)
+            hung = time.monotonic() - since >= self._limit + GRACE_S  # ended by `hard_limit`; a retry would hang too
+            error = out_of_time(self._limit) if hung else truncated(f"worker died: {reason}")
+            _carry(self._tell, Report(number, State.failed, error=error, died=not hung))
             return
         self._stillborn += 1
         if self._stillborn == _MOST_STILLBORN or (not self._proven and any(sign in text for sign in _UNBORN)):
-            raise _Carrier(RuntimeError(f"a Ray worker could not start: {reason}"))
+            raise _CarriedError(RuntimeError(f"a Ray worker could not start: {reason}"))
 
 
-def _carried(call: Callable[..., T], *arguments: object) -> T:
+def _carry(call: Callable[..., T], *arguments: object) -> T:
     try:
         return call(*arguments)
     except Exception as error:
-        raise _Carrier(error) from error
+        raise _CarriedError(error) from error
 
 
-class _Hirer(Searcher):
-    """Wants another worker whenever Tune asks, up to a number."""
+class _WorkerSupply(Searcher):
+    """Requests another worker whenever Tune asks, up to `most`, as Tune's searcher."""
 
-    def __init__(self, desk: _Desk, most: int | None) -> None:
+    def __init__(self, scheduler: _JobScheduler, most: int | None) -> None:
         super().__init__()
-        self._desk = desk
+        self._scheduler = scheduler
         self._most = most or sys.maxsize
         self._workers: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        if self._desk.empty:
+        if self._scheduler.empty:
             return Searcher.FINISHED
         if len(self._workers) == self._most:
             return None
@@ -239,33 +239,33 @@ class _Hirer(Searcher):
         self._workers.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the store is the truth."""
+        """Nothing: the store is the system of record."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: see `save`."""
 
 
-class _Closing(Stopper):
-    """Sends home the workers that still wait for room, once there is nothing left to do."""
+class _StopWhenDone(Stopper):
+    """Ends the run, pending workers included, once no job is left: as Tune's stopper."""
 
-    def __init__(self, desk: _Desk) -> None:
-        self._desk = desk
+    def __init__(self, scheduler: _JobScheduler) -> None:
+        self._scheduler = scheduler
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self._desk.empty and self._desk.idle
+        return self._scheduler.empty and self._scheduler.idle
 
     def __getstate__(self) -> dict[str, object]:
-        return {}  # Tune writes it down for a run that goes on, which none does
+        return {}  # Tune pickles stoppers to restore runs; none is restored
 
 
 @contextmanager
 def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
-    """Be connected to Ray: to the cluster at `address`, or to one started here and stopped after."""
+    """A connection to Ray: to the cluster at `address`, or to one started here and stopped afterwards."""
     os.environ.update(ENVIRONMENT)
-    # Ray does not ask who connects: one of our own shall listen to this machine alone
+    # Ray does not authenticate connections: a cluster started here listens on this machine only
     before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = bool(address)
     variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "OMP_NUM_THREADS": str(max(1, int(cpus_per_trial)))}
@@ -273,7 +273,7 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
     if address:
         environment["py_modules"] = imported_code()
     else:
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import what we can
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import the same modules
         lend_token()
     try:
         try:
@@ -289,9 +289,9 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
             raise
         except ConnectionError as error:
             raise CannotRun(f"no Ray cluster at {address!r}: start one, or leave the address out") from error
-        except Exception as error:  # Ray raises what its parts happen to, bare `Exception`s among them
+        except Exception as error:  # Ray raises many types, bare `Exception` among them
             where = f"cannot join the cluster at {address!r}" if address else "cannot start on this machine"
-            raise CannotRun(f"Ray {where}: {one_line(str(error))}; --runner local does without Ray") from error
+            raise CannotRun(f"Ray {where}: {truncated(str(error))}; --runner local does without Ray") from error
         yield
     finally:
         ray.shutdown()

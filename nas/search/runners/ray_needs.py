@@ -1,4 +1,4 @@
-"""What Ray needs of a machine that it is started on: settings, a folder for its sockets, and a token to keep."""
+"""Requirements of a machine on which Ray starts: settings, a folder for sockets, and an authentication token."""
 
 import os
 import secrets
@@ -7,27 +7,27 @@ from pathlib import Path
 from nas.search.types import CannotRun
 
 ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner however quiet it is asked to be
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner at any verbosity
     "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt is for our caller
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the caller handles interrupts
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 _LONGEST = 103
-"""Bytes of a socket's path on macOS; Linux takes four more."""
+"""Longest path of a socket on macOS, bytes; Linux allows four more."""
 _SOCKET = len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 _NAME, _OWN = "ray", f"ray-{os.getuid()}"
 LONGEST_ROOT = _LONGEST - _SOCKET - len(f"/{_OWN}")
-"""Bytes of the path of a folder that serves in any case."""
+"""Longest path of RAY_TMPDIR that always fits, bytes."""
 _ROOTS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 def session_folder() -> str:
-    """Where Ray keeps its sessions: where it would by itself, or, where it cannot, in another temporary folder.
+    """The folder of Ray's sessions: Ray's default, or another temporary folder if the default is unusable.
 
     Raises:
-        CannotRun: it can nowhere, or not in RAY_TMPDIR, which nobody gives but for Ray.
+        CannotRun: no folder is usable, or RAY_TMPDIR is set and is not.
     """
     asked = os.environ.get("RAY_TMPDIR")
     for root in [asked] if asked else [os.environ.get("TMPDIR") or _ROOTS[0], *_ROOTS]:
@@ -37,15 +37,15 @@ def session_folder() -> str:
                 return str(folder)
     where = f"RAY_TMPDIR is {asked!r}, where Ray cannot keep" if asked else "Ray finds no folder for"
     raise CannotRun(
-        f"{where} its sockets: give RAY_TMPDIR a folder that can be written to and whose path has at most "
-        f"{LONGEST_ROOT} bytes, or take --runner local"
+        f"{where} its sockets: give RAY_TMPDIR a writable folder with a path of at most {LONGEST_ROOT} bytes, "
+        "or use --runner local"
     )
 
 
 def lend_token() -> None:
-    """Give Ray a token for as long as this process lives, where it would keep one in a HOME that cannot be written to.
+    """Set an authentication token for this process's lifetime if Ray cannot keep its own in HOME.
 
-    Ray's own processes prove with it that they belong together.
+    Ray's processes authenticate to one another with it.
     """
     given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     if not given and not _home_keeps_token():
@@ -56,7 +56,7 @@ def _home_keeps_token() -> bool:
     try:
         token = Path.home() / ".ray" / "auth_token"
         return os.access(token, os.R_OK) if token.exists() else _writable(token.parent)
-    except (OSError, RuntimeError):  # the latter where no home is known
+    except (OSError, RuntimeError):  # RuntimeError: no home is known
         return False
 
 

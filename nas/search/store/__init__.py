@@ -1,7 +1,7 @@
-"""Where trials live: one row each, in an SQLite file by default, in PostgreSQL by URL.
+"""The store of trials: one row each, in an SQLite file by default, in PostgreSQL by URL.
 
-The store is the truth of a search. Whatever else a search remembers (a strategy's population, a scheduler's
-rungs) is rebuilt from it, so a driver may die at any moment and lose nothing but the trials that were running.
+The store is the system of record of a search. All other state (a strategy's population, a scheduler's rungs) is
+rebuilt from it, so a driver may die at any moment and lose only its running trials.
 """
 
 import time
@@ -23,29 +23,29 @@ from search_spaces.choose import Trace
 __all__ = ["KeyClaimed", "NotRunning", "Store", "StoreError", "StudyFull", "TakenOver"]
 
 MOST_ATTEMPTS = 3
-"""A trial that was begun so often, and whose worker or driver died each time, is not begun again."""
+"""A trial whose worker or driver died in each of this many attempts fails."""
 
 
 class Store:
-    """The trials of one study, and the order in which a strategy was told of them.
+    """The trials of one study and their history, the order in which strategies are told them.
 
     Several drivers may share a study once each has joined it: numbers and keys are claimed within one transaction,
-    and a running trial is its that began it last. A database that is away is waited for, for `PATIENCE_S` at most;
-    what was written then is there exactly once.
+    and a running trial belongs to the driver that started it last. Calls wait up to `PATIENCE_S` for an unreachable
+    database; a retried write takes effect exactly once.
 
     Args:
-        url: of SQLite or PostgreSQL; without `://`, the path of an SQLite file, made if there is none.
-        study: which of the database's studies; made if there is none.
-        report_every: seconds between writes of a running trial's reports, for those who look on. All are written when
-            it ends; a trial cut short starts anew, so that none is missed.
+        url: of SQLite or PostgreSQL; without `://`, the path of an SQLite file, created if missing.
+        study: name of the study within the database; created if missing.
+        report_every: seconds between writes of a running trial's reports, for observers. All reports are written when
+            the trial ends; an interrupted trial restarts, so none is lost.
 
     Attributes:
-        slot: this driver's place in the study: 0 for one that is alone.
-        joined: whether there may be others.
-        place: where the trials lie, for people to read.
+        slot: this driver's slot in the study: 0 for a single driver.
+        joined: whether the study may have other drivers.
+        place: the database's location, for messages.
 
     Raises:
-        StoreError: the URL makes no sense, the file is damaged or no store, or a later release wrote it.
+        StoreError: the URL is invalid, the file is damaged or no store, or a later release wrote it.
     """
 
     def __init__(self, url: str, study: str = "default", *, report_every: float = 0.0) -> None:
@@ -62,45 +62,45 @@ class Store:
         self._study.enter()
 
     def join(self, driver: str, config: Mapping[str, Any]) -> None:
-        """Take part in the study beside others, in the slot that this driver had before, or in a new one.
+        """Join the study as one of its drivers, in this driver's earlier slot or in a new one.
 
         Args:
-            driver: a name that no other has, the same whenever this driver comes back.
-            config: what the drivers of a study have to agree upon, of JSON's types. A driver that is the only one
-                may change it.
+            driver: unique name, the same whenever this driver returns.
+            config: configuration that all drivers of the study share, of JSON's types. A study's only driver may
+                change it.
 
         Raises:
-            StoreError: the others agreed upon something else; the message names the fields.
+            StoreError: the other drivers have another configuration; the message names the fields.
         """
         self.slot = self._study.join(driver, config)
         self.joined = True
 
     def beat(self) -> dict[int, Pulse]:
-        """Show the others that this driver lives, and see the pulse of each, by slot.
+        """Write this driver's heartbeat and read every driver's pulse, by slot.
 
         Raises:
-            DBAPIError: the database is away; unlike all other calls, this one does not wait for it.
+            DBAPIError: the database is unreachable; unlike all other calls, this one does not wait for it.
         """
         return self._study.beat(self.slot)
 
     @property
     def asked(self) -> int:
-        """How many of its strategy's proposals this driver has taken: trials, what it repeated, what was rejected."""
+        """Number of proposals this driver has taken from its strategy: new, repeated and rejected ones."""
         return self._database.read(lambda connection: self._study.asked(connection, self.slot))
 
     @property
     def stale(self) -> int:
-        """How many of these in a row were repeats or rejected, less one for each trial drawn since."""
+        """Number of latest consecutive proposals that were repeated or rejected, less the random draws since."""
         return self._database.read(lambda connection: self._study.stale(connection, self.slot))
 
     @property
     def rejected(self) -> int:
-        """How many proposals were turned away untried, as the search does not allow them."""
+        """Number of proposals rejected by the search's constraints."""
         return self._database.read(self._study.rejected)
 
     @property
     def count(self) -> int:
-        """How many trials the study has, in whatever state."""
+        """Number of the study's trials in any state."""
         return self._database.read(self._study.trials)
 
     def create(
@@ -109,8 +109,8 @@ class Store:
         """Add a running trial under the next number.
 
         Args:
-            drawn: by chance, not proposed by the strategy.
-            most: trials that the study may come to.
+            drawn: whether it is a random draw, not a proposal of the strategy.
+            most: upper bound of the study's trials.
 
         Raises:
             KeyClaimed: the study has a trial of this key.
@@ -135,8 +135,8 @@ class Store:
         """Append a fidelity step's scores to a running trial.
 
         Raises:
-            TakenOver: another driver has begun the trial anew.
-            StoreError: there is no such trial, or it has ended.
+            TakenOver: another driver has restarted the trial.
+            StoreError: the trial does not exist or has ended.
         """
         known = self._running.get(number)
         if known and time.monotonic() - self._written[number] < self._report_every:
@@ -151,13 +151,13 @@ class Store:
         return self._keep(self._database.write(change, lambda connection: None))
 
     def end(self, number: int, state: State, *, seconds: float, error: str | None = None) -> Trial:
-        """End a running trial; it takes the next place in the order of what a strategy is told.
+        """End a running trial; it takes the next position in the history.
 
-        On return it is on disk, with all that came before: should the power fail, no ended trial is lost.
+        On return it is on disk with all earlier writes: no ended trial is lost to a power failure.
 
         Raises:
-            TakenOver: another driver has begun the trial anew.
-            StoreError: there is no such trial, or it has ended before.
+            TakenOver: another driver has restarted the trial.
+            StoreError: the trial does not exist or has ended before.
         """
         if not state.ended:
             raise StoreError(f"trial {number} cannot end as {state}: give finished, stopped or failed")
@@ -180,26 +180,26 @@ class Store:
         return ended
 
     def record(self, report: Report) -> Trial:
-        """Write a runner's news of a job down: `report` or `end`, whichever it is."""
+        """Write a runner's report of a job, by `report` or `end` as its state says."""
         if report.state.ended:
             return self.end(report.number, report.state, seconds=report.seconds, error=report.error)
         return self.report(report.number, report.scores or {})
 
     def restart(self, trial: Trial) -> Trial:
-        """Begin a trial anew whose worker or driver died: same number, no reports, this driver's from now on.
+        """Restart a trial whose worker or driver died: same number, no reports, owned by this driver.
 
-        One that was begun `MOST_ATTEMPTS` times fails instead: it may well be what they died of.
+        A trial of `MOST_ATTEMPTS` attempts fails instead: it may have caused the deaths.
 
         Args:
-            trial: as it was read last.
+            trial: the trial as last read.
 
         Raises:
-            TakenOver: another driver was faster.
-            NotRunning: it has ended.
-            StoreError: there is no such trial.
+            TakenOver: another driver has restarted it first.
+            NotRunning: the trial has ended.
+            StoreError: the trial does not exist.
         """
-        again = trial.attempts < MOST_ATTEMPTS
-        attempt = self.slot, trial.attempts + again
+        retry = trial.attempts < MOST_ATTEMPTS
+        attempt = self.slot, trial.attempts + int(retry)
         values = {"slot": attempt[0], "attempts": attempt[1], "reports": "[]"}
 
         def change(connection: Connection) -> Trial:
@@ -210,31 +210,31 @@ class Store:
             return known if rows.attempt_of(known) == attempt and not known.state.ended else None
 
         begun = self._keep(self._database.write(change, done))
-        if again:
+        if retry:
             return begun
         error = f"its driver died {trial.attempts} times while it ran"
         return self.end(trial.number, State.failed, seconds=0.0, error=error)
 
     def release(self, *, but: Collection[Trial]) -> None:
-        """Leave this driver's running trials to whoever begins them anew: no attempt, as nothing died.
+        """Release this driver's running trials for a restart, without counting the attempt, as nothing died.
 
-        Does not wait for the database: where it is away, they count. So do attempts that did die: `but` these, as they
-        were read last.
+        Does not wait for the database: if it is unreachable, the attempts count. Attempts that did die always count:
+        `but` lists these trials as last read.
         """
         with self._database.writing.begin() as connection:
             rows.uncount(connection, self.study, self.slot, but)
 
     def repeat(self, number: int, trace: Trace) -> Trial:
-        """Record that a strategy proposed the key of trial `number` again, by way of `trace`.
+        """Record a repeat: the strategy proposed the key of trial `number` again, by `trace`.
 
-        Where the trial has ended, the strategy is told of it as an answer, so the repeat takes a place in that
-        order. A repeat of a running trial only counts as asked.
+        A repeat of an ended trial is told to the strategy, so it takes a position in the history. A repeat of a
+        running trial only counts as a proposal.
 
         Returns:
-            The trial, with the repeat's own trace and place.
+            The trial, with the repeat's own trace and position.
 
         Raises:
-            StoreError: there is no such trial.
+            StoreError: the trial does not exist.
         """
         text = rows.trace_text(trace)
 
@@ -256,7 +256,7 @@ class Store:
         return self._database.write(change, done)
 
     def reject(self) -> None:
-        """Count a proposal that is not allowed; nothing else is kept of it."""
+        """Count a rejected proposal, without storing it."""
 
         def change(connection: Connection) -> None:
             self._study.next(connection, "rejected")
@@ -270,30 +270,30 @@ class Store:
         return self._read(self._rows.order_by(trials.c.number))
 
     def running(self) -> list[Trial]:
-        """The trials that have not ended, by number, whichever driver's they are."""
+        """The running trials of all drivers, by number."""
         return self._read(self._rows.where(trials.c.state == State.running.value).order_by(trials.c.number))
 
     def find(self, key: str) -> Trial | None:
-        """The trial of this key, if there is one."""
+        """The trial of this key; None if there is none."""
         return next(iter(self._read(self._rows.where(trials.c.key == key))), None)
 
     def history(self, since: int = 0) -> list[Trial]:
-        """All that strategies were told, in order: ended trials, and repeats as that trial with the repeat's trace.
+        """All tells in order: ended trials, and repeats as their trial with the repeat's trace.
 
         Args:
-            since: the place in that order to begin at.
+            since: first position to return.
         """
         return self._database.read(lambda connection: rows.read_history(connection, self.study, since))
 
     def close(self) -> None:
-        """Let go of the database; the next call opens it again."""
+        """Close the connections; the next call opens new ones."""
         self._database.reading.dispose()
 
     def _read(self, query: Select[Any]) -> list[Trial]:
         return self._database.read(lambda connection: [rows.trial_of(row) for row in connection.execute(query)])
 
     def _keep(self, trial: Trial) -> Trial:
-        """Remember a running trial as it has just been written."""
+        """Cache a running trial as written just now."""
         self._running[trial.number] = trial
         self._written[trial.number] = time.monotonic()
         return trial

@@ -1,4 +1,4 @@
-"""How the database of a store is opened, and waited for while it is away or locked."""
+"""The database of a store: opening, transactions, and retries while it is unreachable or locked."""
 
 import logging
 import sqlite3
@@ -17,22 +17,22 @@ from nas.search.store import schema
 from nas.search.store.errors import DamagedRow, StoreError, damaged
 
 PATIENCE_S = 600.0
-"""Seconds that a database may be away, or locked by another process, before whoever needs it gives up."""
+"""Seconds of retries on an unreachable or locked database before a call fails."""
 LONGEST_PAUSE_S = 5.0
-"""Seconds between two tries at most."""
+"""Upper bound of the pause between two tries, s."""
 
 _LOCKED_MS = 2000
-"""Waiting for another process's lock on SQLite's file takes so long unseen; longer, and it is told of."""
+"""How long SQLite waits for another process's lock before the retry is logged, ms."""
 _POSTGRES: dict[str, str | int] = {
     "connect_timeout": 10,
-    # a server whose machine vanished without a word is noticed
+    # detect a server whose machine is gone
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "tcp_user_timeout": 30_000,
-    # and a driver's that vanished, or was suspended, within a transaction: nobody waits for its locks without end
+    # bound the wait for locks of a driver that died or was suspended within a transaction
     "options": f"-c lock_timeout={5 * _LOCKED_MS} -c idle_in_transaction_session_timeout={5 * _LOCKED_MS}",
 }
-"""How to connect to PostgreSQL, where the URL says nothing else."""
+"""Connection settings of PostgreSQL; the URL's own take precedence."""
 _PSYCOPG = "postgresql+psycopg"
 _POSTGRES_DISK_FULL, _POSTGRES_IDLE = "53100", "25P03"
 _LOG = logging.getLogger(__name__)
@@ -42,19 +42,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Database:
-    """Three ways into one pool of connections.
+    """Three engines over one pool of connections.
 
-    Its methods try again, visibly and for `PATIENCE_S` at most, while the database is away or locked. What else
-    goes wrong is a `StoreError` that says what to do; a violated constraint is raised as it is.
+    Methods retry, with a log message and for up to `PATIENCE_S`, while the database is unreachable or locked. Other
+    errors become a `StoreError` that names the fix; a violated constraint is raised unchanged.
     """
 
     place: str
     """The file, or the URL without its password."""
     reading: Engine
     writing: Engine
-    """Outlives the driver: what it commits is the operating system's to write."""
+    """Commits survive a crash of the process (synchronous=NORMAL)."""
     lasting: Engine
-    """Outlives the power, too, as does all that was committed before: it waits for the disk."""
+    """Commits, with all earlier ones, survive a power failure (synchronous=FULL)."""
 
     def read(self, query: Callable[[Connection], T]) -> T:
         def attempt(_: bool) -> T:
@@ -66,12 +66,12 @@ class Database:
     def write(
         self, change: Callable[[Connection], T], done: Callable[[Connection], T | None], *, lasting: bool = False
     ) -> T:
-        """Carry a transaction out exactly once.
+        """Run a transaction exactly once.
 
         Args:
-            change: what it does.
-            done: what `change` came to, if an earlier try of it was committed; else None. Asked after a try that was
-                cut off: the database may have gone away before it was committed, or just after.
+            change: the transaction.
+            done: the result of `change` if an earlier try was committed, else None. Called after an interrupted try:
+                the connection may have been lost before the commit, or just after.
         """
 
         def attempt(again: bool) -> T:
@@ -83,7 +83,7 @@ class Database:
         return self.patiently(attempt)
 
     def patiently(self, attempt: Callable[[bool], T]) -> T:
-        """What `attempt` comes to, which is told whether it has been tried before."""
+        """The result of `attempt`, retried; its argument is whether it was tried before."""
         start, tries = time.monotonic(), 0
         while True:
             try:
@@ -94,7 +94,7 @@ class Database:
                 raise StoreError(damaged(self.place, str(fault))) from fault
             except DBAPIError as error:
                 waited = time.monotonic() - start
-                if not _passes(error) or waited > PATIENCE_S:
+                if not _is_transient(error) or waited > PATIENCE_S:
                     raise StoreError(_explain(error, self.place, waited)) from error
                 _LOG.warning("%s: %s; trying again (%.0f of %.0f s)", self.place, _cause(error), waited, PATIENCE_S)
                 tries += 1
@@ -106,13 +106,13 @@ class Database:
 
 
 def open_database(url: str) -> Database:
-    """Open or create a store's database; one of an earlier release is brought up to date.
+    """Open or create a store's database, and migrate one of an earlier release.
 
     Args:
         url: as `parse_url` reads it.
 
     Raises:
-        StoreError: the URL makes no sense, the file is damaged or no store, or a later release wrote it.
+        StoreError: the URL is invalid, the file is damaged or no store, or a later release wrote it.
     """
     target = parse_url(url)
     place = target.database or "memory" if _is_sqlite(target) else target.render_as_string(hide_password=True)
@@ -121,7 +121,7 @@ def open_database(url: str) -> Database:
     except ModuleNotFoundError as error:
         raise StoreError(f"store {place}: psycopg is not installed: `pip install 'fusion-nas[postgres]'`") from error
     if not engine.dialect.update_returning:
-        raise StoreError(f"store {place}: this SQLite cannot UPDATE ... RETURNING: it takes 3.35 or newer")
+        raise StoreError(f"store {place}: this SQLite lacks UPDATE ... RETURNING: install SQLite 3.35 or newer")
     database = Database(place, engine, engine.execution_options(), engine.execution_options())
     if _is_sqlite(target):
         event.listen(engine, "connect", _prepare_sqlite)
@@ -138,19 +138,19 @@ def parse_url(url: str) -> URL:
         url: SQLAlchemy's, of SQLite or of PostgreSQL by psycopg; without `://`, the path of an SQLite file.
 
     Raises:
-        StoreError: it is none.
+        StoreError: the URL is invalid.
     """
     try:
         target = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
-        raise StoreError(f"{url!r} is no SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
-    # which driver the first names depends on SQLAlchemy's release; the second is what many hosts write
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise StoreError(f"{url!r} is not a SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
+    # SQLAlchemy's default driver of the first depends on its release; many hosts write the second
     if target.drivername in ("postgresql", "postgres"):
         return target.set(drivername=_PSYCOPG)
-    # what is known of time-outs and of errors that pass is known of these
+    # time-outs and transient errors are handled for these drivers only
     if target.drivername not in ("sqlite", "sqlite+pysqlite", _PSYCOPG):
         raise StoreError(
-            f"a store lies in SQLite, or in PostgreSQL by psycopg, and not in {target.drivername!r}: "
+            f"a store lies in SQLite or in PostgreSQL by psycopg, not in {target.drivername!r}: "
             "write sqlite:///FILE or postgresql://HOST/DATABASE"
         )
     if _is_sqlite(target) and target.database and not target.database.startswith((":", "file:")):
@@ -173,15 +173,15 @@ def _is_sqlite(url: URL) -> bool:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Let readers read while one writes, and wait for another writer rather than fail."""
-    connection.isolation_level = None  # the driver would begin transactions late: see _begin_sqlite
+    """Allow reads during a write (WAL), and wait for another writer instead of failing."""
+    connection.isolation_level = None  # sqlite3 would begin transactions late: see _begin_sqlite
     for pragma in (f"busy_timeout={_LOCKED_MS}", "journal_mode=WAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(synchronous: str, connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-    # a transaction that reads first and writes later could not wait for another writer, only fail
+    # a deferred transaction that reads first and writes later fails instead of waiting for another writer
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -219,8 +219,8 @@ def _open(database: Database, *, sqlite: bool) -> None:
         )
 
 
-def _passes(error: DBAPIError) -> bool:
-    """Whether it may be over if one waits: the database is away, or another process has it locked."""
+def _is_transient(error: DBAPIError) -> bool:
+    """Whether the error is transient: the database is unreachable, or locked by another process."""
     if isinstance(error.orig, sqlite3.Error):
         return "locked" in str(error.orig)
     state = getattr(error.orig, "sqlstate", None)
@@ -234,10 +234,10 @@ def _cause(error: DBAPIError) -> str:
 
 def _explain(error: DBAPIError, place: str, waited: float) -> str:
     cause = _cause(error)
-    if _passes(error):
-        return f"{place} was waited for {waited:.0f} s ({cause}): see that it can be reached, then go on with the run"
+    if _is_transient(error):
+        return f"{place} was unreachable for {waited:.0f} s ({cause}): make it reachable, then resume the run"
     if any(word in cause for word in ("malformed", "not a database", "decode")):
         return damaged(place, cause)
     if "full" in cause or "No space" in cause or "disk I/O" in cause:
-        return f"{place} cannot be written ({cause}): make room, then go on with the run; no ended trial is lost"
+        return f"{place} cannot be written ({cause}): free disk space, then resume the run; no ended trial is lost"
     return f"{place}: {cause}"

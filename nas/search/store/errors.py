@@ -1,34 +1,34 @@
-"""What can be wrong with a store, or with what it is asked for."""
+"""Errors of a store and of requests to it."""
 
 from search_spaces.errors import FusionNasError
 
 
 class StoreError(FusionNasError):
-    """A store cannot be opened, read or written, or was asked for what it does not allow."""
+    """A store cannot be opened, read or written, or a request is invalid."""
 
 
 class KeyClaimed(StoreError):
-    """The study has a trial of this key already: another driver was faster."""
+    """The study already has a trial of this key: another driver created it first."""
 
 
 class StudyFull(StoreError):
-    """The study has all its trials already: another driver was faster."""
+    """The study already has all its trials."""
 
 
 class NotRunning(StoreError):
-    """The trial has ended: it cannot change any more."""
+    """The trial has ended and cannot change any more."""
 
 
 class TakenOver(NotRunning):
-    """Another driver has begun the trial anew: this one was taken for dead."""
+    """Another driver has restarted the trial: this driver counted as dead."""
 
 
 class DamagedRow(ValueError):
-    """A row of a store cannot be read as what it was written as."""
+    """A row of a store does not parse."""
 
 
 def damaged(place: str, how: str) -> str:
-    """What is said of a store that is not whole."""
+    """The message about a damaged store."""
     return (
         f"{place} is damaged ({how}): put a copy of it back, or save what can be read with "
         f"`sqlite3 {place} .recover`; nothing was changed"

@@ -16,7 +16,7 @@ ROW = tuple(trials.c[name] for name in Trial.__dataclass_fields__)
 
 
 def rows_of(study: str) -> Select[Any]:
-    """Every trial of a study, in no order."""
+    """Query of every trial of a study, unordered."""
     return select(*ROW).where(trials.c.study == study)
 
 
@@ -24,7 +24,7 @@ def trial_of(row: Row[Any]) -> Trial:
     """The trial of a row.
 
     Raises:
-        DamagedRow: it holds something else.
+        DamagedRow: the row does not parse.
     """
     try:
         read = {"state": State(row.state), "trace": _trace(row.trace), "reports": tuple(json.loads(row.reports))}
@@ -42,7 +42,7 @@ def reports_text(reports: Iterable[Scores]) -> str:
 
 
 def read_history(connection: Connection, study: str, since: int) -> list[Trial]:
-    """What strategies were told from place `since` on; `Store.history` says the rest."""
+    """The study's history from position `since` on; see `Store.history`."""
     no_trace = cast(null(), Text).label("trace")
     first = select(trials.c.told, trials.c.number, no_trace).where(trials.c.study == study, trials.c.told >= since)
     again = select(repeats.c.told, repeats.c.number, repeats.c.trace)
@@ -51,7 +51,7 @@ def read_history(connection: Connection, study: str, since: int) -> list[Trial]:
     told = connection.execute(select(tells).order_by(tells.c.told)).all()
     wanted = rows_of(study).where(trials.c.number.in_(select(tells.c.number)))
     known = {trial.number: trial for trial in map(trial_of, connection.execute(wanted))}
-    # a repeat is its trial again, by way of another trace
+    # a repeat is its trial with another trace
     return [
         replace(known[row.number], trace=_trace(row.trace), told=row.told) if row.trace else known[row.number]
         for row in told
@@ -62,7 +62,7 @@ def get(connection: Connection, study: str, number: int) -> Trial:
     """A trial.
 
     Raises:
-        StoreError: there is none of this number.
+        StoreError: the study has no trial of this number.
     """
     row = connection.execute(rows_of(study).where(trials.c.number == number)).first()
     if row is None:
@@ -71,20 +71,20 @@ def get(connection: Connection, study: str, number: int) -> Trial:
 
 
 def add(connection: Connection, study: str, trial: Trial) -> None:
-    """Write a trial that begins."""
+    """Insert a new trial."""
     row = {name: getattr(trial, name) for name in ("number", "key", "genotype", "seed", "slot")}
     start = {"study": study, "state": trial.state.value, "trace": trace_text(trial.trace), "reports": "[]"}
     connection.execute(trials.insert().values(row | start))
 
 
 def of_key(connection: Connection, study: str, key: str, slot: int) -> Trial | None:
-    """A driver's trial of a key, if it has one."""
+    """A driver's trial of a key; None if it has none."""
     row = connection.execute(rows_of(study).where(trials.c.key == key, trials.c.slot == slot)).first()
     return trial_of(row) if row else None
 
 
 def last_told(connection: Connection, study: str, number: int, trace: str) -> int | None:
-    """The place at which a trial's last repeat by way of a trace was told; None where it was not."""
+    """Position in the history of a trial's last repeat by a trace; None if it was not told."""
     same = repeats.c.study == study, repeats.c.number == number, repeats.c.trace == trace
     place: int | None = connection.execute(
         select(repeats.c.told).where(*same).order_by(repeats.c.repeat.desc())
@@ -93,19 +93,19 @@ def last_told(connection: Connection, study: str, number: int, trace: str) -> in
 
 
 def attempt_of(trial: Trial) -> tuple[int, int]:
-    """Which evaluation of the trial this is: by whom, and the how manieth."""
+    """Identifies one attempt at a trial: (driver slot, attempt number)."""
     return trial.slot, trial.attempts
 
 
 def change_running(
     connection: Connection, study: str, number: int, values: Mapping[str, Any], known: Trial | None
 ) -> Trial:
-    """Set columns of a running trial, provided that nobody has begun it anew since it was as `known`.
+    """Set columns of a running trial, provided that its attempt is still that of `known`.
 
     Raises:
-        TakenOver: somebody has.
-        NotRunning: it has ended.
-        StoreError: there is no such trial.
+        TakenOver: another driver has restarted the trial.
+        NotRunning: the trial has ended.
+        StoreError: the trial does not exist.
     """
     where = [trials.c.study == study, trials.c.number == number, trials.c.state == State.running.value]
     where += [trials.c.slot == known.slot, trials.c.attempts == known.attempts] if known else []
@@ -115,15 +115,15 @@ def change_running(
     found = get(connection, study, number)
     name = f"trial {number} of study {study!r}"
     if known and attempt_of(found) != attempt_of(known):
-        raise TakenOver(f"{name} was begun anew by the driver in slot {found.slot} (attempt {found.attempts})")
+        raise TakenOver(f"{name} was restarted by the driver in slot {found.slot} (attempt {found.attempts})")
     raise NotRunning(f"{name} has ended ({found.state}): it cannot change any more")
 
 
 def uncount(connection: Connection, study: str, slot: int, but: Collection[Trial]) -> None:
-    """Take the last attempt off a driver's running trials, but those that are still as they were read."""
-    theirs = trials.c.study == study, trials.c.slot == slot, trials.c.state == State.running.value
+    """Decrement the attempts of a driver's running trials, without those unchanged since they were read (`but`)."""
+    own = trials.c.study == study, trials.c.slot == slot, trials.c.state == State.running.value
     others = (or_(trials.c.number != trial.number, trials.c.attempts != trial.attempts) for trial in but)
-    connection.execute(update(trials).where(*theirs, *others).values(attempts=trials.c.attempts - 1))
+    connection.execute(update(trials).where(*own, *others).values(attempts=trials.c.attempts - 1))
 
 
 def _trace(text: str) -> Trace:

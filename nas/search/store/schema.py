@@ -1,4 +1,4 @@
-"""The tables of a store, and how one that an earlier release wrote becomes one of this release."""
+"""The tables of a store, and migrations from earlier versions."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,7 +31,7 @@ studies = Table(
     "studies",
     _METADATA,
     Column("name", String(200), primary_key=True),
-    # counters, not max(): raising one locks its row, so drivers that share a study take turns
+    # counters, not max(): an increment locks the row, so concurrent drivers are serialised
     Column("trials", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("told", Integer, nullable=False),
@@ -45,11 +45,11 @@ drivers = Table(
     _METADATA,
     Column("study", String(200), primary_key=True),
     Column("slot", Integer, primary_key=True, autoincrement=False),
-    # empty until a driver joins: the first to join takes slot 0
+    # empty until a driver joins: the first one takes slot 0
     Column("driver", String(200), nullable=False),
     Column("beats", Integer, nullable=False, server_default="0"),
     Column("asked", Integer, nullable=False, server_default="0"),
-    # how many of these in a row came to nothing new
+    # latest consecutive proposals that were repeated or rejected
     Column("stale", Integer, nullable=False, server_default="0"),
     ForeignKeyConstraint(["study"], [studies.c.name]),
 )
@@ -85,7 +85,7 @@ repeats = Table(
     ForeignKeyConstraint(["study", "number"], [trials.c.study, trials.c.number]),
 )
 
-# what is told once is told once; and a driver asks at every turn what the others were told
+# unique: no two tells share a position; and a driver reads the history from a position at every proposal
 _TOLD = (
     Index("trials_told", trials.c.study, trials.c.told, unique=True),
     Index("repeats_told", repeats.c.study, repeats.c.told, unique=True),
@@ -93,8 +93,8 @@ _TOLD = (
 
 
 def create(connection: Connection) -> None:
-    """Make the tables, unless another process just did."""
-    _wait_for_others(connection)
+    """Create the tables, unless another process just did."""
+    _lock_tables(connection)
     _METADATA.create_all(connection)
     if version_of(connection) is None:
         connection.execute(versions.insert().values(version=VERSION))
@@ -105,22 +105,22 @@ def version_of(connection: Connection) -> int | None:
 
 
 def migrate(connection: Connection) -> int:
-    """Bring tables of an `OLDER` version up to date, all within the caller's transaction; returns their version."""
-    _wait_for_others(connection)
-    for version in range(version_of(connection) or VERSION, VERSION):  # none, if another process just did it
+    """Migrate tables of an `OLDER` version, all within the caller's transaction; returns the new version."""
+    _lock_tables(connection)
+    for version in range(version_of(connection) or VERSION, VERSION):  # empty if another process just did it
         OLDER[version](connection)
     connection.execute(update(versions).values(version=VERSION))
     return VERSION
 
 
-def _wait_for_others(connection: Connection) -> None:
-    """Have the tables to oneself until the transaction ends; SQLite's begins by having the whole file."""
+def _lock_tables(connection: Connection) -> None:
+    """Lock the tables until the transaction ends; SQLite's transactions lock the whole file from the start."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(1598898785)"))  # a number of our own
+        connection.execute(text("SELECT pg_advisory_xact_lock(1598898785)"))  # an arbitrary, fixed number
 
 
 def _share(connection: Connection) -> None:
-    """1 to 2: several drivers may share a study. The one there was gets slot 0, and all that was proposed is its."""
+    """1 to 2: several drivers may share a study. The only driver gets slot 0 and all proposals."""
     for table, column in (
         ("studies", "rejected INTEGER DEFAULT '0' NOT NULL"),
         ("studies", "drivers INTEGER DEFAULT '1' NOT NULL"),
@@ -137,11 +137,11 @@ def _share(connection: Connection) -> None:
         index.create(connection)
 
 
-def _settle(connection: Connection) -> None:
-    """2 to 3: a driver knows how long its strategy has proposed nothing new."""
-    if "stale" not in {column["name"] for column in inspect(connection).get_columns(drivers.name)}:  # just made
+def _count_stale(connection: Connection) -> None:
+    """2 to 3: a driver's consecutive proposals that were not new are counted."""
+    if "stale" not in {column["name"] for column in inspect(connection).get_columns(drivers.name)}:  # made by `_share`
         connection.execute(text("ALTER TABLE drivers ADD COLUMN stale INTEGER DEFAULT '0' NOT NULL"))
 
 
-OLDER: Mapping[int | None, Callable[[Connection], None]] = {1: _share, 2: _settle}
-"""What leads from each earlier version to the next."""
+OLDER: Mapping[int | None, Callable[[Connection], None]] = {1: _share, 2: _count_stale}
+"""Migration from each earlier version to the next."""

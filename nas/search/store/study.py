@@ -1,4 +1,4 @@
-"""A study's own row, its counters, and the slots of the drivers that share it."""
+"""A study's row, its counters, and the slots of its drivers."""
 
 import json
 from collections.abc import Mapping
@@ -15,36 +15,36 @@ from nas.search.store.schema import drivers, repeats, studies, trials
 from search_spaces.naming import dotted
 
 CONTENTS = "contents"
-"""Of a search's configuration: fingerprints of its data. Studies that version 0.1 began have none."""
+"""Field of a search's configuration: fingerprints of its data. Studies of version 0.1 lack it."""
 
 Pulse = tuple[int, int]
-"""A driver's beats, and the proposals it has taken: while it lives, they change."""
+"""A driver's heartbeats and proposals, two counters that grow while it lives."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """One of a database's studies. Methods that take a connection are part of the caller's transaction."""
+    """A study of a database. Methods with a connection run within the caller's transaction."""
 
     database: Database
     name: str
 
     def enter(self) -> None:
-        """Make the study if there is none, with slot 0 for its first driver.
+        """Create the study if it is missing, with slot 0 for its first driver.
 
         Raises:
             StoreError: the study's counters contradict its rows.
         """
         if self.database.read(self._missing):
-            # another process may enter it just now: then it exists, which is all that is wanted
+            # another process may create it at the same time, which is as good
             with suppress(IntegrityError):
                 self.database.write(self._make, lambda connection: None)
         self.database.read(self._refuse_damage)
 
     def join(self, driver: str, config: Mapping[str, Any]) -> int:
-        """The slot of a driver: the one it had before, or a free one; `Store.join` says the rest."""
+        """The slot of a driver: its earlier one, or a free one; see `Store.join`."""
 
         def take(connection: Connection) -> int:
-            # begins with a write, which locks the study: who joins at the same time waits
+            # begins with a write, which locks the study: a driver that joins at the same time waits
             change = update(studies).where(studies.c.name == self.name)
             kept, given = connection.execute(
                 change.values(told=studies.c.told).returning(studies.c.config, studies.c.drivers)
@@ -63,7 +63,7 @@ class Study:
         return self.database.write(take, lambda connection: None)
 
     def beat(self, slot: int) -> dict[int, Pulse]:
-        """Show that a driver lives, and see the pulse of every driver, by slot. Does not wait for the database."""
+        """Write a driver's heartbeat and read every driver's pulse, by slot. Does not wait for the database."""
         with self.database.writing.begin() as connection:
             connection.execute(update(drivers).where(*self._driver(slot)).values(beats=drivers.c.beats + 1))
             columns = (drivers.c.slot, drivers.c.beats, drivers.c.asked)
@@ -71,32 +71,32 @@ class Study:
             return {row.slot: (row.beats, row.asked) for row in rows}
 
     def next(self, connection: Connection, counter: str, below: int | None = None) -> int | None:
-        """Take a number from one of the study's counters; None where it has reached `below`."""
+        """Take the next number of one of the study's counters; None if it has reached `below`."""
         column = studies.c[counter]
         raised = update(studies).where(studies.c.name == self.name).values({column: column + 1}).returning(column)
         count = connection.execute(raised if below is None else raised.where(column < below)).scalar()
         return None if count is None else int(count) - 1
 
     def asked(self, connection: Connection, slot: int) -> int:
-        """How many proposals a driver has taken."""
+        """Number of proposals a driver has taken."""
         return int(connection.execute(select(drivers.c.asked).where(*self._driver(slot))).scalar_one())
 
     def ask(self, connection: Connection, slot: int, *, new: bool, drawn: bool = False) -> None:
-        """Count a driver's proposal, and how many in a row were not new; a random draw makes up for one of these."""
+        """Count a driver's proposal, and its consecutive proposals that were not new, of which a draw cancels one."""
         asked = {"asked": drivers.c.asked + 1, "stale": 0 if new else drivers.c.stale + 1}
         change = {"stale": drivers.c.stale - 1} if drawn else asked
         connection.execute(update(drivers).where(*self._driver(slot)).values(change))
 
     def stale(self, connection: Connection, slot: int) -> int:
-        """How many of a driver's proposals in a row were not new, less the draws they led to."""
+        """Number of a driver's latest consecutive proposals that were not new, less the random draws since."""
         return int(connection.execute(select(drivers.c.stale).where(*self._driver(slot))).scalar_one())
 
     def trials(self, connection: Connection) -> int:
-        """How many trials there are, in whatever state."""
+        """Number of the study's trials in any state."""
         return int(connection.execute(select(studies.c.trials).where(studies.c.name == self.name)).scalar_one())
 
     def rejected(self, connection: Connection) -> int:
-        """How many proposals were turned away untried, all drivers' together."""
+        """Number of rejected proposals of all drivers."""
         return int(connection.execute(select(studies.c.rejected).where(studies.c.name == self.name)).scalar_one())
 
     def _driver(self, slot: int) -> tuple[ColumnElement[bool], ...]:
@@ -110,7 +110,7 @@ class Study:
         connection.execute(drivers.insert().values(study=self.name, slot=0, driver=""))
 
     def _refuse_damage(self, connection: Connection) -> None:
-        """A damaged file may still read well, with rows missing: no count is ever silently wrong."""
+        """Compare the counters with the rows: a damaged file may lack rows and still read without an error."""
         held = select(func.count()).where(trials.c.study == self.name).scalar_subquery()
         ended = select(func.count(trials.c.told)).where(trials.c.study == self.name).scalar_subquery()
         again = select(func.count(repeats.c.told)).where(repeats.c.study == self.name).scalar_subquery()
@@ -126,5 +126,5 @@ def _refuse_others(study: str, kept: Mapping[str, Any], config: Mapping[str, Any
     names = theirs | ours if CONTENTS in kept else {name for name in theirs | ours if not name.startswith(CONTENTS)}
     differing = [name for name in sorted(names) if theirs.get(name) != ours.get(name)]
     if kept and differing:
-        told = "; ".join(f"{name} is {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
-        raise StoreError(f"study {study!r} is another search: {told}. Give the same, or another --study")
+        fields = "; ".join(f"{name} is {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in differing)
+        raise StoreError(f"study {study!r} is another search: {fields}. Give the same, or another --study")

@@ -1,7 +1,7 @@
-"""Strategies: what to try next, seen from traces, keys and scores alone; one a file.
+"""Strategies: they propose candidates from traces, keys and scores alone; one strategy a file.
 
-The randomness of a proposal depends on the seed and on how many proposals came before it, so a strategy's state
-is that count and what it was told: whoever replays a store's history has resumed the search.
+The randomness of a proposal depends on the seed and the number of earlier proposals only. A strategy's state is
+therefore that number and the trials it was told: replaying a store's history resumes the search.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,23 +22,23 @@ __all__ = ["BY_FIRST", "STRATEGIES", "StrategyConfig", "Task", "build_own_strate
 
 
 class StrategyConfig(BaseModel):
-    """Which strategy, and its settings; each strategy reads those that are its own."""
+    """The strategy and its settings; each setting names the strategies that read it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "guided"
     """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy, which is called
-    with this and with a Task. By several objectives search guided and nsga2, and by the first one the others."""
+    with this config and a Task. guided and nsga2 optimise all objectives, the others the first one."""
     population: PositiveInt = 16
-    """evolution: how many of the latest trials may become parents; nsga2: how many trials make a generation."""
+    """evolution: number of latest trials that may become parents; nsga2: trials per generation."""
     tournament: PositiveInt = 8
-    """evolution: how many of them compete to be the parent."""
+    """evolution: number of population members that compete to be the parent."""
     crossover: NonNegativeFloat = Field(0.0, le=1)
     """evolution: probability of a second parent."""
     warm_up: int = Field(4, ge=2)
-    """guided: trials with scores before the predictor is asked."""
+    """guided: scored trials before the predictor is used; proposals are random until then."""
     pool: int = Field(64, ge=2)
-    """guided: how many candidates the predictor picks one of."""
+    """guided: candidates among which expected improvement picks each proposal."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -47,15 +47,15 @@ class StrategyConfig(BaseModel):
         elif self.name not in STRATEGIES:
             raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
         if self.name == "evolution" and self.tournament > self.population:
-            raise ValueError(f"a tournament of {self.tournament} needs a population of as many, not {self.population}")
+            raise ValueError(f"a tournament of {self.tournament} exceeds the population of {self.population}: lower it")
         if self.name == "nsga2" and self.population < 2:
-            raise ValueError("a population of 1 has nobody to cross with: give nsga2 at least 2")
+            raise ValueError("a population of 1 has no second parent: give nsga2 a population of at least 2")
         return self
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a strategy is built for; `build_strategy` says what is what."""
+    """Arguments of a strategy's constructor; `build_strategy` documents them."""
 
     space: SearchSpace[Any]
     objectives: Mapping[str, Direction]
@@ -84,7 +84,7 @@ def _local(config: StrategyConfig, task: Task) -> Strategy:
     return LocalSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
 
 
-# what these need takes long to import, and is imported by those who use it
+# imported on use: scipy, optuna and torch take long to import
 
 
 def _guided(config: StrategyConfig, task: Task) -> Strategy:
@@ -133,7 +133,7 @@ STRATEGIES: Mapping[str, Factory] = MappingProxyType(
     }
 )
 BY_FIRST = frozenset({"evolution", "local", "tpe", "controller"})
-"""Those that search by the first objective alone, however many there are."""
+"""Strategies that optimise the first objective alone."""
 
 
 def build_strategy(
@@ -145,14 +145,14 @@ def build_strategy(
     asked: int = 0,
     predictor: Predictor | None = None,
 ) -> Strategy:
-    """Build the strategy a config names; to resume one, give `asked` and tell it the store's history.
+    """Build the strategy that a config names; to resume one, give `asked` and tell it the store's history.
 
     Args:
-        asked: how many proposals the study has taken so far.
-        predictor: what `guided` picks by; a Gaussian process over traces if not given, which serves any space.
+        asked: number of proposals the study has taken so far.
+        predictor: surrogate model of `guided`; None for a Gaussian process over traces, which serves any space.
 
     Raises:
-        ImportPathError: the import path leads to nothing that is called so and makes a strategy.
+        ImportPathError: no callable at the import path builds a strategy from these arguments.
     """
     task = Task(space, objectives, seed, asked, predictor)
     if is_import_path(config.name):
@@ -161,10 +161,10 @@ def build_strategy(
 
 
 def build_own_strategy(path: str, config: StrategyConfig, task: Task) -> Strategy:
-    """A user's own strategy, from the function or class at an import path.
+    """A user's own strategy, built by the function or class at an import path.
 
     Raises:
-        ImportPathError: the path leads to nothing that is called with these two and makes a strategy.
+        ImportPathError: no callable at the path builds a strategy from a config and a task.
     """
     own: Strategy = build_own(path, config, task, call="MyStrategy(config, task)", needs=("ask", "tell"))
     return own

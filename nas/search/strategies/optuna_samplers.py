@@ -1,8 +1,8 @@
 """Optuna's samplers over a space's decisions: the tree-structured Parzen estimator and NSGA-II.
 
-A decision is a categorical parameter of its name, over the numbers of its options; conditional decisions are asked for
-as the space is built (define-by-run). Studies lie in memory and are brought up to date from what was told, and every
-proposal has a sampler of its own seed: so there is no state that a replay of the tells would not give back.
+A decision is a categorical parameter of the same name over its option indices; conditional decisions are suggested
+as the space is built (define-by-run). Studies lie in memory and follow the tells, and every proposal has a sampler
+with its own seed: a replay of the tells restores the whole state.
 """
 
 import math
@@ -15,37 +15,36 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.search.ranking import merit
-from nas.search.strategies.turns import Turns, candidate, numbered
+from nas.search.ranking import objective_vector
+from nas.search.strategies.proposal_rng import ProposalRng, candidate, numbered
 from nas.search.types import Candidate, Direction, Storable, Trial
 from search_spaces.choose import Choice, SearchSpace, Trace, record
 
 T = TypeVar("T", bound=Choice)
 Distributions = dict[str, BaseDistribution]
-Told = tuple[tuple[float, ...], Trace]
-"""Objectives, more being better, and the decisions that led to them."""
+Observation = tuple[tuple[float, ...], Trace]
+"""Objective vector (more is better) and the decisions that led to it."""
 
 
 class Parameters(TypedDict):
-    """Decisions as Optuna has them."""
+    """Decisions as Optuna's parameters."""
 
     params: dict[str, int]
     distributions: Distributions
 
 
 BEST = 25
-"""How many trials Optuna's TPE holds for good ones, at most (`default_gamma`)."""
+"""Upper bound of the good trials of Optuna's TPE (`default_gamma`)."""
 LATEST = 75
-"""TPE looks at the latest so many other trials at least, and at less than twice as many."""
+"""Lower bound of the latest trials that model the other density; their number stays below twice this."""
 
 
 class Tpe:
-    """Take decisions that the good trials have and others have not (Bergstra et al. 2011; Optuna's `TPESampler`).
+    """Propose decisions likelier among the good trials than among others (Bergstra et al. 2011; `TPESampler`).
 
-    The first objective decides. Trials stopped early count with their last scores; failed and running ones are not
-    looked at. Nor are all others: good are the best of all that were told, as many as Optuna takes for good, and what
-    is not good is told from the latest trials, so that a proposal takes as long after 10,000 trials as after a few
-    hundred.
+    The first objective decides. Trials stopped early count with their last scores; failed and running trials are left
+    out. The good trials are the best of all told, in Optuna's number; the others are the latest trials alone, so that
+    a proposal takes as long after 10,000 trials as after a few hundred.
     """
 
     def __init__(
@@ -53,51 +52,52 @@ class Tpe:
     ) -> None:
         self._space = space
         self._objectives = objectives
-        self._turns = Turns(seed, asked)
-        self._told: list[Told] = []
+        self._rng = ProposalRng(seed, asked)
+        self._observations: list[Observation] = []
         self._study = _study(objectives=1)
         self._forgotten = 0
-        """How many of the first trials told the study knows only if they are good."""
+        """Number of oldest observations of which the study holds only the good ones."""
         self._known = 0
+        """Number of observations that the study reflects."""
         self._decisions: list[Distributions] = []
-        """Of the trials in the study."""
+        """Distributions of the study's trials."""
 
     def ask(self) -> Candidate:
-        seed = self._turns.next().getrandbits(32)
+        seed = self._rng.next().getrandbits(32)
         self._catch_up()
-        good = min(math.ceil(0.1 * len(self._told)), BEST)
+        good = min(math.ceil(0.1 * len(self._observations)), BEST)
         return _propose(self._space, self._study, _TpeSampler(_common(self._decisions), good, seed))
 
     def tell(self, trial: Trial) -> None:
-        if (values := merit(trial, self._objectives)) is not None:
-            self._told.append((values[:1], trial.trace))
+        if (values := objective_vector(trial, self._objectives)) is not None:
+            self._observations.append((values[:1], trial.trace))
 
     def _catch_up(self) -> None:
-        forgotten = max(0, len(self._told) // LATEST - 1) * LATEST
+        forgotten = max(0, len(self._observations) // LATEST - 1) * LATEST
         if forgotten != self._forgotten:
             self._study, self._forgotten, self._known = _study(objectives=1), forgotten, forgotten
             self._decisions = []
-            old = self._told[:forgotten]
-            self._add(sorted(old, key=lambda told: told[0], reverse=True)[:BEST])
-        self._add(self._told[self._known :])
-        self._known = len(self._told)
+            old = self._observations[:forgotten]
+            self._add(sorted(old, key=lambda observation: observation[0], reverse=True)[:BEST])
+        self._add(self._observations[self._known :])
+        self._known = len(self._observations)
 
-    def _add(self, told: Iterable[Told]) -> None:
-        for values, trace in told:
+    def _add(self, observations: Iterable[Observation]) -> None:
+        for values, trace in observations:
             decisions = _parameters(self._space, trace)
             self._study.add_trial(create_trial(values=values, **decisions))
             self._decisions.append(decisions["distributions"])
 
 
 class Nsga2:
-    """Cross and mutate members of the best fronts (Deb et al. 2002; Optuna's `NSGAIISampler`), for all objectives.
+    """Cross and mutate members of the best Pareto fronts, by all objectives (Deb et al. 2002; `NSGAIISampler`).
 
-    Trials stopped early count with their last scores; failed ones take no part. A trial belongs to the generation that
-    is open when it is told of, and a proposal looks at the parents of its generation alone. Decisions that not all of
-    them have are random, as they are in Optuna.
+    Trials stopped early count with their last scores; failed trials are left out. A trial belongs to the generation
+    that is open when it is told, and a proposal uses the parents of its generation alone. Decisions that not all
+    parents have are random, as in Optuna.
 
     Args:
-        population: trials of a generation, 2 or more. Optuna's default serves searches of hundreds of trials.
+        population: trials per generation, 2 or more. Optuna's default suits searches of hundreds of trials.
     """
 
     def __init__(
@@ -111,17 +111,17 @@ class Nsga2:
     ) -> None:
         self._space = space
         self._objectives = objectives
-        self._turns = Turns(seed, asked)
+        self._rng = ProposalRng(seed, asked)
         self._population = population
         self._study = _study(len(objectives))
         self._traces: dict[int, Trace] = {}
-        """Of the parents and of their generation, by number."""
+        """Traces of the parents and of the open generation, by number."""
         self._parents: list[FrozenTrial] = []
         self._generation: list[FrozenTrial] = []
-        self._told = 0
+        self._count = 0
 
     def ask(self) -> Candidate:
-        seed = self._turns.next().getrandbits(32)
+        seed = self._rng.next().getrandbits(32)
         for parent in self._parents:
             if not parent.params:
                 decisions = _parameters(self._space, self._traces[parent.number])
@@ -129,12 +129,12 @@ class Nsga2:
         return _propose(self._space, self._study, _Nsga2Sampler(self._population, self._parents, seed))
 
     def tell(self, trial: Trial) -> None:
-        if (values := merit(trial, self._objectives)) is None:
+        if (values := objective_vector(trial, self._objectives)) is None:
             return
         member = create_trial(values=values)
-        member.number = self._told
-        self._traces[self._told] = trial.trace
-        self._told += 1
+        member.number = self._count
+        self._traces[self._count] = trial.trace
+        self._count += 1
         self._generation.append(member)
         if len(self._generation) == self._population:
             sampler = _Nsga2Sampler(self._population, self._parents, 0, self._generation)
@@ -144,11 +144,11 @@ class Nsga2:
 
 
 class _TpeSampler(TPESampler):
-    """TPE, told how many trials are good, and which decisions all have: finding that out took most of its time."""
+    """TPE with the number of good trials and the common decisions given: computing those took most of its time."""
 
     def __init__(self, common: Distributions, good: int, seed: int) -> None:
         super().__init__(seed=seed, multivariate=True, constant_liar=False)
-        self._gamma = lambda known: good  # as an argument, it is deprecated
+        self._gamma = lambda known: good  # the constructor's argument is deprecated
         self._common = common
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:
@@ -156,7 +156,7 @@ class _TpeSampler(TPESampler):
 
 
 class _Nsga2Sampler(NSGAIISampler):
-    """NSGA-II, told what it would look up among all trials of a study."""
+    """NSGA-II with parents and generation given, which Optuna reads from all trials of a study."""
 
     def __init__(
         self, population: int, parents: Sequence[FrozenTrial], seed: int, generation: Sequence[FrozenTrial] = ()
@@ -179,7 +179,7 @@ class _Nsga2Sampler(NSGAIISampler):
 
 
 def _common(trials: Sequence[Distributions]) -> Distributions:
-    """The decisions that all trials have a choice in."""
+    """Decisions of more than one option that all trials have."""
     if not trials:
         return {}
     names = set(trials[0]).intersection(*trials)
@@ -187,7 +187,7 @@ def _common(trials: Sequence[Distributions]) -> Distributions:
 
 
 def _study(objectives: int) -> Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of every study and trial
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # INFO logs every study and trial
     return optuna.create_study(directions=["maximize"] * objectives)
 
 
@@ -199,7 +199,7 @@ def _propose(space: SearchSpace[Storable], study: Study, sampler: BaseSampler) -
         return options[trial.suggest_categorical(name, range(len(options)))]
 
     proposal = candidate(record(space, choose))
-    study.tell(trial, state=TrialState.FAIL)  # what comes of it is added when it is told
+    study.tell(trial, state=TrialState.FAIL)  # its scores are added by `tell`
     return proposal
 
 

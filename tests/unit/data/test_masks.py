@@ -69,8 +69,8 @@ def test_an_empty_segmentation_is_no_mask(nothing: object) -> None:
 MALFORMED: dict[str, tuple[object, str]] = {
     "a line": ([[1, 2, 3, 4]], "polygon of 4 numbers, not of 6, 8, 10"),
     "an odd number": ([[1, 2, 3, 4, 5, 6, 7]], "polygon of 7 numbers"),
-    "a text in it": ([[1, 2, "3", 4, 5, 6]], "polygon that is no list of numbers"),
-    "too deep": ([CROSS], "polygon that is no list of numbers"),
+    "a text in it": ([[1, 2, "3", 4, 5, 6]], "polygon that is not a list of numbers"),
+    "too deep": ([CROSS], "polygon that is not a list of numbers"),
     "a word": ("polygon", "neither polygons nor run lengths, but 'polygon'"),
     "not finite": ([[1, 2, 3, 4, 5, float("nan")]], "far outside its 60x40 image, or not finite"),
     "far out": ([[1, 2, 3, 4, 5, 1e6]], "far outside its 60x40 image, or not finite"),

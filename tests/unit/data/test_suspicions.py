@@ -78,7 +78,7 @@ def test_an_area_that_cannot_be_is_the_outlines_or_the_boxs(tmp_path: Path, stat
     for annotation in data.ground_truth["annotations"]:
         _, _, w, h = annotation["bbox"]
         assert annotation["area"] == (w * h / 2 if outline == "triangle" else w * h)
-    assert noticed(data) == ({} if stated is None else {"areas that cannot be": 8})
+    assert noticed(data) == ({} if stated is None else {"implausible areas": 8})
 
 
 def test_areas_of_masks_stay_as_they_are_stated(tmp_path: Path) -> None:

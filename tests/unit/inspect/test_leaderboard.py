@@ -86,4 +86,4 @@ def test_the_document_is_strict_json() -> None:
 
 def test_trials_that_were_begun_anew_are_counted() -> None:
     again = [replace(TRIALS[1], attempts=2), *TRIALS[2:]]
-    assert " ".join(rows(again)[-2]) == "6 trials: 1 running, 4 finished, 1 failed; 1 begun anew"
+    assert " ".join(rows(again)[-2]) == "6 trials: 1 running, 4 finished, 1 failed; 1 restarted"

@@ -24,6 +24,5 @@ def test_it_reports_published_figures_in_their_units() -> None:
 def test_a_scale_its_head_cannot_have_is_the_reason() -> None:
     proxy = CostProxy(CostConfig(scale=Scale(output_width=48)), 10)
     (report,) = evaluate_all(proxy, [zoo("fpn").genotype], runner=LocalRunner())
-    assert (
-        report.error == "GenotypeError: scale.output_width: 48 is not a multiple of 32, as an fcos head needs: use 64"
-    )
+    fault = "scale.output_width: 48 is not a multiple of 32, as an fcos head needs: use 64"
+    assert report.error == f"GenotypeError: {fault}"

@@ -12,7 +12,7 @@ from nas.search.runners.attempt import attempt
 from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.strategies.turns import candidate
+from nas.search.strategies.proposal_rng import candidate
 from nas.search.types import Ask, Direction, Runner, Tell, Trial, Work
 from nas.seeds import nth_seed
 from search_spaces.choose import sample
@@ -51,7 +51,7 @@ class Search:
     scheduler: SchedulerConfig = NEVER
     violation: Violation | None = None
     draws: bool = False
-    """Whether it goes on at random where the strategy has settled."""
+    """Whether it continues at random once the strategy has converged."""
 
     def run(self, trials: int) -> Result:
         config = StrategyConfig(name=self.strategy, population=5, tournament=3)

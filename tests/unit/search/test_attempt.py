@@ -11,7 +11,7 @@ import pytest
 import torch
 from toys import FakeTime, misbehave
 
-from nas.search.runners.attempt import attempt, describe
+from nas.search.runners.attempt import attempt, failure_reason
 from nas.search.types import Job, Report, Scores, State, Work
 
 
@@ -85,8 +85,8 @@ def test_bounds_the_reason() -> None:
     class OutOfMemoryError(RuntimeError):
         """As torch names it."""
 
-    assert describe(OutOfMemoryError("a\n  b")) == "out of memory: a b"
-    assert len(describe(ValueError("x" * 10_000))) == 300
+    assert failure_reason(OutOfMemoryError("a\n  b")) == "out of memory: a b"
+    assert len(failure_reason(ValueError("x" * 10_000))) == 300
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from toys import OBJECTIVES, DigitSpace
 
 from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.strategies.guided import MOST
+from nas.search.strategies.guided import MOST_TRAINING
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
 
 SPACE = DigitSpace(length=4, base=6)
@@ -63,13 +63,13 @@ def test_of_very_many_trials_the_best_and_the_latest_teach() -> None:
     predictor = Sums()
     strategy = guided(predictor)
     keys = [f"{number:04}" for number in range(10_000) if max(f"{number:04}") < "6"]
-    keys = keys[::-1][:3] + keys[: MOST + 100]  # the best come first
+    keys = keys[::-1][:3] + keys[: MOST_TRAINING + 100]  # the best come first
     for key in keys:
         trace = {f"d{i}": int(digit) for i, digit in enumerate(key)}
         strategy.tell(Trial(0, State.finished, key, trace, "{}", 0, ({"ap": float(total(key))},)))
     strategy.ask()
     (learned, scores), latest = predictor.lessons[-1], keys[: len(keys) - 50]
-    assert len(learned) == MOST
+    assert len(learned) == MOST_TRAINING
     assert {*keys[:3], *latest[-20:]} <= set(learned)
     assert scores == [total(key) for key in learned]
 

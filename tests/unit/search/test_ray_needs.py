@@ -59,7 +59,7 @@ def test_a_folder_of_another_user_is_passed_over(root: Path) -> None:
 @pytest.mark.parametrize("folder", [NOWHERE, f"/tmp/{'x' * 60}"])
 def test_ray_s_own_folder_is_not_passed_over(folder: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", folder)
-    says = f"RAY_TMPDIR is '{folder}', where .* at most {LONGEST_ROOT} bytes, or take --runner local"
+    says = f"RAY_TMPDIR is '{folder}', where .* at most {LONGEST_ROOT} bytes, or use --runner local"
     with pytest.raises(CannotRun, match=says):
         session_folder()
 

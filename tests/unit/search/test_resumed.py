@@ -24,7 +24,7 @@ def test_resumed_anywhere_it_asks_for_the_same(
     """Interrupted after every kind of what it writes down, it ends with the same trials as without, chance's among
     them, up to the last of the 20 that there are, and of the 10 that are within limits.
     """
-    monkeypatch.setattr("nas.search.run_search.SETTLED", 3)
+    monkeypatch.setattr("nas.search.run_search.CONVERGED", 3)
     if limited and strategy in REMEMBERS_REJECTED:
         pytest.skip("it remembers what was rejected")
     space = DigitSpace(3, base=4, order=False)

@@ -1,4 +1,4 @@
-"""Trials whose worker dies are begun anew, so many times and no more."""
+"""Trials whose worker dies restart, up to a bound of attempts."""
 
 import os
 import signal

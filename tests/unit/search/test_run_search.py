@@ -57,8 +57,8 @@ def test_says_when_the_space_is_exhausted(store: Store, runner: Runner, monkeypa
 def test_a_search_gets_to_know_the_whole_space(
     store: Store, runner: Runner, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However soon the strategy has settled: strings of three digits in any order, of which there are 20."""
-    monkeypatch.setattr("nas.search.run_search.SETTLED", 3)
+    """However soon the strategy has converged: strings of three digits in any order, of which there are 20."""
+    monkeypatch.setattr("nas.search.run_search.CONVERGED", 3)
     search = Search(store, DigitSpace(3, base=4, order=False), strategy, runner=runner, draws=True)
     assert not search.run(20).exhausted
     assert search.run(21).exhausted

@@ -85,7 +85,7 @@ def test_reports_may_wait_but_are_all_there_when_their_trial_ends(tmp_path: Path
         ("mysql://host/study", r"not in 'mysql': write sqlite:///FILE or postgresql://HOST/DATABASE$"),
         (
             "postgresql+psycopg2://me:secret@host/study",
-            r"^a store lies in SQLite, or in PostgreSQL by psycopg, and not in",
+            r"^a store lies in SQLite or in PostgreSQL by psycopg, not in",
         ),
         ("postgresql+asyncpg://host/study", r"not in 'postgresql\+asyncpg': write "),
         (
@@ -109,5 +109,5 @@ def test_a_database_that_cannot_return_what_it_changed_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SQLiteDialect, "update_returning", False)
-    with pytest.raises(StoreError, match=r"this SQLite cannot UPDATE \.\.\. RETURNING: it takes 3\.35"):
+    with pytest.raises(StoreError, match=r"this SQLite lacks UPDATE \.\.\. RETURNING: install SQLite 3\.35"):
         Store(str(tmp_path / "study.db"))

@@ -111,7 +111,7 @@ def test_who_was_taken_for_dead_cannot_end_what_another_has_begun(url: str, driv
     trials = check(url, tmp_path / "log")
     assert (trials[lost.number].slot, trials[lost.number].attempts) == (1, 2)
     assert {trial.slot for trial in trials} == {0, 1}, "it takes part again"
-    assert f"trial {lost.number} of study 'default' was begun anew by the driver in slot 1" in first.communicate()[1]
+    assert f"trial {lost.number} of study 'default' was restarted by the driver in slot 1" in first.communicate()[1]
 
 
 def test_who_has_nothing_left_to_begin_waits_for_the_others(url: str, drive: Start, tmp_path: Path) -> None:
@@ -126,4 +126,4 @@ def test_who_has_nothing_left_to_begin_waits_for_the_others(url: str, drive: Sta
     assert second.wait(PATIENCE_S) == 0
     (trial,) = store.trials()
     assert (trial.state, trial.slot, trial.attempts) == (State.finished, 1, 2)
-    assert "waiting for 1 trials that other drivers run" in second.communicate()[1]
+    assert "waiting for 1 running trials of other drivers" in second.communicate()[1]

@@ -76,7 +76,7 @@ def test_patience_has_an_end(postgres: Server, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nas.search.store.database.PATIENCE_S", 0.5)
     postgres.stop()
     try:
-        with pytest.raises(StoreError, match=r"was waited for \d s .*see that it can be reached"):
+        with pytest.raises(StoreError, match=r"was unreachable for \d s .*make it reachable"):
             store.trials()
     finally:
         postgres.start()
@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_of_and_costs_nothing_that_has_ended(small_disk: Pat
     let_go(log)
     told = driver.communicate(timeout=PATIENCE_S)[1]
     assert driver.returncode
-    assert f"{file} cannot be written (database or disk is full): make room, then go on" in told.splitlines()[-1]
+    assert f"{file} cannot be written (database or disk is full): free disk space, then resume" in told.splitlines()[-1]
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
     survivors = ended(Store(str(file)))
     assert 0 < len(survivors) < TRIALS

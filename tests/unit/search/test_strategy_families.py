@@ -106,7 +106,7 @@ def test_tpe_proposes_what_optuna_does() -> None:
     strategy = Tpe(SPACE, OBJECTIVES, seed=3)
     study = optuna.create_study(direction="maximize")
     for _ in range(40):
-        seed = strategy._turns.seed, strategy._turns.asked
+        seed = strategy._rng.seed, strategy._rng.asked
         candidate = strategy.ask()
         study.sampler = optuna.samplers.TPESampler(seed=draw(seed), multivariate=True, constant_liar=False)
         trial = study.ask()
@@ -231,6 +231,6 @@ def test_the_controller_learns_the_odds_it_decided_by() -> None:
         policy.begin()
         rng = Recorder(length)
         taken.append([(name, policy.decide(name, 4, rng)) for name in [*policy.rows][:length]])
-    logs, _ = policy(*policy.places(taken))
+    logs, _ = policy(*policy.indices(taken))
     assert max(odds) > 2 * min(odds)
     np.testing.assert_allclose(logs.detach().exp().numpy().flatten(), [*odds, 1.0], rtol=1e-5)

@@ -124,7 +124,7 @@ def test_a_training_that_is_done_says_so_and_is_scored_anew(
     once = CONFIG.model_copy(update={"epochs": 1})
     steps, said = _said(blueprint, once, data, tmp_path / "out")
     assert (steps, len(said)) == ([], 1)
-    assert "trained for 1 epochs already: it is only scored; --epochs 2 goes on" in said[0]
+    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 goes on" in said[0]
     steps, said = _said(blueprint, once, (data[0], data[1].select(range(2))), tmp_path / "out")
     assert steps == []
     assert "the validation set is not the one of before" in said[1]

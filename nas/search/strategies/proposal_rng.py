@@ -1,4 +1,4 @@
-"""What strategies share: their proposals' randomness, and decisions as numbers."""
+"""Shared by the strategies: seeded random generators of proposals, and decisions as option indices."""
 
 import random
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ T = TypeVar("T", bound=Choice)
 
 
 @dataclass
-class Turns:
-    """Randomness that depends on the seed and on how many proposals came before, so that a count resumes it."""
+class ProposalRng:
+    """One random generator per proposal, seeded by the seed and the proposal's number, so that a count resumes it."""
 
     seed: int
     asked: int
@@ -29,10 +29,10 @@ def candidate(member: Sampled[Storable]) -> Candidate:
 
 
 def numbered(space: SearchSpace[Storable], trace: Trace) -> dict[str, tuple[int, int]]:
-    """Every decision of a trace, in the order they are asked for: the number of the option taken, and of how many.
+    """The decisions of a trace in the order they are taken: name -> (index of the option taken, number of options).
 
     Raises:
-        TraceError: the space has changed since.
+        TraceError: the space has changed since the trace was recorded.
     """
     numbers: dict[str, tuple[int, int]] = {}
 
