@@ -1,4 +1,4 @@
-"""What all proxies share: how big a candidate is judged."""
+"""Settings that all proxies share: the scale and the image size at which candidates are built."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ from search_spaces.genotype import Scale
 
 
 class ProxyConfig(BaseModel):
-    """How big candidates are judged.
+    """The size at which candidates are scored.
 
     Attributes:
-        scale: how big candidates are built.
+        scale: width, depth and output width at which a candidate is decoded.
         image_size: side of the letterboxed images, px.
     """
 
@@ -24,7 +24,7 @@ class ProxyConfig(BaseModel):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises; the first one ranks trials."""
+        """The scores that a search optimises by default; the first one ranks trials."""
         raise NotImplementedError
 
     @property
@@ -34,15 +34,15 @@ class ProxyConfig(BaseModel):
 
     @property
     def signals(self) -> Mapping[str, Direction]:
-        """The scores by which a ranking compares candidates, the first objective before all."""
+        """The scores by which `nas rank` compares candidates; the first objective comes first."""
         return dict([next(iter(self.objectives.items()))])
 
 
 class DetectorProxyConfig(ProxyConfig):
-    """How candidates are judged that are built.
+    """The size and the detector settings of a proxy that builds candidates.
 
     Attributes:
-        detector: how they read their outputs, and what else neither genotype nor scale decides.
+        detector: the detector's settings that neither genotype nor scale decides, such as its NMS threshold.
     """
 
     detector: DetectorConfig = DetectorConfig()

@@ -19,13 +19,13 @@ from nas.training.recipe import Recipe
 from nas.training.trainer import Trainer, require_finite
 from proxies.candidate import build_candidate
 from proxies.config import DetectorProxyConfig
-from proxies.cost import figures
+from proxies.cost import cost_scores
 from search_spaces.genotype import Genotype
 
 EVALUATOR: Evaluator = "faster-coco-eval"
-"""Equal to COCO's own, and a trial scores often."""
+"""Gives the same AP as pycocotools, several times faster."""
 RECIPE = Recipe(batch_size=8, learning_rate=0.008)
-"""Many small, fast steps: they rank candidates better than as many images in fewer steps."""
+"""Small batches at a high learning rate: they rank candidates better than the same images in fewer steps."""
 
 _SCORES: Mapping[str, Direction] = {"ap": "max", "ap50": "max", "gmacs": "min", "loss": "min", "mparams": "min"}
 _OBJECTIVES = ("ap", "gmacs")
@@ -33,18 +33,18 @@ _SIGNALS = ("ap", "ap50", "loss")
 
 
 class ShortTrainConfig(DetectorProxyConfig):
-    """What a candidate goes through; what is not given is what rankings found cheap (experiments/results/ranking).
+    """The length and size of a short training; the defaults were chosen by rankings (experiments/results/ranking).
 
     Attributes:
-        steps: optimiser steps of a full evaluation.
-        rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
-        val_images: how many validation images score it, drawn from the whole set, the same ones for all candidates.
-        trainings: from how many seeds it is trained, side by side; its scores are their means. On the joint
-            space several short ones tell good candidates apart better than a longer one at the same cost.
-        latency: whether it is timed as well, on one image, on the device it trains on. Trials that share the device
-            lengthen each other's times, and no two runs take the same.
-        cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
-        recipe: how it is trained.
+        steps: optimiser steps of a full training.
+        rungs: how many times a training is scored, at equal intervals; a scheduler can stop it after each.
+        val_images: number of validation images, drawn at random once; all candidates are scored on the same ones.
+        trainings: number of trainings per candidate, each at its own seed; its scores are their means. In the joint
+            space several short trainings rank good candidates better than one longer training of the same cost.
+        latency: measure the latency of one image as well, in ms, on the training device. It varies from run to run,
+            and trials that share the device slow each other down.
+        cache_gib: memory for a set's decoded images, in GiB; a larger set is decoded batch by batch instead.
+        recipe: optimiser and schedule of the training.
     """
 
     steps: int = Field(256, ge=1)
@@ -65,7 +65,7 @@ class ShortTrainConfig(DetectorProxyConfig):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises where it names none; AP ranks trials."""
+        """The scores that a search optimises by default; AP ranks trials."""
         return {name: _SCORES[name] for name in _OBJECTIVES}
 
     @property
@@ -75,13 +75,13 @@ class ShortTrainConfig(DetectorProxyConfig):
 
     @property
     def signals(self) -> Mapping[str, Direction]:
-        """Beside AP, what shows before AP does: AP50, and the mean training loss (TSE, arXiv 2006.04492, section 3)."""
+        """AP, and two earlier signals: AP50 and the mean training loss (TSE, arXiv 2006.04492, section 3)."""
         return {name: _SCORES[name] for name in _SIGNALS}
 
 
 @dataclass(frozen=True, eq=False)
 class ShortTrain:
-    """The proxy. Holds its data decoded, in arrays that workers of one machine share."""
+    """The proxy. Holds the decoded images in arrays that the workers of a machine share."""
 
     config: ShortTrainConfig
     train: DetectionSet
@@ -96,10 +96,10 @@ class ShortTrain:
         progress: Callable[[int, int], None] | None = None,
         opened: dict[tuple[str, int, int], Images] | None = None,
     ) -> "ShortTrain":
-        """Decode the data at the proxy's size; `progress` hears of (images done, images in all) of each split.
+        """Decode the data at the proxy's size; `progress` is called with (images decoded, images in total) per split.
 
         Args:
-            opened: what other proxies of this data have decoded, to which is added what they have not.
+            opened: images that other proxies of this data have decoded; those decoded here are added to it.
         """
         train, val = data[0], data[1].draw(config.val_images)
         limit = int(config.cache_gib * 2**30)
@@ -122,15 +122,15 @@ class ShortTrain:
         return self.config.rungs
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Train, and score `rungs` times on the way: ap, ap50, gmacs, the mean loss since the last time, and mparams.
+        """Train, and yield at each rung: ap, ap50, gmacs, the mean loss since the previous rung, and mparams.
 
-        `latency_ms` is among the scores where it is asked for: the median of a pass, as `nas.latency` measures it.
+        With `config.latency` also `latency_ms`: the median time of a forward pass, as `nas.latency` measures it.
 
-        Every candidate sees the same images in the same order at a seed.
+        At a given seed every candidate sees the same images in the same order.
 
         Raises:
             GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
-            Diverged: the loss is no longer finite.
+            Diverged: the loss is not finite.
         """
         runs = [self._train(genotype, nth_seed(seed, number), device) for number in range(self.config.trainings)]
         for scores in zip(*runs, strict=True):
@@ -138,8 +138,8 @@ class ShortTrain:
 
     def _train(self, genotype: Genotype, seed: int, device: str) -> Iterator[Scores]:
         config = self.config
-        model, price = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
-        priced = figures(price)
+        model, cost = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
+        costs = cost_scores(cost)
         timed = {"latency_ms": pass_time(model, image_size=config.image_size, device=device)} if config.latency else {}
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
@@ -155,10 +155,10 @@ class ShortTrain:
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],
-                "gmacs": priced["gmacs"],
+                "gmacs": costs["gmacs"],
                 "loss": float(loss),
-                "mparams": priced["mparams"],
+                "mparams": costs["mparams"],
                 **timed,
             }
             for generator, state in zip(generators, states, strict=True):
-                generator.set_state(state)  # others train meanwhile, and heads may sample
+                generator.set_state(state)  # other trainings run in between, and heads may sample

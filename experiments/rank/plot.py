@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nas.inspect.palette import FAINT, INK, OUTPUT, WAYS
 from nas.inspect.svg import svg
 from proxies.ranking.loop import REFERENCE
-from proxies.ranking.verdict import Verdict, unbeaten
+from proxies.ranking.verdict import Verdict, pareto_optimal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
         for label, color in dict.fromkeys(map(_group, drawn)):
             points = [(v.seconds, v.one_seed.tau.value) for v in drawn if _group(v) == (label, color)]
             axes.plot(*zip(*points, strict=True), "o", color=color, markersize=5, alpha=0.75, label=label)
-        for verdict in unbeaten(drawn):
+        for verdict in pareto_optimal(drawn):
             _name(axes, verdict)
         axes.set(xscale="log", xlabel="seconds a candidate", ylabel="Kendall's tau with the reference")
         axes.xaxis.set(major_locator=LogLocator(subs=(1, 3)), major_formatter="{x:g}", minor_locator=NullLocator())

@@ -15,7 +15,7 @@ from nas.data.detection_set import DetectionSet, Diagnostic
 from nas.data.diagnostics import Severity
 from nas.data.fingerprint import changes, fingerprint
 from nas.data.open import open_data
-from proxies.candidate import price_candidate
+from proxies.candidate import candidate_cost
 from proxies.config import ProxyConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import find_space
@@ -38,7 +38,7 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
     data = open_data(config.data, config.digits)
     simplest = find_space(config.space).build(first_choice)
     for proxy in proxies:  # a scale the head cannot have shows here
-        price_candidate(simplest, proxy, data[0].num_classes)
+        candidate_cost(simplest, proxy, data[0].num_classes)
     report(data, console)
     _require_same(run, data)
     with Progress(console=console, transient=True) as progress:

@@ -1,4 +1,4 @@
-"""Zero-cost scores as a proxy: a genotype judged by its untrained network."""
+"""Zero-cost scores as a proxy: a genotype is scored by its untrained network."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -21,16 +21,16 @@ from search_spaces.naming import unknown
 
 
 class Unscorable(RuntimeError):
-    """A score is no finite number."""
+    """A score is infinite or NaN."""
 
 
 class ZeroCostConfig(DetectorProxyConfig):
-    """Which scores, and on what.
+    """The zero-cost scores to compute, and their batches of training images.
 
     Attributes:
-        scores: names of what is computed; the first one ranks candidates.
-        batch_size: images in a batch.
-        batches: how many of them; zico compares their gradients, all other scores look at the first.
+        scores: names of the scores to compute; the first one ranks candidates.
+        batch_size: images per batch.
+        batches: number of batches; zico compares their gradients, the other scores use only the first.
     """
 
     scores: tuple[str, ...] = tuple(ZERO_COST)
@@ -40,7 +40,7 @@ class ZeroCostConfig(DetectorProxyConfig):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.scores:
-            raise ValueError(f"scores: there are none; give some of {', '.join(ZERO_COST)}")
+            raise ValueError(f"scores: none given; give some of {', '.join(ZERO_COST)}")
         for name in self.scores:
             if name not in ZERO_COST:
                 raise ValueError(unknown("score", name, ZERO_COST))
@@ -48,7 +48,7 @@ class ZeroCostConfig(DetectorProxyConfig):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises: the first one asked for, and multiply-adds."""
+        """The scores that a search optimises by default: the first of `scores`, and multiply-adds."""
         return {self.scores[0]: "max", "gmacs": "min"}
 
     @property
@@ -59,7 +59,7 @@ class ZeroCostConfig(DetectorProxyConfig):
 
 @dataclass(frozen=True, eq=False)
 class ZeroCost:
-    """The proxy. Holds its few images decoded."""
+    """The proxy. Holds its few decoded images."""
 
     config: ZeroCostConfig
     data: DetectionSet
@@ -71,10 +71,10 @@ class ZeroCost:
         data: tuple[DetectionSet, DetectionSet],
         progress: Callable[[int, int], None] | None = None,
     ) -> "ZeroCost":
-        """Decode images drawn from the training set; `progress` hears of (images done, images in all).
+        """Decode images drawn from the training set; `progress` is called with (images decoded, images in total).
 
         Raises:
-            DataError: the training set has fewer images than are asked for.
+            DataError: the training set has too few images.
         """
         train, needed = data[0], config.batch_size * config.batches
         if len(train) < needed:
@@ -94,24 +94,24 @@ class ZeroCost:
         return 1
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Yield all scores asked for, and gmacs, at once.
+        """Yield once: the configured scores, and gmacs.
 
-        The seed decides weights, noise and batches. A score is the same whatever others are computed.
+        The seed decides weights, noise and batches. A score does not depend on which others are computed.
 
         Raises:
             GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
-            DataError: the genotype's head finds masks, and the data has none.
+            DataError: the genotype's head predicts masks, but the data has none.
             Unscorable: a score is not finite.
         """
         config = self.config
-        detector, price = build_candidate(genotype, config, self.data.num_classes, seed=seed, device=device)
+        detector, cost = build_candidate(genotype, config, self.data.num_classes, seed=seed, device=device)
         open_gates(detector)
-        drawn = Batches(self.data, self.images, config.batch_size, genotype.head.spec.masks)
-        batches = list(drawn.training(seed=seed, epoch=0, flip=False, device=device))
+        data = Batches(self.data, self.images, config.batch_size, genotype.head.spec.masks)
+        batches = list(data.training(seed=seed, epoch=0, flip=False, device=device))
         scores = {}
         for name in config.scores:
             torch.manual_seed(seed)
             scores[name] = ZERO_COST[name](detector, batches)
             if not math.isfinite(scores[name]):
                 raise Unscorable(f"{name} is {scores[name]}: leave it out, or give a smaller scale")
-        yield {**scores, "gmacs": price.macs / 1e9}
+        yield {**scores, "gmacs": cost.macs / 1e9}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from proxies.ranking.loop import REFERENCE
-from proxies.ranking.verdict import Measured, best_within, cheapest, judge, unbeaten, unfinished
+from proxies.ranking.verdict import Measured, best_within, cheapest, judge, pareto_optimal, unfinished
 
 
 def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> list[Measured]:
@@ -45,7 +45,7 @@ def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
 def test_the_best_within_a_budget_and_the_unbeaten() -> None:
     spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0), "beaten": (1.0, 30.0)}
     verdicts = judge(settings_of(spreads), seed=0)
-    assert [v.measured.name for v in unbeaten(verdicts)] == ["c", "a", "b"]
+    assert [v.measured.name for v in pareto_optimal(verdicts)] == ["c", "a", "b"]
     within = [best_within(verdicts, cost) for cost in (0.005, 0.015, 0.25, 9.0)]
     assert [offer and (offer.setting, offer.seeds) for offer in within] == [None, ("c", 1), ("a", 1), ("b", 3)]
 
@@ -73,7 +73,7 @@ def test_what_few_candidates_have_is_not_held_against_the_others() -> None:
     found[3].scores[2:, 1:] = np.nan
     verdicts = judge(found, seed=0)
     assert [verdict.measured.name for verdict in unfinished(verdicts)] == ["early"]
-    assert [verdict.measured.name for verdict in unbeaten(verdicts)] == ["seed", "a"]
+    assert [verdict.measured.name for verdict in pareto_optimal(verdicts)] == ["seed", "a"]
     alone = replace(found[3], scores=found[3].scores[:, :1], seeds=(0,))
     assert verdicts[3].one_seed == judge([found[0], alone], seed=0)[1].one_seed
     offer = best_within(verdicts, 9.0)
