@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments.bench.baselines import naive_loop
 from experiments.rank.config import RankConfig
-from experiments.rank.report import DOCUMENT, told
+from experiments.rank.report import DOCUMENT, format_estimate
 from experiments.run.presets import preset
 from nas.data.open import open_data
 from nas.search.runners.ray import RayRunner
@@ -48,7 +48,8 @@ class Candidates:
         if self.reference is None:
             return best
         found = agreement(np.array(scores)[:, None], self.reference)
-        return f"{best}, tau {told(found.tau)}, better half {told(found.tau_better_half)}, top 5 {found.top5_recall}"
+        tau, half = format_estimate(found.tau), format_estimate(found.tau_better_half)
+        return f"{best}, tau {tau}, better half {half}, top 5 {found.top5_recall}"
 
 
 def drawn(count: int) -> Candidates:

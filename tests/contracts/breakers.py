@@ -282,9 +282,9 @@ class Grudging(Judge):
 
 
 PROXIES: Mapping[str, Judge] = {
-    "tells its objectives before any evaluation": Judge({"ap": "maximise"}),  # type: ignore[dict-item]
-    "yields its objectives once a step, finite": Silent({"ap": "max"}),
-    "scores the same again at a seed": Moody({"ap": "max"}),
-    "travels to a worker": Rooted(),
-    "may be stopped at any step": Grudging({"ap": "max"}),
+    "declares its objectives before any evaluation": Judge({"ap": "maximise"}),  # type: ignore[dict-item]
+    "yields finite objectives once per step": Silent({"ap": "max"}),
+    "gives the same scores again at a seed": Moody({"ap": "max"}),
+    "can be pickled and sent to a worker": Rooted(),
+    "can be stopped at any step": Grudging({"ap": "max"}),
 }

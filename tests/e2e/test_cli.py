@@ -198,7 +198,7 @@ def test_a_run_without_its_trials_is_refused(
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     lose(copy / "study.db")
-    assert "is gone, or empty: put a copy of it back" in nas(command, "run", cwd=tmp_path, code=2).stderr
+    assert "is missing or empty: restore a copy of it" in nas(command, "run", cwd=tmp_path, code=2).stderr
 
 
 def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:

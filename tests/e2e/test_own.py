@@ -177,7 +177,7 @@ def test_a_space_that_has_changed_since_is_told_of(place: Path, strategy: str) -
     (place / strategy / "config.json").write_text(json.dumps({**config, "space": "my_things:Deeper", "trials": 6}))
     assert "no legal value for decision 'depth'" in nas("resume", strategy, cwd=place, code=2).stderr
     export = ("export-optuna", strategy, "--storage", f"{strategy}.log")
-    assert "export with the space as it was searched" in nas(*export, cwd=place, code=2).stderr
+    assert "export with the space that was searched" in nas(*export, cwd=place, code=2).stderr
 
 
 def test_workers_of_the_pool_import_it(place: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_ranking_is_interrupted_reported_and_carried_on(
         rank(*SMALL, *FEW, "--plan", plan, "--out", str(out), code=130)
     said = capsys.readouterr().out
     assert f"nas rank {out}" in said
-    assert "3 candidates are too few to choose a proxy by: 10 at least" in said
+    assert "3 candidates are too few to choose a proxy: give 10 or more" in said
     assert report(out)["measurements"] == {"done": 6, "planned": 15}
     scored = report(out)["settings"][0]["scores"]
     assert [None not in row for row in scored] == [False, False, False]

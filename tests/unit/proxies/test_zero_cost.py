@@ -122,7 +122,7 @@ def test_more_images_than_there_are_cannot_be_had(data: Data) -> None:
         ZeroCost.prepare(ZeroCostConfig(batch_size=5), data)
 
 
-@pytest.mark.parametrize(("scores", "message"), [(("zenn",), "did you mean 'zen'"), ((), "scores: there are none")])
+@pytest.mark.parametrize(("scores", "message"), [(("zenn",), "did you mean 'zen'"), ((), "scores: none given")])
 def test_scores_must_be_known(scores: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ZeroCostConfig(scores=scores)
