@@ -93,18 +93,18 @@ def _forgiving(choose: Chooser) -> Pair:
 
 
 SPACES: Mapping[str, Made] = {
-    "goes by a name": Made(pair, name=""),
-    "a seed decides the sample": Made(counts),
-    "samples leave the global randomness alone": Made(_draws),
+    "has a name": Made(pair, name=""),
+    "a seed determines the sample": Made(counts),
+    "samples do not use global random generators": Made(_draws),
     "a trace rebuilds its member, even from JSON": Made(_nested),
-    "members are hashable and know their key": Made(_unhashable),
-    "a decision always comes with the same options": Made(dependent),
+    "members are hashable and have a key": Made(_unhashable),
+    "a decision always has the same options": Made(dependent),
     "every option of every decision can be built": Made(corner),
-    "the first choices make a member": Made(counts),
+    "the first choices build a member": Made(counts),
     "a mutation is another member, one decision away": Made(constant),
-    "a crossover takes from its parents": Made(_overruled),
+    "a crossover inherits from its parents": Made(_overruled),
     "neighbours are new, distinct and one decision away": Made(constant),
-    "a trace that does not fit is refused, with the decision's name": Made(_forgiving),
+    "an invalid trace is refused, naming the decision": Made(_forgiving),
 }
 
 
@@ -131,7 +131,7 @@ HASHED = Made(lambda choose: Hashed(choose("first", (1, 2, 3)), choose("second",
 NAMED_SPACES: Mapping[str, str] = {"keys are the same in every process": f"{__name__}:HASHED"}
 
 GENOTYPE_SPACES: Mapping[str, Made] = {
-    "members decode to finite maps of the sizes they say": Made(_undecodable),
+    "members decode to finite maps of the declared sizes": Made(_undecodable),
     "all members have outputs at the same levels": Made(_two_pyramids),
 }
 
@@ -220,11 +220,11 @@ STRATEGIES: Mapping[str, Callable[[Task], Strategy]] = {
     "searches genotypes": BagsOnly,
     "searches options of any type, and decisions that depend on others": WholeNumbersOnly,
     "searches by several objectives": OneAim,
-    "learns nothing from scores of failed trials, nor from what is no number": Credulous,
+    "ignores scores of failed trials and NaN scores": Credulous,
     "is a function of its seed": Seedless,
     "survives results in any order": InStep,
-    "survives a search in which all fails": Hopeful,
-    "resumes from a store as if it had never stopped": Forgetful,
+    "survives a search in which all trials fail": Hopeful,
+    "resumes from a store as if never stopped": Forgetful,
     "does no worse than chance on an additive objective": Stubborn,
     "serves a space with a single member": Restless,
 }

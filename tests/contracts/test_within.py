@@ -82,7 +82,7 @@ def test_resumes_from_a_store(name: str) -> None:
         part = Within(task.space, ten_at_most, seed=0)
         return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), replace(task, space=part))
 
-    STRATEGY["resumes from a store as if it had never stopped"](build)
+    STRATEGY["resumes from a store as if never stopped"](build)
 
 
 def ten_at_most(member: object) -> float:

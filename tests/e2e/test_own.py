@@ -202,9 +202,9 @@ def test_what_keeps_every_promise_is_told_so(place: Path, name: str, promises: i
 
 def test_what_is_broken_is_told_with_its_mend(place: Path) -> None:
     said = nas("check", "my_things:Faulty", cwd=place, code=1).stdout
-    assert "broken  a decision always comes with the same options: decision 'second' came with " in said
+    assert "broken  a decision always has the same options: decision 'second' has options " in said
     assert "an option list may depend on nothing but the decision's name" in said
-    assert "held    a seed decides the sample" in said
+    assert "held    a seed determines the sample" in said
 
 
 def test_a_function_that_does_not_say_what_it_makes_is_asked_for(place: Path) -> None:
