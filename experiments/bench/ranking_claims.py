@@ -1,8 +1,8 @@
-"""What can be said of a ranking beyond its report: `python -m experiments.bench.ranking_claims REPORT [SETTING OTHER]`.
+"""Further statistics of a ranking: `python -m experiments.bench.ranking_claims REPORT [SETTING OTHER ...]`.
 
-On either side of the reference's largest gap, how much of the variance is between candidates; how each seed of a
-setting agrees, and several together; what is left of the best way within a budget on candidates that it was not chosen
-by; and, of settings in pairs, whether they differ beyond chance, by a bootstrap over candidates.
+The share of variance between candidates (ICC) on either side of the largest gap in the reference; the agreement of each
+seed of a setting, and of several averaged; the tau of the best setting within a budget on candidates held out from its
+choice; and the difference in tau between pairs of settings, with its bootstrap interval over candidates.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Way:
-    """How candidates were scored: (N, K) scores, and the cost of an evaluation over the reference's."""
+    """A setting: (N, K) scores, and the cost of an evaluation as a fraction of the reference's."""
 
     name: str
     scores: FloatArray
@@ -33,7 +33,7 @@ class Way:
 
 
 def read(path: Path) -> list[Way]:
-    """The ways of a report that have all their scores, the reference first; of candidates that the reference scored."""
+    """The complete settings of a report, the reference first, for the candidates that the reference scored."""
     settings = json.loads(path.read_text())["settings"]
     tables = [np.array(setting["scores"], np.float64) for setting in settings]
     there = np.isfinite(tables[0]).all(1)
@@ -51,7 +51,7 @@ def groups(reference: FloatArray) -> Iterator[str]:
     for title, members in (("above", order[:gap]), ("below", order[gap:])):
         rows = reference[members]
         between = [kendall_tau(rows[:, i], rows[:, j]) for i, j in itertools.combinations(range(rows.shape[1]), 2)]
-        taus = ", ".join(f"{tau:.2f}" for tau in between) or "of one seed"
+        taus = ", ".join(f"{tau:.2f}" for tau in between) or "- (one seed)"
         yield (
             f"{title} the largest gap: {len(members)} candidates, {means[members].min():.3f} to "
             f"{means[members].max():.3f}, ICC {number(intraclass(rows))}, tau between seeds {taus}"
@@ -68,13 +68,13 @@ def by_seed(way: Way, reference: FloatArray) -> str:
 
 
 def averaged(way: Way, reference: FloatArray) -> Iterator[str]:
-    """What several seeds of a setting are worth together: the mean over all ways to take so many of them."""
+    """The agreement of the mean over several seeds of a setting, averaged over all choices of that many seeds."""
     seeds, single = way.scores.shape[1], intraclass(way.scores)
     for count in range(2, seeds + 1):
         taken = [way.scores[:, list(some)] for some in itertools.combinations(range(seeds), count)]
         found = [agreement(some.mean(1, keepdims=True), reference) for some in taken]
         values = [(a.tau.value, a.tau_better_half.value, a.top5_recall) for a in found]
-        tau, half, top = np.array(values, np.float64).mean(0)  # NaN where one is not defined
+        tau, half, top = np.array(values, np.float64).mean(0)  # NaN if undefined
         icc = None if single is None else intraclass_of_mean(single, count)
         yield (
             f"{way.name}, {count} of {seeds} seeds averaged, {way.cost * count:.1%}: tau {tau:.3f}, "
@@ -83,12 +83,12 @@ def averaged(way: Way, reference: FloatArray) -> Iterator[str]:
 
 
 def held_out(ways: Sequence[Way], reference: FloatArray, cost: float) -> str:
-    """Choose by one half of the candidates, judge by the other, over random halves."""
+    """Choose the best setting on one half of the candidates, test it on the other, over random halves."""
     rng = np.random.default_rng(0)
     means = reference.mean(1)
     fit = [way for way in ways if way.cost <= cost]
     if not fit:
-        return f"no way within {cost:.1%}"
+        return f"no setting within {cost:.1%}"
     chosen, kept = [], []
     for _ in range(SPLITS):
         order = rng.permutation(len(means))
@@ -99,7 +99,7 @@ def held_out(ways: Sequence[Way], reference: FloatArray, cost: float) -> str:
         kept.append(taus[1][best])
     spread = np.percentile(kept, (25, 75))
     return (
-        f"the best of {len(fit)} ways within {cost:.1%}, chosen by a random half of the candidates: tau "
+        f"the best of {len(fit)} settings within {cost:.1%}, chosen on a random half of the candidates: tau "
         f"{statistics.fmean(chosen):.2f} there, {statistics.fmean(kept):.2f} on the other half "
         f"(half of {SPLITS} splits {spread[0]:.2f} .. {spread[1]:.2f})"
     )
@@ -109,19 +109,19 @@ def paired(one: Way, other: Way, reference: FloatArray) -> str:
     rng = np.random.default_rng(0)
     means = reference.mean(1)
     counts = rng.multinomial(len(means), np.full(len(means), 1 / len(means)), RESAMPLES).astype(np.float64)
-    told = [kendall_tau(way.scores[:, 0], means) for way in (one, other)]
+    taus = [kendall_tau(way.scores[:, 0], means) for way in (one, other)]
     sampled = [kendall_tau(way.scores[:, 0], means, counts) for way in (one, other)]
     low, high = np.nanpercentile(sampled[0] - sampled[1], (2.5, 97.5))
-    return f"{one.name} less {other.name}: {told[0] - told[1]:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return f"{one.name} minus {other.name}: {taus[0] - taus[1]:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", type=Path, help="report.json of nas rank")
-    parser.add_argument("pairs", nargs="*", metavar="SETTING", help="settings to compare, two and two")
+    parser.add_argument("pairs", nargs="*", metavar="SETTING", help="pairs of settings to compare")
     asked = parser.parse_args()
     if len(asked.pairs) % 2:
-        parser.error("settings are compared two and two")
+        parser.error("SETTING: settings are compared in pairs: give an even number")
     reference, *ways = read(asked.report)
     ways = [way for way in ways if not way.name.startswith(f"{REFERENCE}@")]
     for line in groups(reference.scores):
