@@ -2,7 +2,7 @@
 
 Distinct genotypes of the joint space at the proxy's scale, head included, each costed once, with caches initially
 empty. On the meta device the detector is built and run under `FlopCounterMode`, without its batch norms, which have
-no cost; both ways are interleaved. Times are processor time of one core, so that other load affects both
+no cost; the two are interleaved. Times are processor time of one core, so that other load affects both
 alike.
 """
 

@@ -48,13 +48,13 @@ def interleaved(
     first()
     second()
     times: tuple[list[float], list[float]] = ([], [])
-    ways = list(zip((first, second), times, strict=True))
+    functions = list(zip((first, second), times, strict=True))
     for _ in range(rounds):
-        for run, taken in ways:
+        for run, taken in functions:
             start = now()
             run()
             taken.append(now() - start)
-        ways.reverse()
+        functions.reverse()
     pairs = zip(*times, strict=True)
     return Ratio(statistics.median(times[0]), statistics.median(times[1]), tuple(a / b for a, b in pairs))
 

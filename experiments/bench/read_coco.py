@@ -83,14 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--against", type=Path, help="another checkout of this repository")
     asked = parser.parse_args(arguments)
     here = Path(__file__).parents[2]
-    ways = {"ours": (OURS, here), "pycocotools": (PYCOCOTOOLS, here)}
+    readers = {"ours": (OURS, here), "pycocotools": (PYCOCOTOOLS, here)}
     if asked.against:
-        ways["other checkout"] = (OURS, asked.against.resolve())
+        readers["other checkout"] = (OURS, asked.against.resolve())
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), asked.images, asked.boxes)
-        taken = {name: [measure(read, Path(folder), at)] for name, (read, at) in ways.items()}
+        taken = {name: [measure(read, Path(folder), at)] for name, (read, at) in readers.items()}
         for _ in range(asked.rounds - 1):
-            for name, (read, at) in ways.items():
+            for name, (read, at) in readers.items():
                 taken[name].append(measure(read, Path(folder), at))
     medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in taken.items()}
     ours = medians["ours"]

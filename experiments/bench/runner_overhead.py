@@ -16,7 +16,7 @@ from nas.search.runners.pool import PoolRunner
 from nas.search.runners.ray import RayRunner
 from nas.search.types import Job, Report, Runner, Scores
 
-Way = Callable[[int, plain_ray.Tick], None]
+RunTrials = Callable[[int, plain_ray.Tick], None]
 """(number of trials, callback) -> runs the trials, and calls back at the end of each."""
 
 
@@ -24,8 +24,8 @@ def empty_trial(job: Job) -> Iterator[Scores]:
     yield {"ap": 0.0}
 
 
-def through(runner: Runner) -> Way:
-    def way(count: int, tick: plain_ray.Tick) -> None:
+def through(runner: Runner) -> RunTrials:
+    def run_trials(count: int, tick: plain_ray.Tick) -> None:
         jobs = iter([Job(number, "", 0) for number in range(count)])
 
         def tell(report: Report) -> bool:
@@ -35,10 +35,10 @@ def through(runner: Runner) -> Way:
 
         runner.run(lambda: next(jobs, None), empty_trial, tell)
 
-    return way
+    return run_trials
 
 
-WAYS: dict[str, tuple[Way, int]] = {
+RUNNERS: dict[str, tuple[RunTrials, int]] = {
     "RayRunner": (through(RayRunner(steps=1, concurrent=1)), 200),
     "PoolRunner": (through(PoolRunner(workers=1)), 400),
     "LocalRunner": (through(LocalRunner()), 400),
@@ -50,10 +50,10 @@ WAYS: dict[str, tuple[Way, int]] = {
 """Name -> (how to run trials, number of trials per round)."""
 
 
-def between(way: Way, count: int) -> float:
+def between(run_trials: RunTrials, count: int) -> float:
     """Mean time between the ends of two trials, s."""
     ends: list[float] = []
-    way(count, lambda: ends.append(time.perf_counter()))
+    run_trials(count, lambda: ends.append(time.perf_counter()))
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
@@ -61,10 +61,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="number of interleaved rounds")
     asked = parser.parse_args()
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    times: dict[str, list[float]] = {name: [] for name in RUNNERS}
     for _ in range(asked.rounds):
-        for name, (way, count) in WAYS.items():
-            times[name].append(between(way, count))
+        for name, (run_trials, count) in RUNNERS.items():
+            times[name].append(between(run_trials, count))
     ours = statistics.median(times["RayRunner"])
     print(f"load {os.getloadavg()[0]:.0f}, {asked.rounds} rounds")
     for name, taken in times.items():

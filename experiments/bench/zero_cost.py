@@ -91,15 +91,15 @@ def main() -> None:
     torch.set_num_threads(1)
     proxy = ZeroCost.prepare(ZeroCostConfig(), digits(DigitsConfig(train_images=32, val_images=1)))
     candidates, empty = genotypes(options.candidates), genotypes(options.empty)
-    _, start = overhead(empty[:100], options.batch)
+    _, startup_ms = overhead(empty[:100], options.batch)
     wall, total = overhead(empty, options.batch)
     print(f"overhead in the pool  {wall:.2f} ms per candidate in wall time, without parsing the genotype")
-    print(f"processor time there  {(total - start) / (len(empty) - 100):.2f} ms per candidate, with parsing")
+    print(f"processor time there  {(total - startup_ms) / (len(empty) - 100):.2f} ms per candidate, with parsing")
     for name, value in seconds(proxy, candidates).items():
         print(f"{name:20}  {value:.3f} s per candidate")
-    begun = time.perf_counter()
+    start = time.perf_counter()
     evaluate_all(proxy, candidates, runner=PoolRunner())
-    print(f"whole run            {(time.perf_counter() - begun) / len(candidates):.2f} s per candidate in wall time")
+    print(f"whole run            {(time.perf_counter() - start) / len(candidates):.2f} s per candidate in wall time")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def task(
     return Task(space or BagSpace(), objectives, seed, asked, None)
 
 
-def judge(number: int, candidate: Candidate) -> Trial:
+def ended_trial(number: int, candidate: Candidate) -> Trial:
     """An ended trial of a candidate: every seventh fails, every fifth is stopped early."""
     state = State.failed if number % 7 == 6 else State.stopped if number % 5 == 4 else State.finished
     scores = {"ap": sum(choice for choice in candidate.trace.values() if isinstance(choice, int | float)) / 10}
@@ -92,14 +92,16 @@ def drive(strategy: Strategy, asks: int) -> list[Candidate]:
     proposals = []
     for number in range(asks):
         proposals.append(strategy.ask())
-        strategy.tell(judge(number, proposals[-1]))
+        strategy.tell(ended_trial(number, proposals[-1]))
     return proposals
 
 
 def reached(build: Build) -> float:
     """The best score among 200 bags of ten digits, mean over three seeds; chance reaches 3.83, the optimum is 5."""
     runs = (drive(build(task(BagSpace(length=10), seed=seed)), 200) for seed in range(3))
-    return statistics.mean(max(judge(0, candidate).reports[0]["ap"] for candidate in proposals) for proposals in runs)
+    return statistics.mean(
+        max(ended_trial(0, candidate).reports[0]["ap"] for candidate in proposals) for proposals in runs
+    )
 
 
 def _proposes_members(build: Build) -> None:
@@ -154,7 +156,7 @@ def _ignores_bad_scores(build: Build) -> None:
             raise Broken("scores of failed trials, or NaN scores, change its proposals: leave them out")
         for strategy, (state, score) in zip(strategies, bad, strict=True):
             bad_trial = Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": score},))
-            strategy.tell(judge(0, candidate) if number % 3 else bad_trial)
+            strategy.tell(ended_trial(0, candidate) if number % 3 else bad_trial)
 
 
 def _is_a_function_of_its_seed(build: Build) -> None:
@@ -170,7 +172,7 @@ def _survives_any_order(build: Build) -> None:
     strategy = build(task())
     waiting: list[Trial] = []
     for number in range(60):
-        waiting.append(judge(number, strategy.ask()))
+        waiting.append(ended_trial(number, strategy.ask()))
         if number % 3 == 2:
             strategy.tell(waiting.pop(number % len(waiting)))
 
@@ -206,7 +208,7 @@ def _run_trial(store: Store, strategy: Strategy) -> None:
         strategy.tell(store.repeat(known.number, candidate.trace))
         return
     trial = store.create(key=candidate.key, trace=candidate.trace, genotype="{}", seed=0)
-    verdict = judge(trial.number, candidate)
+    verdict = ended_trial(trial.number, candidate)
     store.report(trial.number, verdict.reports[0])
     strategy.tell(store.end(trial.number, verdict.state, seconds=1.0))
 

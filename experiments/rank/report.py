@@ -124,10 +124,10 @@ def _offer(offer: Offer | None) -> dict[str, Any] | None:
 def markdown(standing: Standing) -> str:
     """The report as Markdown: the table and its findings."""
     config = standing.config
-    held = f", of which only {', '.join(config.vary)} differ" if config.vary else ""
+    varied = f", varying only {', '.join(config.vary)}" if config.vary else ""
     rows = [_cells(verdict) for verdict in standing.verdicts]
     lines = [
-        f"# How far proxies can be trusted: space {config.space}{held}, data {Path(config.data).name}",
+        f"# How far proxies can be trusted: space {config.space}{varied}, data {Path(config.data).name}",
         "",
         f"{config.candidates} candidates, seed {config.seed}; {standing.done} of {standing.total} measurements.",
         "",

@@ -1,4 +1,4 @@
-"""Spaces, strategies and proxies that each break one promise: by promise, so that none goes without."""
+"""Spaces, strategies and proxies that each break one promise of a contract, by promise."""
 
 import itertools
 import random
@@ -34,7 +34,7 @@ class Loose(Pair):
 
 @dataclass(frozen=True)
 class Made:
-    """A space as a function."""
+    """A space made of a build function."""
 
     build: Callable[[Chooser], Any]
     name: str = "made"
@@ -67,7 +67,7 @@ def dependent(choose: Chooser) -> Pair:
 
 
 def corner(choose: Chooser) -> Pair:
-    """Illegal where a rare option meets another decision: random members hardly ever get there."""
+    """Fails for one rare option, which random members hardly ever have."""
     first, second = choose("first", range(200)), choose("second", range(9))
     if first == 100:
         raise RuntimeError("100 cannot be built")
@@ -80,7 +80,7 @@ def constant(choose: Chooser) -> Pair:
 
 
 def _overruled(choose: Chooser) -> Pair:
-    """Asks for more once it has its answer, differently each time."""
+    """Names a decision differently in every build."""
     return Pair(choose(f"first.{next(COUNT) % 7}", (1, 2, 3)), choose("second", (1, 2)))
 
 
@@ -109,7 +109,7 @@ SPACES: Mapping[str, Made] = {
 
 
 def _undecodable(choose: Chooser) -> Genotype:
-    """Over a backbone that does not exist."""
+    """Its backbone does not exist."""
     stem = op("timm", name="no such backbone", levels=(3, 4), widths=(8, 8))
     maps = stem_maps(stem)
     return Genotype(
@@ -137,7 +137,7 @@ GENOTYPE_SPACES: Mapping[str, Made] = {
 
 
 class Random(RandomSearch):
-    """A strategy that keeps every promise, made of a task."""
+    """A strategy that keeps every promise, built from a task."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task.space, task.objectives, seed=task.seed, asked=task.asked)
@@ -162,7 +162,7 @@ class Seedless(Random):
 
 
 class InStep(Random):
-    """Takes the next trial it is told of for the last one it proposed."""
+    """Assumes that the next trial passed to `tell` is its last proposal."""
 
     def ask(self) -> Candidate:
         self.last = super().ask()
@@ -191,7 +191,7 @@ class OneAim(Random):
 
 
 class Credulous(Random):
-    """Takes another way after a score that no bag has."""
+    """Changes its proposals after a score that no bag has."""
 
     def tell(self, trial: Trial) -> None:
         self._asked += trial.reports[-1]["ap"] > 5
@@ -243,7 +243,7 @@ class Judge:
 
 
 class Timed(Judge):
-    """Measures a time beside its scores, which is never the same."""
+    """Adds a measured time to its scores, which differs every time."""
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         for scores in super().evaluate(genotype, seed=seed, device=device):
@@ -251,7 +251,7 @@ class Timed(Judge):
 
 
 class Silent(Judge):
-    """Has nothing to say at its second step."""
+    """Yields no scores at its second step."""
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         yield from itertools.islice(super().evaluate(genotype, seed=seed, device=device), 1)
@@ -269,7 +269,7 @@ class Rooted(Judge):
 
 
 class Grudging(Judge):
-    """Counts the evaluations that came to their end."""
+    """Keeps a count of completed evaluations, which changes later scores."""
 
     ended = 0
     began = 0

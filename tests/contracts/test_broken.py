@@ -1,4 +1,4 @@
-"""Every check of a contract can fail: for each promise a subject that breaks it."""
+"""Every check of a contract can fail: each promise has a subject that breaks it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +52,7 @@ def test_every_promise_can_be_broken(kind: str, promise: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["space", "space by its name", "strategy", "proxy"])
-def test_what_keeps_every_promise_is_told_so(kind: str) -> None:
+def test_a_subject_that_keeps_every_promise_passes(kind: str) -> None:
     subject = {"space": Made(pair), "space by its name": "joint", "strategy": Random, "proxy": Judge({"ap": "max"})}[
         kind
     ]
@@ -87,7 +87,7 @@ def test_a_fault_says_what_is_wrong(promise: str, space: Made, says: str) -> Non
     assert says in (fault("space", promise, space) or "")
 
 
-def test_what_a_subject_raises_is_its_fault_and_says_where() -> None:
+def test_an_exception_is_a_fault_with_its_place() -> None:
     def fails(subject: object) -> None:
         raise KeyError("level")
 
