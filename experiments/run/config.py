@@ -36,23 +36,23 @@ class RunConfig(BaseModel):
     data: str = "digits"
     """Data set: a directory in COCO's format, the URL of a zip or tar of one, or "digits" (generated)."""
     space: str = "joint"
-    """Search space: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of the partly permuted SpineNet spaces, or your
-    own as my_module:MySpace."""
+    """Search space: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of the partly permuted SpineNet spaces,
+    or your own as my_module:MySpace."""
     seed: int = Field(0, ge=0)
     """Random seed of the candidates, the initial weights and the order of the data."""
     out: Path | None = Field(None, exclude=True)
     """Directory of the run, which must be new or empty; by default a new one under runs/."""
     runner: RunnerName | None = None
-    """Where trials run. ray: in parallel, on this machine or a cluster; pool: in parallel processes of one thread each,
-    for proxies that score many candidates per second; local: one at a time, in this process. By default ray, or pool
-    for a search by zero_cost or cost without a ray_address."""
+    """Where trials run. ray: in parallel, on this machine or a cluster;
+    pool: in parallel processes of one thread each, for proxies that score many candidates per second;
+    local: one at a time, in this process. By default ray, or pool for zero_cost and cost without a ray_address."""
     ray_address: str | None = None
     """Address of a running Ray cluster, "auto" or host:port; by default Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
     """CPU cores reserved per trial."""
     gpus_per_trial: float | None = Field(None, ge=0)
-    """GPUs reserved per trial, a whole number or a fraction of one; 0 runs on CPUs. By default 1 if this machine has a
-    GPU, else 0. The pool reserves no GPUs: it runs on CPUs by default, and on the GPU with any number above 0."""
+    """GPUs reserved per trial, a whole number or a fraction of one; 0 runs on CPUs.
+    By default 1 if this machine has a GPU, else 0. The pool reserves none: it runs on CPUs, or on a GPU if above 0."""
     concurrent: int | None = Field(None, ge=1)
     """Maximum number of trials that run at once; by default as many as the resources allow."""
     time_limit: float | None = Field(1800.0, gt=0)
@@ -115,20 +115,21 @@ class SearchConfig(RunConfig):
     trials: int = Field(24, ge=1)
     """Number of trials of the study, by all machines together."""
     store: str | None = None
-    """URL of a store shared by several machines, PostgreSQL or SQLite, such as postgresql://host/database (keep the
-    password in ~/.pgpass); by default the run's own study.db."""
+    """URL of a store shared by several machines, PostgreSQL or SQLite, such as postgresql://host/database;
+    by default the run's own study.db. Keep the password in ~/.pgpass."""
     study: str = Field("default", min_length=1, max_length=200)
     """Name of the study in that store, the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()
-    """Scores to optimise; the first one decides the winner. short_train offers ap, ap50, loss, gmacs, mparams, and
-    latency_ms with --proxy.latency. By default the proxy's own, such as ap and gmacs, of which only the first guides
-    the search. The scheduler and the strategies guided and nsga2 use all that are named, other strategies the first."""
+    """Scores to optimise; the first one decides the winner. By default the proxy's own, such as ap and gmacs.
+    short_train offers ap, ap50, loss, gmacs, mparams, and latency_ms with --proxy.latency.
+    The scheduler, guided and nsga2 compare trials by all that are named, other strategies by the first;
+    by default all compare by the proxy's first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
     by: str = "short_train"
-    """The proxy that scores candidates: short_train (configured by --proxy), zero_cost, cost, or your own as
-    my_module:my_proxy, which is called with the training and the validation set."""
+    """The proxy that scores candidates: short_train (configured by --proxy), zero_cost, cost,
+    or your own as my_module:my_proxy, called with the training and the validation set."""
     proxy: ShortTrainConfig = ShortTrainConfig()
     zero_cost: ZeroCostConfig = ZeroCostConfig(scores=("naswot",))
     cost: CostConfig = CostConfig()

@@ -203,7 +203,7 @@ def test_check_reports_every_promise_as_held(place: Path, name: str, promises: i
 def test_check_reports_a_broken_promise_with_its_fix(place: Path) -> None:
     said = nas("check", "my_things:Faulty", cwd=place, code=1).stdout
     assert "broken  a decision always has the same options: decision 'second' has options " in said
-    assert "an option list may depend on nothing but the decision's name" in said
+    assert "let an option list depend only on the name of its decision" in said
     assert "held    a seed determines the sample" in said
 
 
