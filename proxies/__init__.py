@@ -1,1 +1,1 @@
-"""How a candidate is judged cheaply."""
+"""Proxies: cheap ways to score a candidate."""

@@ -1,4 +1,4 @@
-"""A candidate's detector, built at a proxy's size once nothing speaks against it."""
+"""Build a candidate's detector at the proxy's scale, after checking that it fits."""
 
 from typing import TYPE_CHECKING
 
@@ -15,44 +15,44 @@ if TYPE_CHECKING:
 def build_candidate(
     genotype: Genotype, config: DetectorProxyConfig, num_classes: int, *, seed: int, device: str
 ) -> "tuple[nn.Module, Cost]":
-    """The detector, its weights drawn from the seed, which is torch's from here on; and what it costs.
+    """The detector and its cost. Seeds torch's global generator, from which the initial weights are drawn.
 
     Raises:
         GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
     """
     import torch
 
-    price = price_candidate(genotype, config, num_classes)
+    cost = candidate_cost(genotype, config, num_classes)
     torch.manual_seed(seed)
-    return build_detector(genotype, config.scale, num_classes, config.detector).to(device), price
+    return build_detector(genotype, config.scale, num_classes, config.detector).to(device), cost
 
 
-def price_candidate(genotype: Genotype, config: ProxyConfig, num_classes: int) -> Cost:
-    """What the detector costs, if it can be built and trained at all.
+def candidate_cost(genotype: Genotype, config: ProxyConfig, num_classes: int) -> Cost:
+    """The detector's cost, after checking that it can be built and trained.
 
     Raises:
         GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
     """
     require_resolution(genotype, config.image_size)
-    price = cost(genotype, config.scale, image_size=config.image_size, num_classes=num_classes)
-    require_memory(price)
-    return price
+    needed = cost(genotype, config.scale, image_size=config.image_size, num_classes=num_classes)
+    require_memory(needed)
+    return needed
 
 
 def require_resolution(genotype: Genotype, image_size: int) -> None:
-    """Refuse a genotype one pixel of whose coarsest map would be more than twice as wide as the image.
+    """Refuse a genotype whose coarsest stride is more than twice the image size.
 
-    Maps are rounded up, so none is ever empty; but from there on they all show one and the same pixel.
+    Map sizes are rounded up and never reach 0, but beyond that stride every map is a single pixel.
 
     Args:
         image_size: side of the square images, px.
 
     Raises:
-        GenotypeError: with the size it takes.
+        GenotypeError: the images are too small; the message has the size needed.
     """
     level = max(node.level for node in genotype.live)
     if image_size < (needed := 2 ** (level - 1)):
         raise GenotypeError(
-            f"image_size: nothing is left of level {level} at {image_size} px: give {needed} px or more, "
+            f"image_size: too small for level {level} at {image_size} px: give {needed} px or more, "
             "or a space with fewer levels"
         )

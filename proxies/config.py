@@ -1,4 +1,4 @@
-"""How big a candidate is judged, and how our own proxies are set up."""
+"""Settings of the built-in proxies, and those that all proxies share: the scale and the image size of candidates."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -13,7 +13,7 @@ from search_spaces.genotype import Scale
 from search_spaces.naming import unknown
 
 RECIPE = Recipe(batch_size=8, learning_rate=0.008)
-"""Many small, fast steps: they rank candidates better than as many images in fewer steps."""
+"""Small batches at a high learning rate: they rank candidates better than the same images in fewer steps."""
 
 _SCORES: Mapping[str, Direction] = {"ap": "max", "ap50": "max", "gmacs": "min", "loss": "min", "mparams": "min"}
 _OBJECTIVES = ("ap", "gmacs")
@@ -21,10 +21,10 @@ _SIGNALS = ("ap", "ap50", "loss")
 
 
 class ProxyConfig(BaseModel):
-    """How big candidates are judged.
+    """The size at which candidates are scored.
 
     Attributes:
-        scale: how big candidates are built.
+        scale: width, depth and output width at which a candidate is decoded.
         image_size: side of the letterboxed images, px.
     """
 
@@ -35,7 +35,7 @@ class ProxyConfig(BaseModel):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises; the first one ranks trials."""
+        """The scores that a search optimises by default; the first one ranks trials."""
         raise NotImplementedError
 
     @property
@@ -45,33 +45,33 @@ class ProxyConfig(BaseModel):
 
     @property
     def signals(self) -> Mapping[str, Direction]:
-        """The scores by which a ranking compares candidates, the first objective before all."""
+        """The scores by which `nas rank` compares candidates; the first objective comes first."""
         return dict([next(iter(self.objectives.items()))])
 
 
 class DetectorProxyConfig(ProxyConfig):
-    """How candidates are judged that are built.
+    """The size and the detector settings of a proxy that builds candidates.
 
     Attributes:
-        detector: how they read their outputs, and what else neither genotype nor scale decides.
+        detector: the detector's settings that neither genotype nor scale decides, such as its NMS threshold.
     """
 
     detector: DetectorConfig = DetectorConfig()
 
 
 class ShortTrainConfig(DetectorProxyConfig):
-    """What a candidate goes through; what is not given is what rankings found cheap (experiments/results/ranking).
+    """The length and size of a short training; the defaults were chosen by rankings (experiments/results/ranking).
 
     Attributes:
-        steps: optimiser steps of a full evaluation.
-        rungs: how often it is scored on the way, at equal distances; a scheduler can stop it at each.
-        val_images: how many validation images score it, drawn from the whole set, the same ones for all candidates.
-        trainings: from how many seeds it is trained, side by side; its scores are their means. On the joint
-            space several short ones tell good candidates apart better than a longer one at the same cost.
-        latency: whether it is timed as well, on one image, on the device it trains on. Trials that share the device
-            lengthen each other's times, and no two runs take the same.
-        cache_gib: memory that a set's decoded images may take; beyond it they are decoded as they are needed.
-        recipe: how it is trained.
+        steps: optimiser steps of a full training.
+        rungs: how many times a training is scored, at equal intervals; a scheduler can stop it after each.
+        val_images: number of validation images, drawn at random once; all candidates are scored on the same ones.
+        trainings: number of trainings per candidate, each at its own seed; its scores are their means. In the joint
+            space several short trainings rank good candidates better than one longer training of the same cost.
+        latency: measure the latency of one image as well, in ms, on the training device. It varies from run to run,
+            and trials that share the device slow each other down.
+        cache_gib: memory for a set's decoded images, in GiB; a larger set is decoded batch by batch instead.
+        recipe: optimiser and schedule of the training.
     """
 
     steps: int = Field(256, ge=1)
@@ -92,7 +92,7 @@ class ShortTrainConfig(DetectorProxyConfig):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises where it names none; AP ranks trials."""
+        """The scores that a search optimises by default; AP ranks trials."""
         return {name: _SCORES[name] for name in _OBJECTIVES}
 
     @property
@@ -102,17 +102,17 @@ class ShortTrainConfig(DetectorProxyConfig):
 
     @property
     def signals(self) -> Mapping[str, Direction]:
-        """Beside AP, what shows before AP does: AP50, and the mean training loss (TSE, arXiv 2006.04492, section 3)."""
+        """AP, and two earlier signals: AP50 and the mean training loss (TSE, arXiv 2006.04492, section 3)."""
         return {name: _SCORES[name] for name in _SIGNALS}
 
 
 class ZeroCostConfig(DetectorProxyConfig):
-    """Which scores, and on what.
+    """The zero-cost scores to compute, and their batches of training images.
 
     Attributes:
-        scores: names of what is computed; the first one ranks candidates.
-        batch_size: images in a batch.
-        batches: how many of them; zico compares their gradients, all other scores look at the first.
+        scores: names of the scores to compute; the first one ranks candidates.
+        batch_size: images per batch.
+        batches: number of batches; zico compares their gradients, the other scores use only the first.
     """
 
     scores: tuple[str, ...] = tuple(ZERO_COST)
@@ -122,7 +122,7 @@ class ZeroCostConfig(DetectorProxyConfig):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.scores:
-            raise ValueError(f"scores: there are none; give some of {', '.join(ZERO_COST)}")
+            raise ValueError(f"scores: none given; give some of {', '.join(ZERO_COST)}")
         for name in self.scores:
             if name not in ZERO_COST:
                 raise ValueError(unknown("score", name, ZERO_COST))
@@ -130,7 +130,7 @@ class ZeroCostConfig(DetectorProxyConfig):
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The scores a search optimises: the first one asked for, and multiply-adds."""
+        """The scores that a search optimises by default: the first of `scores`, and multiply-adds."""
         return {self.scores[0]: "max", "gmacs": "min"}
 
     @property

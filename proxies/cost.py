@@ -1,4 +1,4 @@
-"""What a genotype costs, as a proxy: no weights, no data."""
+"""The cost of a genotype as a proxy: computed by formula, without weights or data."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ _SCORES: Mapping[str, Direction] = {"gmacs": "min", "mparams": "min", "activatio
 
 
 class CostConfig(ProxyConfig):
-    """How big candidates are counted."""
+    """The size at which the cost of candidates is computed."""
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The score a search optimises where it names none."""
+        """The score that a search optimises by default."""
         return {"gmacs": "min"}
 
     @property
@@ -30,7 +30,7 @@ class CostConfig(ProxyConfig):
 
 @dataclass(frozen=True)
 class CostProxy:
-    """The proxy. Its scores depend on nothing but the genotype."""
+    """The proxy. Its scores depend on the genotype alone, not on the seed."""
 
     config: CostConfig
     num_classes: int
@@ -41,7 +41,7 @@ class CostProxy:
         data: tuple[DetectionSet, DetectionSet],
         progress: Callable[[int, int], None] | None = None,
     ) -> "CostProxy":
-        """Count the classes; no image is decoded."""
+        """Read the number of classes; no image is decoded."""
         return CostProxy(config, data[0].num_classes)
 
     @property
@@ -53,22 +53,22 @@ class CostProxy:
         return 1
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Yield the `figures` of the genotype.
+        """Yield the `cost_scores` of the genotype.
 
         Raises:
             GenotypeError: the scale does not suit the genotype, or the images are too small.
         """
         config = self.config
         require_resolution(genotype, config.image_size)
-        price = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.num_classes)
-        yield figures(price)
+        needed = cost(genotype, config.scale, image_size=config.image_size, num_classes=self.num_classes)
+        yield cost_scores(needed)
 
 
-def figures(price: Cost) -> dict[str, float]:
-    """A cost in the names and units of scores and limits."""
+def cost_scores(cost: Cost) -> dict[str, float]:
+    """A cost as scores, by the names and in the units of scores and limits."""
     return {
-        "gmacs": price.macs / 1e9,
-        "mparams": price.parameters / 1e6,
-        "activation_mib": price.activation_bytes / _MIB,
-        "peak_memory_mib": price.peak_memory / _MIB,
+        "gmacs": cost.macs / 1e9,
+        "mparams": cost.parameters / 1e6,
+        "activation_mib": cost.activation_bytes / _MIB,
+        "peak_memory_mib": cost.peak_memory / _MIB,
     }

@@ -1,4 +1,4 @@
-"""Many genotypes judged at once, outside any search."""
+"""Score many genotypes in parallel, outside a search."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,14 +11,14 @@ from search_spaces.genotype import Genotype
 def evaluate_all(
     proxy: Proxy, genotypes: Iterable[Genotype], *, runner: Runner, seed: int = 0, device: str = "cpu"
 ) -> list[Report]:
-    """What becomes of each genotype, in the order given: its last scores, or the reason for which it failed.
+    """Score each genotype; returns the final reports in the order given, with the last scores or the error.
 
     Args:
-        proxy: judges them.
-        genotypes: read as there is room for more.
-        runner: where; `PoolRunner` for proxies that are quick.
-        seed: every genotype's.
-        device: what the proxy is handed.
+        proxy: scores them.
+        genotypes: consumed lazily, as workers become free.
+        runner: runs the evaluations; `PoolRunner` suits quick proxies.
+        seed: of every evaluation.
+        device: passed to the proxy.
     """
     jobs = (Job(number, genotype.to_json(), seed) for number, genotype in enumerate(genotypes))
     scores: dict[int, Scores] = {}

@@ -1,4 +1,4 @@
-"""The proxies by name, and users' own by import path."""
+"""Built-in proxies by name, and users' own by import path."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,18 +12,19 @@ from search_spaces.importing import ImportPathError, build_own, imported
 from search_spaces.naming import unknown
 
 BuiltIn = ShortTrainConfig | ZeroCostConfig | CostConfig
-"""The settings of one of our own."""
+"""The settings of a built-in proxy."""
 PROXIES = ("short_train", "zero_cost", "cost")
 QUICK = ("zero_cost", "cost")
-"""Those of which many pass in a second."""
+"""Proxies that score many candidates per second; run by default in a process pool."""
 
 
 class OwnConfig(BaseModel):
-    """A user's own proxy where its settings have to say what it scores before it is there.
+    """A user's own proxy in a ranking, with the score it is compared by, declared before it is built.
 
     Attributes:
-        path: my_module:my_proxy.
-        score: which of its objectives candidates are compared by.
+        path: import path, my_module:my_proxy.
+        score: the objective that candidates are compared by.
+        direction: max or min, as the proxy declares for this score.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,25 +35,25 @@ class OwnConfig(BaseModel):
 
     @field_validator("path")
     @classmethod
-    def _leads_somewhere(cls, path: str) -> str:
+    def _imports(cls, path: str) -> str:
         imported(path)
         return path
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
-        """The one score, as `ProxyConfig.objectives`."""
+        """The score; see `ProxyConfig.objectives`."""
         return {self.score: self.direction}
 
     @property
     def signals(self) -> Mapping[str, Direction]:
-        """The same, as `ProxyConfig.signals`."""
+        """The score; see `ProxyConfig.signals`."""
         return self.objectives
 
     def prepare(self, data: tuple[DetectionSet, DetectionSet]) -> Proxy:
-        """The proxy.
+        """Build the proxy.
 
         Raises:
-            ImportPathError: it cannot be made, or does not score this, or the other way round.
+            ImportPathError: it cannot be built, lacks the score, or has it in the other direction.
         """
         proxy = own_proxy(self.path, data)
         if self.score not in proxy.objectives:
@@ -67,13 +68,13 @@ def prepare(
     data: tuple[DetectionSet, DetectionSet],
     progress: Callable[[int, int], None] | None = None,
 ) -> Proxy:
-    """The proxy that settings describe, with as much of the data decoded as it looks at.
+    """Build the proxy of these settings, with the data that it uses decoded.
 
     Args:
-        progress: hears of (images done, images in all) of each set.
+        progress: called with (images decoded, images in total), set by set.
 
     Raises:
-        DataError: an image does not decode, or there are too few.
+        DataError: an image cannot be decoded, or there are too few images.
     """
     match config:
         case ShortTrainConfig():
@@ -89,10 +90,10 @@ def prepare(
 
 
 def own_proxy(path: str, data: tuple[DetectionSet, DetectionSet]) -> Proxy:
-    """A user's own proxy: what the function or class at an import path makes of the training and the validation set.
+    """A user's own proxy: calls the function or class at an import path with the training and the validation set.
 
     Raises:
-        ImportPathError: the path leads to nothing that is called with these two and makes a proxy.
+        ImportPathError: the path does not name a callable that takes these two and returns a proxy.
     """
     proxy: Proxy = build_own(path, *data, call="my_proxy(train, val)", needs=("objectives", "steps", "evaluate"))
     return proxy

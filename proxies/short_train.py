@@ -16,16 +16,16 @@ from nas.training.evaluation import Evaluator, evaluate
 from nas.training.trainer import Trainer, require_finite
 from proxies.candidate import build_candidate
 from proxies.config import ShortTrainConfig
-from proxies.cost import figures
+from proxies.cost import cost_scores
 from search_spaces.genotype import Genotype
 
 EVALUATOR: Evaluator = "faster-coco-eval"
-"""Equal to COCO's own, and a trial scores often."""
+"""Gives the same AP as pycocotools, several times faster."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShortTrain:
-    """The proxy. Holds its data decoded, in arrays that workers of one machine share."""
+    """The proxy. Holds the decoded images in arrays that the workers of a machine share."""
 
     config: ShortTrainConfig
     train: DetectionSet
@@ -40,10 +40,10 @@ class ShortTrain:
         progress: Callable[[int, int], None] | None = None,
         opened: dict[tuple[str, int, int], Images] | None = None,
     ) -> "ShortTrain":
-        """Decode the data at the proxy's size; `progress` hears of (images done, images in all) of each split.
+        """Decode the data at the proxy's size; `progress` is called with (images decoded, images in total) per split.
 
         Args:
-            opened: what other proxies of this data have decoded, to which is added what they have not.
+            opened: images that other proxies of this data have decoded; those decoded here are added to it.
         """
         train, val = data[0], data[1].draw(config.val_images)
         limit = int(config.cache_gib * 2**30)
@@ -66,15 +66,15 @@ class ShortTrain:
         return self.config.rungs
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Train, and score `rungs` times on the way: ap, ap50, gmacs, the mean loss since the last time, and mparams.
+        """Train, and yield at each rung: ap, ap50, gmacs, the mean loss since the previous rung, and mparams.
 
-        `latency_ms` is among the scores where it is asked for: the median of a pass, as `nas.latency` measures it.
+        With `config.latency` also `latency_ms`: the median time of a forward pass, as `nas.latency` measures it.
 
-        Every candidate sees the same images in the same order at a seed.
+        At a given seed every candidate sees the same images in the same order.
 
         Raises:
             GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
-            Diverged: the loss is no longer finite.
+            Diverged: the loss is not finite.
         """
         runs = [self._train(genotype, nth_seed(seed, number), device) for number in range(self.config.trainings)]
         for scores in zip(*runs, strict=True):
@@ -82,8 +82,8 @@ class ShortTrain:
 
     def _train(self, genotype: Genotype, seed: int, device: str) -> Iterator[Scores]:
         config = self.config
-        model, price = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
-        priced = figures(price)
+        model, cost = build_candidate(genotype, config, self.train.num_classes, seed=seed, device=device)
+        costs = cost_scores(cost)
         timed = {"latency_ms": pass_time(model, image_size=config.image_size, device=device)} if config.latency else {}
         trainer = Trainer(model, config.recipe, config.steps)
         batches = Batches(self.train, self.train_images, config.recipe.batch_size, genotype.head.spec.masks)
@@ -99,10 +99,10 @@ class ShortTrain:
             yield {
                 "ap": metrics["AP"],
                 "ap50": metrics["AP50"],
-                "gmacs": priced["gmacs"],
+                "gmacs": costs["gmacs"],
                 "loss": float(loss),
-                "mparams": priced["mparams"],
+                "mparams": costs["mparams"],
                 **timed,
             }
             for generator, state in zip(generators, states, strict=True):
-                generator.set_state(state)  # others train meanwhile, and heads may sample
+                generator.set_state(state)  # other trainings run in between, and heads may sample

@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m experiments.bench.NAME` prints what the project claims about speed."""
+"""Benchmarks behind the project's claims about speed and quality: `python -m experiments.bench.NAME`."""

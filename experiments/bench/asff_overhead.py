@@ -1,8 +1,8 @@
-"""What ASFF costs over plain sums in the same network: `python -m experiments.bench.asff_overhead [--train]`.
+"""Overhead of ASFF over plain sums in the same network: `python -m experiments.bench.asff_overhead [--train]`.
 
-yolov3-asff up to the maps its head reads, against the genotype with each ASFF node fused by a sum; resampling stays.
-The fusions are timed alone too, on the maps that reach them: what they cost drowns in the noise of the rest. Times on a
-CPU are those it spent on this process: other processes would slow long passes and spare the short fusions.
+Times yolov3-asff without its head, against the genotype with each ASFF node fused by a sum and the same resampling.
+The fusions are timed alone too, on their actual inputs, since their cost is below the noise of a whole pass. Times on a
+CPU are processor time: in wall time other processes would slow long passes more than the short fusions.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from search_spaces.ops import op
 from search_spaces.zoo import zoo
 
 Fusion = tuple[nn.Module, list[Tensor]]
-"""A node's fusion and the maps that reach it."""
+"""A node's fuse module and its input maps."""
 
 
 def summed(genotype: Genotype) -> Genotype:
-    """The genotype with a sum wherever it fuses by ASFF."""
+    """The genotype with every ASFF fuse replaced by a sum."""
     nodes = (
         replace(node, fuse=op("sum", act=node.fuse["act"])) if node.fuse.name == "asff" else node
         for node in genotype.nodes
@@ -35,7 +35,7 @@ def summed(genotype: Genotype) -> Genotype:
 
 
 def fusions(network: nn.Module, images: Tensor, names: list[str]) -> list[Fusion]:
-    """The fusions of the named nodes, in a pass over the images."""
+    """The fuse modules of the named nodes, with their inputs recorded in a pass over the images."""
     found: list[Fusion] = []
 
     def keep(fuse: nn.Module, given: tuple[list[Tensor]]) -> None:
@@ -50,7 +50,7 @@ def fusions(network: nn.Module, images: Tensor, names: list[str]) -> list[Fusion
 
 
 def inference(network: nn.Module, images: Tensor) -> Callable[[], None]:
-    """One pass at a call."""
+    """A function that runs one forward pass."""
 
     def run() -> None:
         with torch.inference_mode(), autocast(images):
@@ -60,7 +60,7 @@ def inference(network: nn.Module, images: Tensor) -> Callable[[], None]:
 
 
 def alone(found: list[Fusion], images: Tensor, *, train: bool) -> Callable[[], None]:
-    """Nothing but the fusions at a call: forward, and in training backward."""
+    """A function that runs only the fusions: forward, and in training backward."""
 
     def run() -> None:
         for fuse, maps in found:
@@ -73,18 +73,20 @@ def alone(found: list[Fusion], images: Tensor, *, train: bool) -> Callable[[], N
 
 
 def mean_square(network: nn.Module, images: Tensor) -> Tensor:
-    """Of all outputs: something to go down."""
+    """The mean square of all outputs, as a loss."""
     return torch.stack([x.square().mean() for x in network(images).values()]).sum()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", action="store_true", help="forward, backward and SGD, not inference")
-    parser.add_argument("--compile", action="store_true", help="the fusions by torch.compile")
-    parser.add_argument("--image-size", type=int, default=256, help="px, a multiple of 32")
+    parser.add_argument(
+        "--train", action="store_true", help="time a training step (forward, backward, SGD) instead of inference"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the fusions with torch.compile")
+    parser.add_argument("--image-size", type=int, default=256, help="image size in px, a multiple of 32")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--width", type=float, default=0.25, help="multiplier of the widths")
+    parser.add_argument("--width", type=float, default=0.25, help="width multiplier")
     parser.add_argument("--device", default="cpu", help=DEVICE)
     options = parser.parse_args()
     genotype, scale = zoo("yolov3-asff").genotype, Scale(width=options.width, stem=options.width)

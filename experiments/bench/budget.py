@@ -1,7 +1,7 @@
-"""How well and how soon strategies keep a budget: `python -m experiments.bench.budget [--asks 150]`.
+"""How often strategies meet a budget, and the time per proposal: `python -m experiments.bench.budget [--asks 150]`.
 
-A band of 10 % lies around the multiply-adds of a quantile of random members. Each strategy is asked and told in turn,
-and likes few multiply-adds, which draws it away from the band; milliseconds are of the processor.
+The budget is a band of 10 % around a quantile of random members' multiply-adds. Ask and tell alternate, with fewer
+multiply-adds scored higher, which pulls a strategy out of the band; milliseconds are processor time.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PROXIES = {
     "digits": ShortTrainConfig(),
     "width 1/4": ShortTrainConfig(scale=Scale(width=0.25, output_width=32, head_depth=1)),
 }
-"""A search's own, and one of twice the width."""
+"""The default proxy of a search, and one of twice its width."""
 
 
 def gmacs(genotype: Genotype, config: ProxyConfig) -> float:
@@ -36,7 +36,7 @@ def gmacs(genotype: Genotype, config: ProxyConfig) -> float:
 
 
 def measure(name: str, space: str, budget: Budget, asks: int) -> str:
-    """How many proposals keep the budget, how many differ, and what one takes."""
+    """A table row: share of proposals within the budget, number of distinct ones, milliseconds per proposal."""
     part = Within(SPACES[space], budget, seed=0)
     strategy = build_strategy(
         StrategyConfig(name=name), part, OBJECTIVES, seed=0, predictor=Ensemble(proposal_features)

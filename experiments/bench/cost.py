@@ -1,9 +1,9 @@
-"""Genotypes counted a second, by formula and on the meta device: `python -m experiments.bench.cost`.
+"""Costs computed per second, by formula and on the meta device: `python -m experiments.bench.cost`.
 
-Different genotypes of the joint space at the proxy's scale, each counted once, head included, from the first one of the
-process on. On the meta device the detector is built, and run under `FlopCounterMode` without its batch norms, which
-count for nothing; its turns come in between. Seconds are a core's own; what a busy machine adds to them, it
-adds to both.
+Distinct genotypes of the joint space at the proxy's scale, head included, each costed once, with caches initially
+empty. On the meta device the detector is built and run under `FlopCounterMode`, without its batch norms, which have
+no cost; the two are interleaved. Times are processor time of one core, so that other load affects both
+alike.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PROXY = ShortTrainConfig()
 
 
 def different() -> Iterator[Genotype]:
-    """Random genotypes of different keys, in which nothing is remembered of having computed them."""
+    """Random genotypes of distinct keys, as fresh objects without cached properties."""
     rng, seen = random.Random(0), set[str]()
     while True:
         genotype = sample(SPACES["joint"], rng).value
@@ -40,13 +40,13 @@ def different() -> Iterator[Genotype]:
 
 
 def by_formula(genotype: Genotype) -> tuple[int, int, int]:
-    """Parameters, multiply-adds and activations."""
+    """Parameters, multiply-adds and activations by formula."""
     found = cost(genotype, PROXY.scale, image_size=PROXY.image_size, num_classes=CLASSES)
     return found.parameters, found.macs, found.activations
 
 
 def on_meta(genotype: Genotype) -> tuple[int, int, int]:
-    """The same."""
+    """Parameters, multiply-adds and activations as counted on the meta device."""
     with torch.device("meta"):
         model = build_detector(genotype, PROXY.scale, CLASSES).eval()
         image = torch.empty(1, 3, PROXY.image_size, PROXY.image_size)
@@ -60,8 +60,8 @@ def on_meta(genotype: Genotype) -> tuple[int, int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--genotypes", type=int, default=2000, help="counted by formula")
-    parser.add_argument("--on-meta", type=int, default=40, help="of them also counted on the meta device")
+    parser.add_argument("--genotypes", type=int, default=2000, help="number of genotypes costed by formula")
+    parser.add_argument("--on-meta", type=int, default=40, help="number of those also counted on the meta device")
     options = parser.parse_args()
     formula, meta, wall = list[float](), list[float](), 0.0
     for i, genotype in enumerate([*islice(different(), options.genotypes)]):
@@ -75,8 +75,8 @@ def main() -> None:
             meta.append(time.process_time() - began)
     ours, theirs = statistics.median(formula), statistics.median(meta)
     print(
-        f"{len(formula)} genotypes by formula: {len(formula) / sum(formula):,.0f} a second "
-        f"({len(formula) / wall:,.0f} by the clock on the wall), median {ours * 1e3:.3f} ms\n"
+        f"{len(formula)} genotypes by formula: {len(formula) / sum(formula):,.0f} per second "
+        f"({len(formula) / wall:,.0f} in wall time), median {ours * 1e3:.3f} ms\n"
         f"{len(meta)} of them on the meta device: median {theirs * 1e3:.1f} ms, ratio of medians {theirs / ours:.0f}"
     )
 

@@ -1,7 +1,7 @@
-"""Milliseconds to decode SpineNet-49 and to count its cost: `python -m experiments.bench.decode`.
+"""Time to decode SpineNet-49 and to compute its cost: `python -m experiments.bench.decode`.
 
-On the meta device, where no weights are drawn, unless another is given. Counting builds nothing, head included, and
-remembers the operators that it has counted before.
+Decodes on the meta device, without initialising weights, unless another device is given. The cost includes the head; it
+is computed by formula, without building modules, and operators are cached.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from search_spaces.zoo import zoo
 
 
 def milliseconds(run: Callable[[], object], rounds: int) -> float:
-    """Median of a core's own time over `rounds` calls, after one that is not counted."""
+    """Median time over `rounds` calls, after one warm-up call, ms."""
     run()
     taken = []
     for _ in range(rounds):
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", default="spinenet-49", help="a zoo entry")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--device", default="meta", help="to decode on: meta, cpu or cuda")
+    parser.add_argument("--device", default="meta", help="device to decode on: meta, cpu or cuda")
     options = parser.parse_args()
     entry = zoo(options.name)
     device = options.device if options.device == "meta" else best_device(options.device)

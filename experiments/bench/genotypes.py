@@ -1,4 +1,4 @@
-"""Genotypes sampled, keyed and serialised a second, for every space, on one core."""
+"""Genotypes sampled, keyed and serialised per second on one core, for every space."""
 
 import random
 import statistics
@@ -21,7 +21,7 @@ def main() -> None:
                 genotype.key()
                 genotype.to_json()
             rates.append(COUNT / (time.perf_counter() - start))
-        print(f"{name:10} {statistics.median(rates):6.0f} genotypes a second")
+        print(f"{name:10} {statistics.median(rates):6.0f} genotypes per second")
 
 
 if __name__ == "__main__":

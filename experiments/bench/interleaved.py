@@ -1,4 +1,4 @@
-"""Two ways to do the same, timed in turns, so that a busy machine slows both alike; on CPU or GPU."""
+"""Interleaved timing of two functions, so that other load affects both alike; on CPU or GPU."""
 
 import statistics
 import time
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-DEVICE = "cuda: channels-last and bfloat16, as a training there"
-"""What `--device` of a benchmark says."""
+DEVICE = "cpu or cuda; cuda runs in channels-last and bfloat16, as training does"
+"""Help text of a benchmark's `--device`."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Times of the first way over those of the second.
+    """The times of two functions, and their ratio.
 
     Attributes:
-        first: median seconds.
-        second: median seconds.
-        rounds: ratio within each round.
+        first: median time of the first, s.
+        second: median time of the second, s.
+        rounds: ratio within each round, first over second.
     """
 
     first: float
@@ -35,7 +35,7 @@ class Ratio:
 
 
 def clock() -> float:
-    """Seconds, once a GPU that is in use has done all it was given."""
+    """Wall time in seconds, after synchronising a GPU in use."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -44,23 +44,23 @@ def clock() -> float:
 def interleaved(
     first: Callable[[], object], second: Callable[[], object], rounds: int, now: Callable[[], float] = clock
 ) -> Ratio:
-    """Time both `rounds` times (2 or more) by the clock `now`, after one untimed round; who begins alternates."""
+    """Time both `rounds` times (2 or more) by the clock `now`, after a warm-up round, in alternating order."""
     first()
     second()
     times: tuple[list[float], list[float]] = ([], [])
-    ways = list(zip((first, second), times, strict=True))
+    functions = list(zip((first, second), times, strict=True))
     for _ in range(rounds):
-        for run, taken in ways:
+        for run, taken in functions:
             start = now()
             run()
             taken.append(now() - start)
-        ways.reverse()
+        functions.reverse()
     pairs = zip(*times, strict=True)
     return Ratio(statistics.median(times[0]), statistics.median(times[1]), tuple(a / b for a, b in pairs))
 
 
 def place(network: nn.Module, images: Tensor, device: str) -> tuple[nn.Module, Tensor]:
-    """Both on a device; channels-last on a GPU."""
+    """Move both to a device; channels-last on a GPU."""
     if device == "cpu":
         return network, images
     layout = torch.channels_last
@@ -68,5 +68,5 @@ def place(network: nn.Module, images: Tensor, device: str) -> tuple[nn.Module, T
 
 
 def autocast(images: Tensor) -> torch.autocast:
-    """bfloat16 where the images are on a GPU, nothing elsewhere."""
+    """bfloat16 autocast if the images are on a GPU, else disabled."""
     return torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda)

@@ -1,4 +1,4 @@
-"""The main job, `nas search` with no arguments, from the outside: seconds, trials, best and median AP."""
+"""The default `nas search`, measured as a subprocess: seconds, trials by state, best and median AP."""
 
 import json
 import statistics

@@ -1,9 +1,9 @@
-"""Candidates ranked per hour, ours against the loop one would write today: `python -m experiments.bench.naive_search`.
+"""Candidates scored per hour, against a plain loop of library parts: `python -m experiments.bench.naive_search`.
 
-Both train the same random members of the joint space on the same scenes, as many at once as there are cores: the loop
-for as long as one would who knows no better, and for as little as a ranking found enough. At equal steps the ratio is
-what the machinery saves, otherwise also what knowing a proxy does. With `--ranking DIRECTORY` the members are those
-that `nas rank` ranked there, and how far each agrees with its reference is said as well.
+Both train the same random members of the joint space on the same scenes, a trial per core: the loop at usual settings,
+and at the fewest steps that a ranking found sufficient. At equal steps the ratio is the gain of the implementation,
+otherwise that of the calibrated proxy as well. With `--ranking DIRECTORY` the members are the candidates of that `nas
+rank`, and the agreement with its reference is printed as well.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments.bench.baselines import naive_loop
 from experiments.rank.config import RankConfig
-from experiments.rank.report import DOCUMENT, told
+from experiments.rank.report import DOCUMENT, format_estimate
 from experiments.run.presets import preset
 from nas.data.open import open_data
 from nas.search.runners.ray import RayRunner
@@ -38,18 +38,19 @@ from search_spaces.joint import JointSpace
 
 @dataclass(frozen=True)
 class Candidates:
-    """Genotypes, and what a ranking's reference gave each at its seeds, (N, R), where they were ranked."""
+    """Genotypes, and a ranking's reference scores at R seeds, (N, R), if they come from a ranking."""
 
     genotypes: list[Genotype]
     reference: FloatArray | None = None
 
-    def judge(self, scores: Sequence[float]) -> str:
-        """What can be said of their AP."""
+    def summary(self, scores: Sequence[float]) -> str:
+        """The best AP, and the agreement with the reference if there is one."""
         best = f"best AP {np.nanmax(scores):.3f}"
         if self.reference is None:
             return best
         found = agreement(np.array(scores)[:, None], self.reference)
-        return f"{best}, tau {told(found.tau)}, better half {told(found.tau_better_half)}, top 5 {found.top5_recall}"
+        tau, half = format_estimate(found.tau), format_estimate(found.tau_better_half)
+        return f"{best}, tau {tau}, better half {half}, top 5 {found.top5_recall}"
 
 
 def drawn(count: int) -> Candidates:
@@ -62,17 +63,19 @@ def ranked(folder: Path) -> Candidates:
     config = RankConfig.model_validate(report["config"])
     genotypes = [member.value for member in config.drawn()]
     if [genotype.key() for genotype in genotypes] != report["candidates"]:
-        raise SystemExit(f"{folder}: its candidates are not those that its configuration draws here")
+        raise SystemExit(
+            f"{folder}: its configuration draws other candidates than its report has: use the release that ranked them"
+        )
     return Candidates(genotypes, np.array(report["settings"][0]["scores"], np.float64))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=8)
-    parser.add_argument("--enough", type=int, default=80, help="steps that are enough, by a ranking")
-    parser.add_argument("--batch", type=int, default=4, help="images of such a step")
-    parser.add_argument("--ranking", type=Path, help="of nas rank, on digits")
-    parser.add_argument("--gpus", type=float, default=0.0, help="of a trial, a fraction of one as well")
+    parser.add_argument("--enough", type=int, default=80, help="number of steps that a ranking found sufficient")
+    parser.add_argument("--batch", type=int, default=4, help="batch size of those steps")
+    parser.add_argument("--ranking", type=Path, help="directory of a finished nas rank on digits")
+    parser.add_argument("--gpus", type=float, default=0.0, help="GPUs per trial, may be a fraction")
     asked = parser.parse_args()
     search = preset("digits")
     searched = search.proxy
@@ -95,10 +98,10 @@ def main() -> None:
             start = time.perf_counter()
             found = naive_loop.run(candidates.genotypes, *paths, config, train.num_classes, gpus=asked.gpus)
             loops[config] = (time.perf_counter() - start) / count
-            verdict = candidates.judge([m["ap"] for m in found])
-            print(f"the loop, {told_speed(config, loops[config])}; {verdict}")
+            summary = candidates.summary([m["ap"] for m in found])
+            print(f"the loop, {format_speed(config, loops[config])}; {summary}")
             spent = {name: statistics.fmean(m[name] for m in found) for name in naive_loop.METRICS[1:]}
-            print("of which, a trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
+            print("of that, per trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
 
     for config in (enough,) if asked.ranking else (usual, searched, enough):
         start = time.perf_counter()
@@ -106,14 +109,14 @@ def main() -> None:
         runner = RayRunner(steps=config.rungs, gpus_per_trial=asked.gpus)
         reports = evaluate_all(proxy, candidates.genotypes, runner=runner, seed=PROXY_SEEDS, device=device)
         taken = (time.perf_counter() - start) / count
-        verdict = candidates.judge([r.scores["ap"] if r.scores else math.nan for r in reports])
+        summary = candidates.summary([r.scores["ap"] if r.scores else math.nan for r in reports])
         against = ", ".join(f"{seconds / taken:.2f} times the loop's {c.steps} steps" for c, seconds in loops.items())
-        print(f"ours, {told_speed(config, taken)}; {verdict}; {against}")
+        print(f"ours, {format_speed(config, taken)}; {summary}; {against}")
 
 
-def told_speed(config: ShortTrainConfig, seconds: float) -> str:
+def format_speed(config: ShortTrainConfig, seconds: float) -> str:
     batch = config.recipe.batch_size
-    return f"{config.steps} steps of {batch}: {seconds:.1f} s a candidate, {3600 / seconds:.0f} an hour"
+    return f"{config.steps} steps of {batch}: {seconds:.1f} s per candidate, {3600 / seconds:.0f} per hour"
 
 
 if __name__ == "__main__":

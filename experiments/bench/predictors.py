@@ -1,8 +1,8 @@
-"""How well predictors rank members that they have not seen: `python -m experiments.bench.predictors RUN`.
+"""How well score predictors rank held-out members: `python -m experiments.bench.predictors RUN`.
 
-RUN is of a search by `--strategy.name random --scheduler.method none`, of some 200 trials. Of these some teach, drawn
-anew in each round, and the others are ranked: Kendall's tau-b, and among how many per cent of the best the one lies
-that is held to be the best, both the mean over rounds.
+RUN is a search with `--strategy.name random --scheduler.method none` and some 200 trials. In each round a random
+training set is drawn, and the other trials are ranked: Kendall's tau-b, and the true rank, in per cent, of the member
+predicted to be the best, both averaged over rounds.
 """
 
 import argparse
@@ -28,16 +28,16 @@ PREDICTORS: Mapping[str, Callable[[], Predictor]] = {
     "process over traces": TraceProcess,
     "ensemble over the graph": lambda: Ensemble(proposal_features),
 }
-LESSONS = (8, 16, 32, 64, 128)
-FEWEST_UNSEEN = 40
+TRAINING_SIZES = (8, 16, 32, 64, 128)
+FEWEST_HELD_OUT = 40
 ROUNDS = 12
 
 
-def measure(make: Callable[[], Predictor], members: list[Candidate], scores: list[float], lesson: int) -> str:
+def measure(make: Callable[[], Predictor], members: list[Candidate], scores: list[float], size: int) -> str:
     taus, places = [], []
     for seed in range(ROUNDS):
         order = random.Random(seed).sample(range(len(members)), len(members))
-        seen, unseen = order[:lesson], order[lesson:]
+        seen, unseen = order[:size], order[size:]
         predictor = make()
         predictor.fit([members[i] for i in seen], [scores[i] for i in seen], seed=seed)
         predicted, _ = predictor.predict([members[i] for i in unseen])
@@ -56,10 +56,10 @@ def main() -> None:
     members = [Candidate(t.trace, t.key, replay(space, t.trace)) for t, score in judged if score is not None]
     scores = [score[0] for _, score in judged if score is not None]
     print(f"{len(members)} trials with scores\n")
-    print("| predictor | learned from | tau | its best among the best |\n|---|---|---|---|")
-    for lesson in (n for n in LESSONS if n <= len(members) - FEWEST_UNSEEN):
+    print("| predictor | training set | tau | true rank of its best |\n|---|---|---|---|")
+    for size in (n for n in TRAINING_SIZES if n <= len(members) - FEWEST_HELD_OUT):
         for name, make in PREDICTORS.items():
-            print(f"| {name} | {lesson} | {measure(make, members, scores, lesson)} |", flush=True)
+            print(f"| {name} | {size} | {measure(make, members, scores, size)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a short training spends beside its network: `python -m experiments.bench.proxy_step`.
+"""Overhead of a short training over its network: `python -m experiments.bench.proxy_step`.
 
-A step (batch, targets, losses, optimiser) in turns with the network's own forward and backward, and what
-scoring takes of a whole trial, for random members of the joint space at the search's proxy size.
+Times a training step (batch, targets, losses, optimiser) against the network's forward and backward alone, and the
+share of scoring in a whole trial, for random members of the joint space at the search's proxy scale.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from search_spaces.joint import JointSpace
 
 
 def against_network(trainer: Trainer, stream: Iterator[Batch], rounds: int) -> Ratio:
-    """Whole training steps over the network's own forward and backward."""
+    """The time of whole training steps over that of the network's forward and backward."""
     model = trainer.model
     images = next(stream)[0].contiguous(memory_format=torch.channels_last)
 
@@ -41,7 +41,7 @@ def against_network(trainer: Trainer, stream: Iterator[Batch], rounds: int) -> R
 
 
 def trial(proxy: ShortTrain, trainer: Trainer, stream: Iterator[Batch], device: str) -> dict[str, float]:
-    """Seconds that a short training takes from here on, and its scorings by either evaluator."""
+    """Run a short training; returns the seconds of training, and of scoring by each evaluator."""
     evaluators: tuple[Evaluator, ...] = (EVALUATOR, "pycocotools")
     spent = dict.fromkeys(("training", *evaluators), 0.0)
     for _ in range(proxy.config.rungs):
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"step over network, median of {asked.genotypes} genotypes: {statistics.median(ratios):.3f}")
     training, *scorings = ((what, statistics.median(seconds)) for what, seconds in spent.items())
     for evaluator, scoring in scorings:
-        share = f"{scoring / (scoring + training[1]):.1%} of a search's trial"
+        share = f"{scoring / (scoring + training[1]):.1%} of a trial"
         print(f"scoring {len(proxy.val)} images {config.rungs} times by {evaluator}: {scoring:.2f} s, {share}")
 
 

@@ -1,8 +1,8 @@
-"""What can be said of a ranking beyond its report: `python -m experiments.bench.ranking_claims REPORT [SETTING OTHER]`.
+"""Further statistics of a ranking: `python -m experiments.bench.ranking_claims REPORT [SETTING OTHER ...]`.
 
-On either side of the reference's largest gap, how much of the variance is between candidates; how each seed of a
-setting agrees, and several together; what is left of the best way within a budget on candidates that it was not chosen
-by; and, of settings in pairs, whether they differ beyond chance, by a bootstrap over candidates.
+The share of variance between candidates (ICC) on either side of the largest gap in the reference; the agreement of each
+seed of a setting, and of several averaged; the tau of the best setting within a budget on candidates held out from its
+choice; and the difference in tau between pairs of settings, with its bootstrap interval over candidates.
 """
 
 import argparse
@@ -24,21 +24,21 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Way:
-    """How candidates were scored: (N, K) scores, and the cost of an evaluation over the reference's."""
+class Setting:
+    """A setting: (N, K) scores, and the cost of an evaluation as a fraction of the reference's."""
 
     name: str
     scores: FloatArray
     cost: float
 
 
-def read(path: Path) -> list[Way]:
-    """The ways of a report that have all their scores, the reference first; of candidates that the reference scored."""
+def read(path: Path) -> list[Setting]:
+    """The complete settings of a report, the reference first, for the candidates that the reference scored."""
     settings = json.loads(path.read_text())["settings"]
     tables = [np.array(setting["scores"], np.float64) for setting in settings]
     there = np.isfinite(tables[0]).all(1)
     return [
-        Way(setting["name"], table[there], setting["cost"])
+        Setting(setting["name"], table[there], setting["cost"])
         for setting, table in zip(settings, tables, strict=True)
         if np.isfinite(table[there]).all()
     ]
@@ -51,88 +51,88 @@ def groups(reference: FloatArray) -> Iterator[str]:
     for title, members in (("above", order[:gap]), ("below", order[gap:])):
         rows = reference[members]
         between = [kendall_tau(rows[:, i], rows[:, j]) for i, j in itertools.combinations(range(rows.shape[1]), 2)]
-        taus = ", ".join(f"{tau:.2f}" for tau in between) or "of one seed"
+        taus = ", ".join(f"{tau:.2f}" for tau in between) or "- (one seed)"
         yield (
             f"{title} the largest gap: {len(members)} candidates, {means[members].min():.3f} to "
             f"{means[members].max():.3f}, ICC {number(intraclass(rows))}, tau between seeds {taus}"
         )
 
 
-def by_seed(way: Way, reference: FloatArray) -> str:
-    found = [agreement(column[:, None], reference) for column in way.scores.T]
+def by_seed(setting: Setting, reference: FloatArray) -> str:
+    found = [agreement(column[:, None], reference) for column in setting.scores.T]
     each = (
         f"{number(a.tau.value, 3)} (better half {number(a.tau_better_half.value)}, top 5 {number(a.top5_recall)})"
         for a in found
     )
-    return f"{way.name}, {way.cost:.1%}: {'; '.join(each)}"
+    return f"{setting.name}, {setting.cost:.1%}: {'; '.join(each)}"
 
 
-def averaged(way: Way, reference: FloatArray) -> Iterator[str]:
-    """What several seeds of a setting are worth together: the mean over all ways to take so many of them."""
-    seeds, single = way.scores.shape[1], intraclass(way.scores)
+def averaged(setting: Setting, reference: FloatArray) -> Iterator[str]:
+    """The agreement of the mean over several seeds of a setting, averaged over all choices of that many seeds."""
+    seeds, single = setting.scores.shape[1], intraclass(setting.scores)
     for count in range(2, seeds + 1):
-        taken = [way.scores[:, list(some)] for some in itertools.combinations(range(seeds), count)]
+        taken = [setting.scores[:, list(some)] for some in itertools.combinations(range(seeds), count)]
         found = [agreement(some.mean(1, keepdims=True), reference) for some in taken]
         values = [(a.tau.value, a.tau_better_half.value, a.top5_recall) for a in found]
-        tau, half, top = np.array(values, np.float64).mean(0)  # NaN where one is not defined
+        tau, half, top = np.array(values, np.float64).mean(0)  # NaN if undefined
         icc = None if single is None else intraclass_of_mean(single, count)
         yield (
-            f"{way.name}, {count} of {seeds} seeds averaged, {way.cost * count:.1%}: tau {tau:.3f}, "
+            f"{setting.name}, {count} of {seeds} seeds averaged, {setting.cost * count:.1%}: tau {tau:.3f}, "
             f"better half {half:.2f}, top 5 {top:.2f}, ICC {number(icc)}"
         )
 
 
-def held_out(ways: Sequence[Way], reference: FloatArray, cost: float) -> str:
-    """Choose by one half of the candidates, judge by the other, over random halves."""
+def held_out(settings: Sequence[Setting], reference: FloatArray, cost: float) -> str:
+    """Choose the best setting on one half of the candidates, test it on the other, over random halves."""
     rng = np.random.default_rng(0)
     means = reference.mean(1)
-    fit = [way for way in ways if way.cost <= cost]
+    fit = [setting for setting in settings if setting.cost <= cost]
     if not fit:
-        return f"no way within {cost:.1%}"
+        return f"no setting within {cost:.1%}"
     chosen, kept = [], []
     for _ in range(SPLITS):
         order = rng.permutation(len(means))
         halves = order[: len(order) // 2], order[len(order) // 2 :]
-        taus = [[float(kendall_tau(way.scores[half, 0], means[half])) for way in fit] for half in halves]
+        taus = [[float(kendall_tau(setting.scores[half, 0], means[half])) for setting in fit] for half in halves]
         best = int(np.nanargmax(taus[0]))
         chosen.append(taus[0][best])
         kept.append(taus[1][best])
     spread = np.percentile(kept, (25, 75))
     return (
-        f"the best of {len(fit)} ways within {cost:.1%}, chosen by a random half of the candidates: tau "
+        f"the best of {len(fit)} settings within {cost:.1%}, chosen on a random half of the candidates: tau "
         f"{statistics.fmean(chosen):.2f} there, {statistics.fmean(kept):.2f} on the other half "
         f"(half of {SPLITS} splits {spread[0]:.2f} .. {spread[1]:.2f})"
     )
 
 
-def paired(one: Way, other: Way, reference: FloatArray) -> str:
+def paired(one: Setting, other: Setting, reference: FloatArray) -> str:
     rng = np.random.default_rng(0)
     means = reference.mean(1)
     counts = rng.multinomial(len(means), np.full(len(means), 1 / len(means)), RESAMPLES).astype(np.float64)
-    told = [kendall_tau(way.scores[:, 0], means) for way in (one, other)]
-    sampled = [kendall_tau(way.scores[:, 0], means, counts) for way in (one, other)]
+    taus = [kendall_tau(setting.scores[:, 0], means) for setting in (one, other)]
+    sampled = [kendall_tau(setting.scores[:, 0], means, counts) for setting in (one, other)]
     low, high = np.nanpercentile(sampled[0] - sampled[1], (2.5, 97.5))
-    return f"{one.name} less {other.name}: {told[0] - told[1]:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return f"{one.name} minus {other.name}: {taus[0] - taus[1]:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", type=Path, help="report.json of nas rank")
-    parser.add_argument("pairs", nargs="*", metavar="SETTING", help="settings to compare, two and two")
+    parser.add_argument("pairs", nargs="*", metavar="SETTING", help="pairs of settings to compare")
     asked = parser.parse_args()
     if len(asked.pairs) % 2:
-        parser.error("settings are compared two and two")
-    reference, *ways = read(asked.report)
-    ways = [way for way in ways if not way.name.startswith(f"{REFERENCE}@")]
+        parser.error("SETTING: settings are compared in pairs: give an even number")
+    reference, *settings = read(asked.report)
+    settings = [setting for setting in settings if not setting.name.startswith(f"{REFERENCE}@")]
     for line in groups(reference.scores):
         print(line)
-    for way in ways:
-        if way.scores.shape[1] > 1:
-            print(by_seed(way, reference.scores))
-            print(*averaged(way, reference.scores), sep="\n")
+    for setting in settings:
+        if setting.scores.shape[1] > 1:
+            print(by_seed(setting, reference.scores))
+            print(*averaged(setting, reference.scores), sep="\n")
     for cost in (1 / 10, 1 / 40):
-        print(held_out(ways, reference.scores, cost))
-    named = {way.name: way for way in ways}
+        print(held_out(settings, reference.scores, cost))
+    named = {setting.name: setting for setting in settings}
     for one, other in zip(asked.pairs[::2], asked.pairs[1::2], strict=True):
         print(paired(named[one], named[other], reference.scores))
 

@@ -1,8 +1,8 @@
 """Time and memory of reading a set as large as COCO, with all checks: `python -m experiments.bench.read_coco`.
 
-Makes a set of COCO's size in a temporary folder: 118,000 images of a few bytes and 860,000 boxes with polygons. Each
-way to read it runs in a process of its own, in turns: ours, pycocotools' index, which checks nothing, and, with
-`--against`, ours of another checkout.
+Generates a set of COCO's size in a temporary folder: 118,000 images of a few bytes and 860,000 boxes with polygons.
+Readers run in separate processes, interleaved: ours, pycocotools' index, which checks nothing, and, with
+`--against`, ours from another checkout.
 """
 
 import argparse
@@ -21,7 +21,7 @@ OURS = """
 from pathlib import Path
 try:
     from nas.data.formats.coco import read_split
-except ImportError:  # a checkout of before 2026-11-28
+except ImportError:  # a checkout from before 2026-11-28
     from nas.data.coco import read_split
 ; read_split(Path('train.json'), Path('images'))"""
 PYCOCOTOOLS = "from pycocotools.coco import COCO; COCO('train.json')"
@@ -36,7 +36,7 @@ print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def make(folder: Path, images: int, boxes: int) -> None:
-    """Write `train.json` and `images/` with objects like COCO's: polygons of some 50 numbers inside their boxes."""
+    """Write `train.json` and `images/` with objects like COCO's: polygons of 25 points inside their boxes."""
     rng = np.random.default_rng(0)
     (folder / "images").mkdir()
     entries = [{"id": i, "file_name": f"{i:012}.jpg", "width": 640, "height": 480} for i in range(1, images + 1)]
@@ -63,7 +63,7 @@ def make(folder: Path, images: int, boxes: int) -> None:
 
 
 def measure(read: str, folder: Path, checkout: Path) -> tuple[float, float]:
-    """The processor's seconds of a read in a fresh process, and the most memory that it took, GiB."""
+    """Processor time (s) and peak memory (GiB) of reading in a fresh process."""
     imports, statement = read.rsplit("; ", 1)
     code = _MEASURE.format(imports=imports, read=statement)
     environment = os.environ | {"PYTHONPATH": str(checkout)}
@@ -75,7 +75,7 @@ def measure(read: str, folder: Path, checkout: Path) -> tuple[float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print medians of all ways, and their ratios to ours."""
+    """Print the medians of all readers, and their ratios to ours."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=118_000)
     parser.add_argument("--boxes", type=int, default=860_000)
@@ -83,14 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--against", type=Path, help="another checkout of this repository")
     asked = parser.parse_args(arguments)
     here = Path(__file__).parents[2]
-    ways = {"ours": (OURS, here), "pycocotools": (PYCOCOTOOLS, here)}
+    readers = {"ours": (OURS, here), "pycocotools": (PYCOCOTOOLS, here)}
     if asked.against:
-        ways["other checkout"] = (OURS, asked.against.resolve())
+        readers["other checkout"] = (OURS, asked.against.resolve())
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), asked.images, asked.boxes)
-        taken = {name: [measure(read, Path(folder), at)] for name, (read, at) in ways.items()}
+        taken = {name: [measure(read, Path(folder), at)] for name, (read, at) in readers.items()}
         for _ in range(asked.rounds - 1):
-            for name, (read, at) in ways.items():
+            for name, (read, at) in readers.items():
                 taken[name].append(measure(read, Path(folder), at))
     medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in taken.items()}
     ours = medians["ours"]

@@ -1,7 +1,7 @@
-"""What a trial costs that does nothing, by who carries it out: `python -m experiments.bench.runner_overhead`.
+"""Overhead of an empty trial, by runner: `python -m experiments.bench.runner_overhead`.
 
-One worker each, so that it is the time between two trials; begun when the first has ended, so that no process's start
-counts. The runners are timed in turns with what else one might write on Ray.
+Each runner has one worker, so the overhead is the time between the ends of two trials; the first trial is left out,
+with the start of processes. Our runners are interleaved with plain uses of Ray and Tune.
 """
 
 import argparse
@@ -16,16 +16,16 @@ from nas.search.runners.pool import PoolRunner
 from nas.search.runners.ray import RayRunner
 from nas.search.types import Job, Report, Runner, Scores
 
-Way = Callable[[int, plain_ray.Tick], None]
-"""Carries out so many trials, and tells of the end of each."""
+RunTrials = Callable[[int, plain_ray.Tick], None]
+"""(number of trials, callback) -> runs the trials, and calls back at the end of each."""
 
 
-def nothing(job: Job) -> Iterator[Scores]:
+def empty_trial(job: Job) -> Iterator[Scores]:
     yield {"ap": 0.0}
 
 
-def through(runner: Runner) -> Way:
-    def way(count: int, tick: plain_ray.Tick) -> None:
+def through(runner: Runner) -> RunTrials:
+    def run_trials(count: int, tick: plain_ray.Tick) -> None:
         jobs = iter([Job(number, "", 0) for number in range(count)])
 
         def tell(report: Report) -> bool:
@@ -33,12 +33,12 @@ def through(runner: Runner) -> Way:
                 tick()
             return False
 
-        runner.run(lambda: next(jobs, None), nothing, tell)
+        runner.run(lambda: next(jobs, None), empty_trial, tell)
 
-    return way
+    return run_trials
 
 
-WAYS: dict[str, tuple[Way, int]] = {
+RUNNERS: dict[str, tuple[RunTrials, int]] = {
     "RayRunner": (through(RayRunner(steps=1, concurrent=1)), 200),
     "PoolRunner": (through(PoolRunner(workers=1)), 400),
     "LocalRunner": (through(LocalRunner()), 400),
@@ -47,30 +47,30 @@ WAYS: dict[str, tuple[Way, int]] = {
     "Tune, a class, reused": (plain_ray.tune_class, 30),
     "Tune, a function": (plain_ray.tune_function, 3),
 }
-"""Name -> how, and how many trials at a time."""
+"""Name -> (how to run trials, number of trials per round)."""
 
 
-def between(way: Way, count: int) -> float:
-    """Seconds from the end of a trial to the end of the next."""
+def between(run_trials: RunTrials, count: int) -> float:
+    """Mean time between the ends of two trials, s."""
     ends: list[float] = []
-    way(count, lambda: ends.append(time.perf_counter()))
+    run_trials(count, lambda: ends.append(time.perf_counter()))
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="times that each is measured, in turns")
+    parser.add_argument("--rounds", type=int, default=5, help="number of interleaved rounds")
     asked = parser.parse_args()
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    times: dict[str, list[float]] = {name: [] for name in RUNNERS}
     for _ in range(asked.rounds):
-        for name, (way, count) in WAYS.items():
-            times[name].append(between(way, count))
+        for name, (run_trials, count) in RUNNERS.items():
+            times[name].append(between(run_trials, count))
     ours = statistics.median(times["RayRunner"])
     print(f"load {os.getloadavg()[0]:.0f}, {asked.rounds} rounds")
     for name, taken in times.items():
         median = statistics.median(taken)
         spread = f"{min(taken) * 1e3:.2f} .. {max(taken) * 1e3:.2f}"
-        print(f"{name:22} {median * 1e3:9.2f} ms a trial ({spread}); {median / ours:8.2f} of RayRunner's")
+        print(f"{name:22} {median * 1e3:9.2f} ms per trial ({spread}); {median / ours:8.2f} of RayRunner's")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a search costs around its proxy: `python -m experiments.bench.search_overhead [--json]`.
+"""Overhead of a search around its proxy: `python -m experiments.bench.search_overhead [--json]`.
 
-A proxy that does nothing goes through the whole loop (ask, replay, key, JSON, store, runner, report, tell), so what
-is left is the overhead of a trial; then 10,000 stored trials are opened again.
+An empty proxy goes through the whole loop (ask, replay, key, JSON, store, runner, report, tell), so the time is the
+overhead of a trial; then a store of 10,000 trials is reopened.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from nas.search.types import Runner, Trial
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
 
-NOTHING = NoProxy(steps=3)
+EMPTY = NoProxy(steps=3)
 
 
 def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
-    """Milliseconds a trial takes once the first has ended, and seconds until then."""
+    """Milliseconds per trial after the first one, and seconds until the first one has ended."""
     ends: list[float] = []
 
     def watch(trial: Trial) -> None:
@@ -36,8 +36,8 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
     space = JointSpace()
     start = time.perf_counter()
     run_search(
-        strategy=build_strategy(StrategyConfig(name="evolution"), space, NOTHING.objectives, seed=0),
-        proxy=NOTHING,
+        strategy=build_strategy(StrategyConfig(name="evolution"), space, EMPTY.objectives, seed=0),
+        proxy=EMPTY,
         runner=runner,
         store=store,
         trials=trials,
@@ -49,11 +49,11 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
 
 
 def measure(trials: int, stored: int) -> dict[str, float]:
-    """Every figure, by name and unit."""
+    """All measurements, by name with unit."""
     with tempfile.TemporaryDirectory() as folder:
         local, ray = (f"sqlite:///{Path(folder, name)}" for name in ("local.db", "ray.db"))
         local_ms, _ = overhead(LocalRunner(), Store(local, report_every=1.0), trials)
-        ray_ms, ray_start_s = overhead(RayRunner(NOTHING.steps), Store(ray, report_every=1.0), trials)
+        ray_ms, ray_start_s = overhead(RayRunner(EMPTY.steps), Store(ray, report_every=1.0), trials)
         member = sample(JointSpace(), random.Random(0))
         write = ours(Store(local, "few"), member)
         start = time.perf_counter()
@@ -76,11 +76,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=200, help="trials through each runner")
     parser.add_argument("--stored", type=int, default=10_000, help="trials to reopen")
     options = parser.parse_args()
-    figures = measure(options.trials, options.stored)
+    results = measure(options.trials, options.stored)
     if options.json:
-        print(json.dumps(figures))
+        print(json.dumps(results))
     else:
-        print("\n".join(f"{name:24} {value:8.2f}" for name, value in figures.items()))
+        print("\n".join(f"{name:24} {value:8.2f}" for name, value in results.items()))
 
 
 if __name__ == "__main__":

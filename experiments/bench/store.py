@@ -1,7 +1,7 @@
-"""What trials cost to write and to read again, beside Optuna's storages: `python -m experiments.bench.store`.
+"""Time to write and to reopen trials, compared with Optuna's storages: `python -m experiments.bench.store`.
 
-A trial of the joint space is written as a search writes it: created, three reports, ended; Optuna writes its decisions
-one by one, as its trials do when they are asked. Then a store of many trials is opened, and a strategy told of it all.
+A trial of the joint space is written as a search does: create, three reports, end. Optuna writes the decisions one by
+one, as its samplers do. Then a store of many trials is reopened and replayed to a strategy.
 """
 
 import argparse
@@ -32,7 +32,7 @@ OBJECTIVE = "ap"
 
 
 def ours(store: Store, member: Sampled[Genotype]) -> Callable[[], None]:
-    """Writes a trial."""
+    """A function that writes a trial to our store."""
     genotype, keys = member.value.to_json(), itertools.count()
 
     def write() -> None:
@@ -45,9 +45,9 @@ def ours(store: Store, member: Sampled[Genotype]) -> Callable[[], None]:
 
 
 def optunas(storage: BaseStorage, member: Sampled[Genotype]) -> Callable[[], None]:
-    """Writes a trial."""
+    """A function that writes a trial to Optuna's storage."""
     study = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "bench")
-    # the kinds of choice that it can write
+    # as strings, since Optuna does not store tuples
     decisions = {name: CategoricalDistribution([str(choice), "another"]) for name, choice in member.trace.items()}
 
     def write() -> None:
@@ -62,7 +62,7 @@ def optunas(storage: BaseStorage, member: Sampled[Genotype]) -> Callable[[], Non
 
 
 def many(url: str, member: Sampled[Genotype], trials: int) -> str:
-    """Fill a study of its own with ended trials; returns its name."""
+    """Fill a new study with ended trials; returns its name."""
     study = f"many {trials}"
     Store(url, study).close()
     row = {"study": study, "state": "finished", "seed": 0, "genotype": member.value.to_json(), "seconds": 1.0}
@@ -76,7 +76,7 @@ def many(url: str, member: Sampled[Genotype], trials: int) -> str:
 
 
 def reopening(url: str, study: str, strategy: str) -> float:
-    """Seconds to open a study, read its history and bring a strategy to where it was."""
+    """Seconds to open a study, read its history and replay it to a strategy."""
     start = time.perf_counter()
     store = Store(url, study)
     resumed = build_strategy(StrategyConfig(name=strategy), JointSpace(), {OBJECTIVE: "max"}, seed=0, asked=store.asked)
@@ -87,8 +87,8 @@ def reopening(url: str, study: str, strategy: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="trials written to each")
-    parser.add_argument("--stored", type=int, default=10_000, help="trials to open again")
+    parser.add_argument("--rounds", type=int, default=15, help="trials written to each storage")
+    parser.add_argument("--stored", type=int, default=10_000, help="trials to reopen")
     asked = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     member = sample(JointSpace(), random.Random(0))
@@ -106,7 +106,7 @@ def main() -> None:
         study = many(url, member, asked.stored)
         for strategy in ("random", "evolution", "guided"):
             seconds = reopening(url, study, strategy)
-            print(f"{asked.stored} trials opened again, {strategy} told of all: {seconds:.2f} s")
+            print(f"{asked.stored} trials reopened and replayed to {strategy}: {seconds:.2f} s")
 
 
 if __name__ == "__main__":

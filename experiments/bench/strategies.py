@@ -1,4 +1,4 @@
-"""How soon strategies find the best of a table: what `nas bench strategies` runs."""
+"""How many evaluations strategies need to find the best of a table: the code of `nas bench strategies`."""
 
 import multiprocessing
 import random
@@ -16,14 +16,14 @@ from nas.search.types import Direction, State, Trial
 
 OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
 CLOSE = 0.1
-"""So many points below a table's best accuracy is as good as it."""
+"""A strategy has found the best once its accuracy is within this many points of the table's best."""
 MOST = 5000
-"""Evaluations after which a strategy that did not come close is given up."""
+"""Maximum number of evaluations of a run."""
 BUDGETS = (100, 200)
-"""Evaluations after which noisy runs are looked at."""
+"""Numbers of evaluations after which the regret of noisy runs is measured."""
 PROCESSES = 2
 POPULATION = 50
-"""Of NSGA-II, as in the figures it is compared with; the default is for searches of a few dozen trials."""
+"""Population of NSGA-II, as in the published results; the default suits searches of a few dozen trials."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Speed:
 
     Attributes:
         quartiles: lower quartile, median and upper quartile; a run that did not come close counts as `MOST`.
-        missed: how many did not.
+        missed: number of runs that did not come close.
     """
 
     strategy: str
@@ -42,10 +42,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class Regret:
-    """How many points the trial that scores best is truly worse than the best, over seeds.
+    """The true regret of the trial with the best noisy score, in points, over seeds.
 
     Attributes:
-        means: after each of `BUDGETS` evaluations.
+        means: mean regret after each of `BUDGETS` evaluations.
         errors: their standard errors.
     """
 
@@ -55,12 +55,12 @@ class Regret:
 
 
 def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -> Iterator[tuple[float, float]]:
-    """The true accuracy and the score of every key that is evaluated, until no new one comes.
+    """Yield the true accuracy and the score of every evaluated key, until the strategy has converged.
 
-    As in a search, a key that is proposed again is answered from memory.
+    As in a search, a repeated key is not evaluated again.
 
     Args:
-        noise: standard deviation of what is added to a key's accuracy, drawn once for a key and a seed.
+        noise: standard deviation of the noise added to the accuracy, drawn once per key and seed.
     """
     config = StrategyConfig(name=strategy)
     if strategy == "nsga2":
@@ -82,7 +82,7 @@ def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -
 
 
 def needed(table: Table, strategy: str, seed: int) -> tuple[int, bool]:
-    """How many evaluations it took, and whether the best accuracy came within `CLOSE`."""
+    """The number of evaluations, and whether the best accuracy came within `CLOSE`."""
     for count, (accuracy, _) in enumerate(islice(evaluations(table, strategy, seed), MOST), start=1):
         if accuracy >= table.best - CLOSE:
             return count, True
@@ -90,17 +90,17 @@ def needed(table: Table, strategy: str, seed: int) -> tuple[int, bool]:
 
 
 def regrets(table: Table, strategy: str, seed: int, *, noise: float) -> tuple[float, ...]:
-    """True regret of the evaluation that scored best, after each of `BUDGETS`."""
+    """The true regret of the best-scored evaluation, after each of `BUDGETS`."""
     seen = list(islice(evaluations(table, strategy, seed, noise=noise), max(BUDGETS)))
     winners = (max(seen[:budget], key=lambda evaluation: evaluation[1]) for budget in BUDGETS)
     return tuple(table.best - accuracy for accuracy, _ in winners)
 
 
 def compare(table: Table, strategies: Sequence[str], seeds: int, *, noise: float) -> tuple[list[Speed], list[Regret]]:
-    """Both benchmarks of every strategy, over seeds from 0; two processes share the work."""
+    """Run both benchmarks for every strategy, over seeds from 0, in two processes."""
     pairs = [(name, seed) for name in strategies for seed in range(seeds)]
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(PROCESSES, len(pairs)), mp_context=fresh) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(PROCESSES, len(pairs)), mp_context=spawn) as pool:
         clean = pool.map(partial(needed, table), *zip(*pairs, strict=True))
         noisy = pool.map(partial(regrets, table, noise=noise), *zip(*pairs, strict=True))
         return (

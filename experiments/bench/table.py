@@ -1,4 +1,4 @@
-"""A table of scores as a search space: what strategies are compared on."""
+"""A tabular benchmark: a table of scores as a search space."""
 
 import json
 from collections import defaultdict
@@ -27,7 +27,7 @@ class Cell:
 
     digits: str
     kind: str
-    """Cells of a kind are the same thing."""
+    """Equivalence class; cells of one class count as the same member."""
 
     def key(self) -> str:
         return self.kind
@@ -41,8 +41,8 @@ class Table:
     """A space whose members are the keys of a table: each digit is a decision.
 
     Attributes:
-        kinds: key of the table -> the kind it is of.
-        accuracy: kind -> its accuracy in per cent, the mean of its keys'.
+        kinds: key of the table -> its equivalence class.
+        accuracy: class -> accuracy in per cent, the mean over its keys.
     """
 
     name: str
@@ -51,22 +51,22 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a JSON document that has `accuracy`, by key, and may have `equivalence_class`, by key.
+        """Read a JSON document with `accuracy` by key and, optionally, `equivalence_class` by key.
 
         Raises:
-            UsageError: there is no such file, it is no such document, or lacks some combination of digits.
+            UsageError: the file cannot be read, is not such a document, or lacks a combination of digits.
         """
         try:
             document = _Document.model_validate_json(path.read_bytes())
         except OSError as error:
             raise UsageError(f"table: {path} cannot be read ({error.strerror}): give a JSON file") from error
         except ValidationError as error:
-            raise UsageError(f"{path} is no table of accuracies: {faults(error)}") from error
+            raise UsageError(f"{path} is not a table of accuracies: {faults(error)}") from error
         return cls.of(path.stem, document.accuracy, document.equivalence_class)
 
     @classmethod
     def of(cls, name: str, accuracy: Mapping[str, float], classes: Mapping[str, int | str] | None = None) -> Self:
-        """A table of these accuracies, by key; without classes, every key is of its own.
+        """Build a table of accuracies by key; without classes every key is its own class.
 
         Raises:
             UsageError: the keys are not all combinations of some digits, a key lacks a class, or an accuracy is NaN.
@@ -96,7 +96,7 @@ class Table:
 
     @cached_property
     def options(self) -> Sequence[str]:
-        """The digits that each place takes."""
+        """The possible digits of each position."""
         return ["".join(sorted(set(place))) for place in zip(*self.kinds, strict=False)]
 
     @property

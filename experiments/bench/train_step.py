@@ -1,7 +1,7 @@
-"""A training step of decoded detectors against the same by hand: `python -m experiments.bench.train_step`.
+"""A training step of decoded detectors against hand-written ones: `python -m experiments.bench.train_step`.
 
-Forward, losses, backward and SGD, equal weights, in turns. Head and losses are the same modules on both sides;
-backbone and neck are decoded on one and by hand on the other.
+Forward, losses, backward and SGD with equal weights, interleaved. Head and losses are the same modules on both sides;
+backbone and neck are decoded on one side and hand-written on the other.
 """
 
 import argparse
@@ -24,14 +24,14 @@ PLAIN: dict[str, Callable[[float], nn.Module]] = {
     "spinenet-49": PlainSpineNet,
     "yolov3-asff": PlainYolov3Asff,
 }
-"""By the zoo entry whose backbone it equals."""
+"""Zoo entry -> the hand-written backbone that equals its own."""
 
 
 Loss = Callable[[nn.Module, Tensor], Tensor]
 
 
 class PlainBackbone(nn.Module):
-    """A network by hand in the place of a decoded one."""
+    """A hand-written network with the interface of a decoded backbone."""
 
     def __init__(self, network: nn.Module, levels: tuple[int, ...]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class PlainBackbone(nn.Module):
 
 
 def pair(name: str, width: float = 1.0) -> tuple[nn.Module, nn.Module]:
-    """The decoded detector and the one on the plain backbone, of equal weights.
+    """The decoded detector and the one with the hand-written backbone, with equal weights.
 
     Raises:
         ValueError: the backbones are not the same network.
@@ -58,8 +58,8 @@ def pair(name: str, width: float = 1.0) -> tuple[nn.Module, nn.Module]:
     return decoded, plain
 
 
-def learnt(detector: nn.Module, images: Tensor) -> Tensor:
-    """The sum of a detector's losses on images (N, 3, H, W), two objects in each."""
+def total_loss(detector: nn.Module, images: Tensor) -> Tensor:
+    """The sum of a detector's losses on images (N, 3, H, W) with two objects each."""
     boxes = torch.tensor([[0.1, 0.2, 0.4, 0.6], [0.3, 0.1, 0.9, 0.8]], device=images.device) * images.shape[-1]
     target = {"boxes": boxes, "labels": torch.tensor([1, 2], device=images.device)}
     losses: dict[str, Tensor] = detector(images, [target] * len(images))
@@ -67,7 +67,7 @@ def learnt(detector: nn.Module, images: Tensor) -> Tensor:
 
 
 def stepper(network: nn.Module, images: Tensor, loss: Loss) -> Callable[[], None]:
-    """One training step at a call."""
+    """A function that runs one training step."""
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-5, momentum=0.9)
 
     def step() -> None:
@@ -82,17 +82,17 @@ def stepper(network: nn.Module, images: Tensor, loss: Loss) -> Callable[[], None
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PLAIN, help="default: all")
-    parser.add_argument("--image-size", type=int, default=256, help="px, a multiple of 128")
+    parser.add_argument("--only", choices=PLAIN, help="zoo entry; by default all")
+    parser.add_argument("--image-size", type=int, default=256, help="image size in px, a multiple of 128")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--width", type=float, default=1.0, help="multiplier of the widths")
+    parser.add_argument("--width", type=float, default=1.0, help="width multiplier")
     parser.add_argument("--device", default="cpu", help=DEVICE)
     options = parser.parse_args()
     device = best_device(options.device)
     images = torch.rand(options.batch, 3, options.image_size, options.image_size)
     for name in [options.only] if options.only else PLAIN:
-        decoded, plain = (stepper(*place(net.train(), images, device), learnt) for net in pair(name, options.width))
+        decoded, plain = (stepper(*place(net.train(), images, device), total_loss) for net in pair(name, options.width))
         print(f"{name:12} {interleaved(decoded, plain, options.rounds)}, {torch.get_num_threads()} threads")
 
 

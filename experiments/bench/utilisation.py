@@ -1,8 +1,8 @@
-"""How busy a search keeps its workers: `python -m experiments.bench.utilisation [--workers 1 4 16 64]`.
+"""Utilisation of a search's workers: `python -m experiments.bench.utilisation [--workers 1 4 16 64]`.
 
-Trials that sleep for a second go through the whole loop (strategy, key, store, runner, report, tell), at ever more
-workers. They share this machine's cores, which sleepers need not have: what is left is what one driver can keep up
-with. Counted once all workers have been there for a while.
+Trials that sleep for a second go through the whole loop (strategy, key, store, runner, report, tell), with increasing
+numbers of workers. Sleeping workers need no cores, so the result is the throughput limit of one driver, measured after
+all workers have started and settled.
 """
 
 import argparse
@@ -25,21 +25,21 @@ SETTLE_S = 3.0
 
 
 class _Enough(Exception):
-    """Ends a search that has been watched for long enough."""
+    """Ends a search once the measurement is complete."""
 
 
 @dataclass
 class Watch:
-    """Counts trials that end from when all workers are there until so many seconds later."""
+    """Counts the trials that end within `seconds`, once all workers are busy and have settled."""
 
     workers: int
     seconds: float
-    born: float = field(default_factory=time.perf_counter)
+    created: float = field(default_factory=time.perf_counter)
     running: set[int] = field(default_factory=set)
     full: float | None = None
-    """When all workers had a trial at once."""
+    """Time at which all workers were first busy at once."""
     ends: list[tuple[float, float]] = field(default_factory=list)
-    """Wall and CPU seconds at each end that counts."""
+    """Wall and CPU time at each counted end of a trial, s."""
 
     def __call__(self, trial: Trial) -> None:
         now = time.perf_counter()
@@ -54,18 +54,18 @@ class Watch:
             if now > self.ends[0][0] + self.seconds:
                 raise _Enough
 
-    def told(self, seconds: float) -> str:
-        """What became of the workers' time, where a trial takes so many seconds."""
+    def row(self, seconds: float) -> str:
+        """A table row, for trials that take `seconds`: workers, utilisation, driver's CPU time, start-up time."""
         assert self.full is not None
-        (began, cpu_began), (over, cpu_over) = self.ends[0], self.ends[-1]
+        (start, cpu_start), (end, cpu_end) = self.ends[0], self.ends[-1]
         count = len(self.ends) - 1
-        busy = count * seconds / self.workers / (over - began)
-        cpu = (cpu_over - cpu_began) / count
-        return f"{self.workers:7} {busy:7.1%} {cpu * 1e3:18.1f} ms {self.full - self.born:21.1f} s"
+        busy = count * seconds / self.workers / (end - start)
+        cpu = (cpu_end - cpu_start) / count
+        return f"{self.workers:7} {busy:7.1%} {cpu * 1e3:18.1f} ms {self.full - self.created:21.1f} s"
 
 
-def watched(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watch:
-    """Search with so many workers, until that was watched for so many seconds."""
+def measure(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watch:
+    """Search with a number of workers until `seconds` have been measured."""
     watch = Watch(workers, seconds)
     with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
         run_search(
@@ -83,16 +83,18 @@ def watched(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watc
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], help="trials at once")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of a trial")
-    parser.add_argument("--steps", type=int, default=1, help="reports of a trial")
-    parser.add_argument("--watch", type=float, default=15.0, help="seconds that are counted")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], help="numbers of parallel trials to measure"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="duration of a trial, s")
+    parser.add_argument("--steps", type=int, default=1, help="reports per trial")
+    parser.add_argument("--watch", type=float, default=15.0, help="duration of a measurement, s")
     parser.add_argument("--strategy", default="evolution")
     asked = parser.parse_args()
-    print("workers    busy  driver's CPU a trial  all workers there after", flush=True)
+    print("workers    busy  driver CPU per trial  all workers busy after", flush=True)
     for workers in asked.workers:
-        watch = watched(workers, NoProxy(asked.steps, asked.seconds), asked.strategy, asked.watch)
-        print(f"{watch.told(asked.seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
+        watch = measure(workers, NoProxy(asked.steps, asked.seconds), asked.strategy, asked.watch)
+        print(f"{watch.row(asked.seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What zero-cost scores take, and what the pool takes around them: `python -m experiments.bench.zero_cost`.
+"""Time of the zero-cost scores, and overhead of the pool: `python -m experiments.bench.zero_cost`.
 
-Joint genotypes at the default proxy scale, on digits. Seconds of a score are processor time on one thread, which
-a busy machine lengthens little. Overhead is measured with one process, so that none waits for another.
+Genotypes of the joint space at the default proxy scale, on digits. The time of a score is processor time on one thread,
+which depends little on other load. The overhead is measured with one process, so that none waits for another.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def genotypes(count: int) -> list[Genotype]:
 
 
 def seconds(proxy: ZeroCost, candidates: Sequence[Genotype]) -> dict[str, float]:
-    """Median processor seconds a candidate takes, by what they go into."""
+    """Median processor time per candidate, by step, s."""
     config, data = proxy.config, proxy.data
     taken: dict[str, list[float]] = {}
 
@@ -48,10 +48,10 @@ def seconds(proxy: ZeroCost, candidates: Sequence[Genotype]) -> dict[str, float]
     for genotype in candidates:
         start = time.process_time()
         cost(genotype, config.scale, image_size=config.image_size, num_classes=data.num_classes)
-        start = lap("counting its cost", start)
+        start = lap("cost", start)
         detector = build_detector(genotype, config.scale, data.num_classes, config.detector)
         open_gates(detector)
-        start = lap("building it", start)
+        start = lap("building", start)
         for name, score in ZERO_COST.items():
             score(detector, batches)
             start = lap(name, start)
@@ -59,7 +59,7 @@ def seconds(proxy: ZeroCost, candidates: Sequence[Genotype]) -> dict[str, float]
 
 
 def overhead(candidates: Sequence[Genotype], batch: int) -> tuple[float, float]:
-    """Milliseconds a candidate passes in a pool around a proxy that does nothing, and those of processor time."""
+    """Pool overhead per candidate with an empty proxy, ms of wall time, and total processor time, ms."""
     jobs = (Job(number, genotype.to_json(), 0) for number, genotype in enumerate(candidates))
     ends: list[float] = []
     spent: list[float] = []
@@ -73,36 +73,34 @@ def overhead(candidates: Sequence[Genotype], batch: int) -> tuple[float, float]:
     runner = PoolRunner(workers=1, batch=batch)
     before = processor()
     runner.run(lambda: next(jobs, None), Evaluate(NoProxy(steps=1), "cpu", Genotype.from_json), tell)
-    passed = (ends[-1] - ends[0] - sum(spent[1:])) / (len(ends) - 1)
-    return passed * 1e3, (processor() - before) * 1e3
+    wall = (ends[-1] - ends[0] - sum(spent[1:])) / (len(ends) - 1)
+    return wall * 1e3, (processor() - before) * 1e3
 
 
 def processor() -> float:
-    """Seconds of processor time that this process and its ended children took."""
+    """Processor time of this process and its ended children, s."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--candidates", type=int, default=12, help="for the seconds of each score")
-    parser.add_argument("--empty", type=int, default=2000, help="for the overhead")
-    parser.add_argument("--batch", type=int, default=PoolRunner.batch, help="candidates handed out at a time")
+    parser.add_argument("--candidates", type=int, default=12, help="candidates to time each score on")
+    parser.add_argument("--empty", type=int, default=2000, help="empty candidates to measure the overhead on")
+    parser.add_argument("--batch", type=int, default=PoolRunner.batch, help="candidates sent to a worker at once")
     options = parser.parse_args()
     torch.set_num_threads(1)
     proxy = ZeroCost.prepare(ZeroCostConfig(), digits(DigitsConfig(train_images=32, val_images=1)))
     candidates, empty = genotypes(options.candidates), genotypes(options.empty)
-    _, start = overhead(empty[:100], options.batch)
-    passed, all_of_it = overhead(empty, options.batch)
-    print(f"overhead in the pool  {passed:.2f} ms a candidate as it passes, without reading the genotype")
-    print(f"processor time there  {(all_of_it - start) / (len(empty) - 100):.2f} ms a candidate, reading it included")
+    _, startup_ms = overhead(empty[:100], options.batch)
+    wall, total = overhead(empty, options.batch)
+    print(f"overhead in the pool  {wall:.2f} ms per candidate in wall time, without parsing the genotype")
+    print(f"processor time there  {(total - startup_ms) / (len(empty) - 100):.2f} ms per candidate, with parsing")
     for name, value in seconds(proxy, candidates).items():
-        print(f"{name:20}  {value:.3f} s a candidate")
-    begun = time.perf_counter()
+        print(f"{name:20}  {value:.3f} s per candidate")
+    start = time.perf_counter()
     evaluate_all(proxy, candidates, runner=PoolRunner())
-    print(
-        f"all of it            {(time.perf_counter() - begun) / len(candidates):.2f} s a candidate, from start to end"
-    )
+    print(f"whole run            {(time.perf_counter() - start) / len(candidates):.2f} s per candidate in wall time")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A contract: promises in words, each with the check that holds a subject to it."""
+"""A contract: promises in words, each with the check that tests it."""
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -8,23 +8,23 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Contract = Mapping[str, Callable[[T], None]]
-"""Promise -> check of a subject, which raises `Broken`, or whatever the subject itself raises."""
+"""Promise -> check of a subject, which raises `Broken` or lets an exception of the subject through."""
 
 
 class Broken(Exception):
-    """A promise is broken; the message says by what, and how to mend it."""
+    """A promise is broken; the message has the evidence and the fix."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a promise: `fault` is None where it held."""
+    """The result of checking a promise; `fault` is None if it holds."""
 
     promise: str
     fault: str | None = None
 
 
 def outcomes(contract: Contract[T], subject: T) -> Iterator[Outcome]:
-    """Hold a subject to each promise in turn."""
+    """Check a subject against each promise in turn."""
     for promise, check in contract.items():
         try:
             check(subject)
@@ -33,6 +33,6 @@ def outcomes(contract: Contract[T], subject: T) -> Iterator[Outcome]:
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(last.filename).name}:{last.lineno}"
-            yield Outcome(promise, f"{type(error).__name__}: {error} (raised in {place}): mend what raises it")
+            yield Outcome(promise, f"{type(error).__name__}: {error} (raised in {place}): fix the code that raises it")
         else:
             yield Outcome(promise)

@@ -1,4 +1,4 @@
-"""What every space promises through `choose` alone: of any frozen values, and, beyond that, of genotypes."""
+"""The contracts of every search space: of any keyed values, and of genotypes."""
 
 import json
 import os
@@ -29,29 +29,29 @@ from search_spaces.genotype import Genotype, Scale
 
 SMALL = Scale(width=0.125, alpha=0.25, output_width=32)
 LONGEST_KEY = 200
-"""Characters; what a store has room for."""
-PURE = "draw from nothing but `choose`, and let members be frozen dataclasses"
-FROZEN_OPTIONS = "an option list may depend on nothing but the decision's name"
-PASS_ON = "let `choose` raise: build must not catch what it raises"
+"""Longest key that a store holds, characters."""
+PURE = "use no source of choice but `choose`, and let members be frozen dataclasses"
+FROZEN_OPTIONS = "let an option list depend only on the name of its decision"
+PASS_ON = "let exceptions of `choose` pass through build"
 
 Space = SearchSpace[Any]
 
 
 @dataclass
 class _Recording:
-    """A random chooser that remembers what it was offered."""
+    """A random chooser that records the options of each decision."""
 
     rng: random.Random
-    offers: dict[str, Sequence[Choice]] = field(default_factory=dict)
+    options: dict[str, Sequence[Choice]] = field(default_factory=dict)
 
     def __call__(self, name: str, options: Sequence[Any], /) -> Any:
-        self.offers[name] = options
+        self.options[name] = options
         return RandomChooser(self.rng)(name, options)
 
 
 def _has_a_name(space: Space) -> None:
     if not isinstance(space.name, str) or not space.name:
-        raise Broken(f"its name is {space.name!r}: give it a word")
+        raise Broken(f"its name is {space.name!r}: give a non-empty string")
 
 
 def _seed_decides(space: Space) -> None:
@@ -59,13 +59,13 @@ def _seed_decides(space: Space) -> None:
     if first != again:
         raise Broken(f"one seed gave {first.value} and {again.value}: {PURE}")
     if len({sample(space, random.Random(seed)).value.key() for seed in range(20)}) < 2:
-        raise Broken("20 seeds gave members of one and the same key: offer choices that the key tells apart")
+        raise Broken("20 seeds gave members of the same key: offer choices that change the key")
 
 
 def _global_randomness() -> tuple[object, ...]:
     import torch
 
-    state = np.random.get_state()  # noqa: NPY002 - others' use of it is what is looked for
+    state = np.random.get_state()  # noqa: NPY002 - the check is whether others use it
     return random.getstate(), str(state), torch.get_rng_state().numpy().tobytes()
 
 
@@ -78,14 +78,14 @@ def _leaves_global_randomness(space: Space) -> None:
 
 def _traces_rebuild(space: Space) -> None:
     for seed in range(20):
-        there = sample(space, random.Random(seed))
-        trace = trace_from_json(json.loads(json.dumps(there.trace)))
-        if trace != there.trace:
+        member = sample(space, random.Random(seed))
+        trace = trace_from_json(json.loads(json.dumps(member.trace)))
+        if trace != member.trace:
             raise Broken(
-                f"JSON changes {there.trace}: let options be text, numbers, truth values or flat tuples of them"
+                f"JSON changes {member.trace}: let options be strings, numbers, booleans or flat tuples of them"
             )
-        if replay(space, trace) != there.value:
-            raise Broken(f"trace {trace} was {there.value} and becomes {replay(space, trace)}: {PURE}")
+        if replay(space, trace) != member.value:
+            raise Broken(f"trace {trace} of {member.value} rebuilds {replay(space, trace)}: {PURE}")
 
 
 def _values_have_keys(space: Space) -> None:
@@ -98,7 +98,7 @@ def _values_have_keys(space: Space) -> None:
     if not same or key != again.key():
         raise Broken(f"the same choices gave the keys {key!r} and {again.key()!r}, or hashes that differ: {PURE}")
     if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY:
-        raise Broken(f"key {key!r}: give text of 1 to {LONGEST_KEY} characters; a digest serves")
+        raise Broken(f"key {key!r}: give a string of 1 to {LONGEST_KEY} characters, such as a digest")
 
 
 def _offers(space: Space, members: int) -> dict[str, Sequence[Choice]]:
@@ -106,7 +106,7 @@ def _offers(space: Space, members: int) -> dict[str, Sequence[Choice]]:
     for seed in range(members):
         chooser.rng = random.Random(seed)
         space.build(chooser)
-    return chooser.offers
+    return chooser.options
 
 
 def _options_stay(space: Space) -> None:
@@ -114,17 +114,17 @@ def _options_stay(space: Space) -> None:
     for seed in range(200):
         chooser = _Recording(random.Random(seed))
         space.build(chooser)
-        for name, options in chooser.offers.items():
+        for name, options in chooser.options.items():
             first = known.setdefault(name, options)
             if [(type(o), o) for o in first] != [(type(o), o) for o in options]:
-                raise Broken(f"decision {name!r} came with {list(first)} and with {list(options)}: {FROZEN_OPTIONS}")
+                raise Broken(f"decision {name!r} has options {list(first)} and then {list(options)}: {FROZEN_OPTIONS}")
     for name, options in known.items():
         if len({repr(option) for option in options}) < len(options):
             raise Broken(f"decision {name!r} offers an option twice in {list(options)}: drop one")
 
 
 def _every_option_builds(space: Space) -> None:
-    """One decision at a time is set, so that no illegal corner hides behind unlikely draws."""
+    """Sets one decision at a time, so that every option is tested, however rarely it is drawn."""
     base = sample(space, random.Random(1)).trace
     for name, options in _offers(space, 30).items():
         for option in options:
@@ -134,13 +134,13 @@ def _every_option_builds(space: Space) -> None:
             except Exception as error:
                 fault = f"{type(error).__name__}: {error}"
                 raise Broken(
-                    f"{name}={option!r} beside {base} raises {fault}: mend build, or leave the option out"
+                    f"{name}={option!r} with {base} raises {fault}: fix build, or leave the option out"
                 ) from error
 
 
 def _first_choices(space: Space) -> None:
     if space.build(first_choice) != space.build(first_choice):
-        raise Broken(f"the first options gave two members that differ: {PURE}")
+        raise Broken(f"the first options gave two different members: {PURE}")
 
 
 def _mutations(space: Space) -> None:
@@ -149,7 +149,7 @@ def _mutations(space: Space) -> None:
         parent = sample(space, rng)
         child = mutate(space, parent.trace, rng)
         if child.value.key() == parent.value.key() or replay(space, child.trace) != child.value:
-            raise Broken(f"a mutation of {parent.trace} is {child.trace}, which is no other member: {PURE}")
+            raise Broken(f"the mutation of {parent.trace} to {child.trace} does not give another member: {PURE}")
         shared = set(parent.trace) & set(child.trace)
         if (changed := sum(parent.trace[name] != child.trace[name] for name in shared)) != 1:
             raise Broken(
@@ -179,16 +179,16 @@ def _neighbours(space: Space) -> None:
     found = list(neighbours(space, parent.trace, random.Random(0)))
     keys = {member.value.key() for member in found}
     if not keys:
-        raise Broken(f"{parent.trace} has no neighbour of another key: offer choices that the key tells apart")
+        raise Broken(f"{parent.trace} has no neighbour of another key: offer choices that change the key")
     if len(keys) < len(found) or parent.value.key() in keys:
-        raise Broken(f"neighbours of {parent.trace} repeat a key: {PURE}")
+        raise Broken(f"two neighbours of {parent.trace} have the same key: {PURE}")
     for member in found:
         changed = sum(parent.trace.get(name, value) != value for name, value in member.trace.items())
         if changed != 1 or replay(space, member.trace) != member.value:
             raise Broken(f"{member.trace} is {changed} decisions away from {parent.trace}: {FROZEN_OPTIONS}")
 
 
-def _misfits_are_refused(space: Space) -> None:
+def _invalid_traces_are_refused(space: Space) -> None:
     trace = sample(space, random.Random(0)).trace
     options = _offers(space, 30)
     for name in trace:
@@ -204,25 +204,25 @@ def _refuses(space: Space, trace: Any, name: str) -> None:
     except TraceError as error:
         if name in str(error):
             return
-        raise Broken(f"a trace without a legal {name!r} is refused, but not for that: {error}: {PASS_ON}") from None
-    raise Broken(f"a trace without a legal {name!r} is replayed: {PASS_ON}")
+        raise Broken(f"a trace without a valid {name!r} is refused for another reason: {error}: {PASS_ON}") from None
+    raise Broken(f"a trace without a valid {name!r} is accepted: {PASS_ON}")
 
 
 KEYED: Contract[Space] = {
-    "goes by a name": _has_a_name,
-    "a seed decides the sample": _seed_decides,
-    "samples leave the global randomness alone": _leaves_global_randomness,
+    "has a name": _has_a_name,
+    "a seed determines the sample": _seed_decides,
+    "samples do not use global random generators": _leaves_global_randomness,
     "a trace rebuilds its member, even from JSON": _traces_rebuild,
-    "members are hashable and know their key": _values_have_keys,
-    "a decision always comes with the same options": _options_stay,
+    "members are hashable and have a key": _values_have_keys,
+    "a decision always has the same options": _options_stay,
     "every option of every decision can be built": _every_option_builds,
-    "the first choices make a member": _first_choices,
+    "the first choices build a member": _first_choices,
     "a mutation is another member, one decision away": _mutations,
-    "a crossover takes from its parents": _crossovers,
+    "a crossover inherits from its parents": _crossovers,
     "neighbours are new, distinct and one decision away": _neighbours,
-    "a trace that does not fit is refused, with the decision's name": _misfits_are_refused,
+    "an invalid trace is refused, naming the decision": _invalid_traces_are_refused,
 }
-"""Of any space."""
+"""The contract of any space."""
 
 
 _PRINT_KEYS = """
@@ -235,7 +235,7 @@ print([sample(space, random.Random(seed)).value.key() for seed in range(5)])
 
 
 def _same_anywhere(name: str) -> None:
-    """A store's keys are other processes' too, of today and of after the next restart."""
+    """A store is shared by processes and outlives them, so keys must not depend on the process."""
     found = []
     for seed in "12":
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -243,18 +243,18 @@ def _same_anywhere(name: str) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Broken(
-                f"in a process of its own, {done.stderr.strip().splitlines()[-1]}: let it be imported anywhere"
+                f"in another process, {done.stderr.strip().splitlines()[-1]}: make it importable from anywhere"
             )
         found.append(done.stdout.splitlines()[-1])
     if found[0] != found[1]:
         raise Broken(
-            f"two processes gave one seed's members the keys {found[0]} and {found[1]}: "
-            "build keys of neither hash(), id() nor the order of a set"
+            f"two processes gave the members of one seed the keys {found[0]} and {found[1]}: "
+            "do not use hash(), id() or the order of a set in keys"
         )
 
 
 NAMED: Contract[str] = {"keys are the same in every process": _same_anywhere}
-"""Of any space, by the name or import path under which processes find it."""
+"""The contract of any space, by its name or import path, which other processes load it by."""
 
 
 def _decodes(space: SearchSpace[Genotype]) -> None:
@@ -273,23 +273,21 @@ def _decodes(space: SearchSpace[Genotype]) -> None:
             with torch.inference_mode():
                 maps = backbone(torch.zeros(2, 3, height, width))
             if (shapes := {name: tuple(x.shape) for name, x in maps.items()}) != expected:
-                raise Broken(f"{genotype.key()} decodes to maps {shapes}, not {expected}: look at its outputs")
+                raise Broken(f"{genotype.key()} decodes to maps {shapes}, not {expected}: check its outputs")
         with torch.inference_mode():
             maps = backbone(torch.randn(1, 3, 33, 64))
         if bad := [name for name, x in maps.items() if not x.isfinite().all()]:
-            raise Broken(f"{genotype.key()} decodes to maps {bad} that are not finite: look at what feeds them")
+            raise Broken(f"{genotype.key()} decodes to maps {bad} that are not finite: check their inputs")
 
 
-def _has_one_pyramid(space: SearchSpace[Genotype]) -> None:
+def _has_fixed_levels(space: SearchSpace[Genotype]) -> None:
     levels = {sample(space, random.Random(seed)).value.levels for seed in range(50)}
     if len(levels) > 1:
-        raise Broken(
-            f"members have outputs at levels {sorted(levels)}: give all the same, so that their scores compare"
-        )
+        raise Broken(f"members have outputs at levels {sorted(levels)}: use the same for all, for comparable scores")
 
 
 GENOTYPES: Contract[SearchSpace[Genotype]] = {
-    "members decode to finite maps of the sizes they say": _decodes,
-    "all members have outputs at the same levels": _has_one_pyramid,
+    "members decode to finite maps of the declared sizes": _decodes,
+    "all members have outputs at the same levels": _has_fixed_levels,
 }
-"""Of spaces of genotypes, beside all that is promised of any."""
+"""The contract of spaces of genotypes, in addition to that of any space."""

@@ -1,4 +1,4 @@
-"""What every strategy promises, over any space of keyed values."""
+"""The contract of every strategy, over any space of keyed values."""
 
 import itertools
 import math
@@ -15,16 +15,16 @@ from search_spaces.joint import JointSpace
 
 OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
 CHANCE = 3.5
-"""Of 5; the mean best of 200 random bags of ten digits is 3.83, give or take .05."""
-PURE = "let a proposal depend on the seed, on how often it was asked and on what it was told, and on nothing else"
+"""Score out of 5 that a strategy must reach; 200 random bags of ten digits reach 3.83, with a deviation of .05."""
+PURE = "let a proposal depend only on the seed, on the number of asks and on the trials passed to `tell`"
 
 Build = Callable[[Task], Strategy]
-"""How a contract gets hold of a strategy: as often as it likes, for spaces, seeds and counts of its own."""
+"""Builds a fresh strategy for a task, of any space, seed and number of earlier asks."""
 
 
 @dataclass(frozen=True)
 class Bag:
-    """Digits in any order: half of all traces lead to a key that another one leads to."""
+    """A multiset of digits: about half of all traces share their key with another trace."""
 
     digits: tuple[int, ...]
 
@@ -46,7 +46,7 @@ class BagSpace:
 
 @dataclass(frozen=True)
 class Route:
-    """What was chosen, in order."""
+    """The choices, in order."""
 
     steps: tuple[Choice, ...]
 
@@ -56,7 +56,7 @@ class Route:
 
 @dataclass(frozen=True)
 class RouteSpace:
-    """Options of every type, some of which are asked for only because of others, and one that is none."""
+    """Options of every type, decisions that depend on others, and a decision with a single option."""
 
     name: str = "routes"
 
@@ -76,30 +76,32 @@ def task(
     asked: int = 0,
     objectives: Mapping[str, Direction] = OBJECTIVES,
 ) -> Task:
-    """What a strategy is built for: bags by one objective, unless others are given."""
+    """The task of a strategy, by default bags with one objective."""
     return Task(space or BagSpace(), objectives, seed, asked, None)
 
 
-def judge(number: int, candidate: Candidate) -> Trial:
-    """A trial as a search would tell of it: every seventh fails, every fifth is stopped early."""
+def ended_trial(number: int, candidate: Candidate) -> Trial:
+    """An ended trial of a candidate: every seventh fails, every fifth is stopped early."""
     state = State.failed if number % 7 == 6 else State.stopped if number % 5 == 4 else State.finished
     scores = {"ap": sum(choice for choice in candidate.trace.values() if isinstance(choice, int | float)) / 10}
     return Trial(number, state, candidate.key, candidate.trace, "{}", 0, (scores,), 1.0)
 
 
 def drive(strategy: Strategy, asks: int) -> list[Candidate]:
-    """Ask and tell in turn; returns what was proposed."""
-    asked = []
+    """Ask and tell in turn; returns the proposals."""
+    proposals = []
     for number in range(asks):
-        asked.append(strategy.ask())
-        strategy.tell(judge(number, asked[-1]))
-    return asked
+        proposals.append(strategy.ask())
+        strategy.tell(ended_trial(number, proposals[-1]))
+    return proposals
 
 
 def reached(build: Build) -> float:
-    """The mean best score of 200 bags of ten digits at three seeds, of which chance reaches 3.83 and the best is 5."""
+    """The best score among 200 bags of ten digits, mean over three seeds; chance reaches 3.83, the optimum is 5."""
     runs = (drive(build(task(BagSpace(length=10), seed=seed)), 200) for seed in range(3))
-    return statistics.mean(max(judge(0, candidate).reports[0]["ap"] for candidate in asked) for asked in runs)
+    return statistics.mean(
+        max(ended_trial(0, candidate).reports[0]["ap"] for candidate in proposals) for proposals in runs
+    )
 
 
 def _proposes_members(build: Build) -> None:
@@ -111,8 +113,8 @@ def _require_member(space: SearchSpace[Keyed], candidate: Candidate) -> None:
     key = replay(space, candidate.trace).key()
     if key != candidate.key or candidate.value.key() != key:
         raise Broken(
-            f"the trace {dict(candidate.trace)} leads to {key}, the proposal says {candidate.key}: "
-            "take trace, key and value from one and the same `Sampled`"
+            f"the trace {dict(candidate.trace)} rebuilds {key}, the proposal has key {candidate.key}: "
+            "take trace, key and value from the same `Sampled`"
         )
 
 
@@ -144,35 +146,33 @@ def _searches_by_several_objectives(build: Build) -> None:
         strategy.tell(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
 
 
-def _learns_nothing_from_bad_scores(build: Build) -> None:
-    """That the key has had its trial may count; what it came to may not."""
+def _ignores_bad_scores(build: Build) -> None:
+    """A strategy may use that the key was evaluated, but not the score."""
     strategies = [build(task(BagSpace(length=10))) for _ in range(3)]
     bad = [(State.failed, 9.0), (State.failed, -9.0), (State.finished, math.nan)]
     for number in range(60):
         candidate, *others = [strategy.ask() for strategy in strategies]
         if others != [candidate] * 2:
-            raise Broken(
-                "scores of failed trials, or scores that are no numbers, change what it proposes: leave them out"
-            )
+            raise Broken("scores of failed trials, or NaN scores, change its proposals: leave them out")
         for strategy, (state, score) in zip(strategies, bad, strict=True):
-            told = Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": score},))
-            strategy.tell(judge(0, candidate) if number % 3 else told)
+            bad_trial = Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": score},))
+            strategy.tell(ended_trial(0, candidate) if number % 3 else bad_trial)
 
 
 def _is_a_function_of_its_seed(build: Build) -> None:
     first, again, other = (drive(build(task(seed=seed)), 40) for seed in (1, 1, 2))
     if first != again:
-        raise Broken(f"seed 1 gave two searches: {PURE}")
+        raise Broken(f"seed 1 gave two different searches: {PURE}")
     if first == other:
-        raise Broken("seeds 1 and 2 gave the same search: draw from a generator of the task's seed")
+        raise Broken("seeds 1 and 2 gave the same search: seed its generator by the task's seed")
 
 
 def _survives_any_order(build: Build) -> None:
-    """Several workers: trials end in another order than they began."""
+    """With several workers, trials end in another order than they start."""
     strategy = build(task())
     waiting: list[Trial] = []
     for number in range(60):
-        waiting.append(judge(number, strategy.ask()))
+        waiting.append(ended_trial(number, strategy.ask()))
         if number % 3 == 2:
             strategy.tell(waiting.pop(number % len(waiting)))
 
@@ -185,43 +185,43 @@ def _survives_failures(build: Build) -> None:
 
 
 def _resumes(build: Build) -> None:
-    """Stopped anywhere and rebuilt from the store, it asks for what it would have asked for."""
+    """Stopped at any point and rebuilt from the store, it makes the same proposals as without the stop."""
     spaces: tuple[SearchSpace[Keyed], ...] = BagSpace(), RouteSpace()
     for space, stop in itertools.product(spaces, (0, 1, 5, 13, 30, 60, 180)):
         store = Store("sqlite://")
         unbroken = build(task(space))
         for _ in range(stop):
-            _remember(store, unbroken)
+            _run_trial(store, unbroken)
         resumed = build(task(space, asked=store.asked))
         for trial in store.history():
             resumed.tell(trial)
         if drive(resumed, 20) != drive(unbroken, 20):
-            raise Broken(f"resumed after {stop} proposals it goes another way: {PURE}; `task.asked` says how often")
+            raise Broken(
+                f"resumed after {stop} proposals it differs: {PURE}; `task.asked` is the number of asks so far"
+            )
 
 
-def _remember(store: Store, strategy: Strategy) -> None:
-    """One turn of a search: ask, evaluate or answer, tell."""
+def _run_trial(store: Store, strategy: Strategy) -> None:
+    """One iteration of a search: ask, evaluate or repeat from the store, tell."""
     candidate = strategy.ask()
     if known := store.find(candidate.key):
         strategy.tell(store.repeat(known.number, candidate.trace))
         return
     trial = store.create(key=candidate.key, trace=candidate.trace, genotype="{}", seed=0)
-    verdict = judge(trial.number, candidate)
+    verdict = ended_trial(trial.number, candidate)
     store.report(trial.number, verdict.reports[0])
     strategy.tell(store.end(trial.number, verdict.state, seconds=1.0))
 
 
 def _is_no_worse_than_chance(build: Build) -> None:
     if (best := reached(build)) < CHANCE:
-        raise Broken(
-            f"its best of 200 is {best:.2f} of 5, and chance reaches 3.83: look at what `tell` does with scores"
-        )
+        raise Broken(f"its best of 200 is {best:.2f} of 5, and chance reaches 3.83: check how `tell` uses scores")
 
 
 def _serves_a_single_member(build: Build) -> None:
     keys = {candidate.key for candidate in drive(build(task(BagSpace(length=2, base=1))), 30)}
     if keys != {"00"}:
-        raise Broken(f"of a space with the one member 00 it proposed {sorted(keys)}: repeat what there is")
+        raise Broken(f"in a space with the single member 00 it proposed {sorted(keys)}: repeat the member")
 
 
 STRATEGY: Contract[Build] = {
@@ -231,9 +231,9 @@ STRATEGY: Contract[Build] = {
     "searches by several objectives": _searches_by_several_objectives,
     "is a function of its seed": _is_a_function_of_its_seed,
     "survives results in any order": _survives_any_order,
-    "survives a search in which all fails": _survives_failures,
-    "learns nothing from scores of failed trials, nor from what is no number": _learns_nothing_from_bad_scores,
-    "resumes from a store as if it had never stopped": _resumes,
+    "survives a search in which all trials fail": _survives_failures,
+    "ignores scores of failed trials and NaN scores": _ignores_bad_scores,
+    "resumes from a store as if never stopped": _resumes,
     "does no worse than chance on an additive objective": _is_no_worse_than_chance,
     "serves a space with a single member": _serves_a_single_member,
 }

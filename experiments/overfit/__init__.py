@@ -1,1 +1,1 @@
-"""Every detector learns 16 images by heart: `python -m experiments.overfit`."""
+"""Check that every detector can overfit 16 images: `python -m experiments.overfit`."""

@@ -1,8 +1,8 @@
-"""Can a detector learn 16 images by heart? `python -m experiments.overfit --detector faster_rcnn`.
+"""Check that a detector can overfit 16 images: `python -m experiments.overfit --detector faster_rcnn`.
 
 If it cannot, its targets, resizing, losses, decoding or category mapping are wrong. The images are the first 16 of
-coco_mini's training set that hold objects but no crowds and nothing that COCO calls small (below 32 x 32 px) at
-256 px; the backbone is a small residual network, from random weights, without augmentation.
+coco_mini's training set that have objects, none of them a crowd or small by COCO's definition (below 32 x 32 px) at
+256 px. The backbone is a small residual network with random initial weights; there is no augmentation.
 """
 
 import json
@@ -28,30 +28,30 @@ IMAGE_SIZE = 256
 IMAGES = 16
 BATCH = 8
 MEDIUM = 32**2
-"""Area in px from which COCO calls an object medium."""
+"""Smallest area of a medium object by COCO's definition, px."""
 RESULTS = Path(__file__).parent / "results" / "overfit"
 
 
 def choose_images(data: DetectionSet, count: int, size: int) -> DetectionSet:
-    """The first `count` images that hold objects, none of them small at `size` px, and no crowds."""
+    """The first `count` images that have objects, none of them a crowd or small at `size` px."""
     areas: dict[int, list[float]] = {}
     for annotation in data.ground_truth["annotations"]:
         area = 0.0 if annotation["iscrowd"] else float(annotation["area"])
         areas.setdefault(annotation["image_id"], []).append(area)
     scales = [size / max(shape) for shape in data.sizes]
-    fit_for_it = [
+    suitable = [
         position
         for position, (image, scale) in enumerate(zip(data.image_ids, scales, strict=True))
         if image in areas and min(areas[image]) * scale**2 >= MEDIUM
     ]
-    return data.select(fit_for_it[:count])
+    return data.select(suitable[:count])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: scores on the images themselves, the mean loss of the first and last epoch, and seconds.
+    """The result: scores on the training images, the mean loss of the first and the last epoch, and seconds.
 
-    `seconds` is None where the training was resumed.
+    `seconds` is None if the training was resumed.
     """
 
     scores: Mapping[str, float]
@@ -61,15 +61,15 @@ class Outcome:
 
 
 def overfit(case: Case, data: DetectionSet, size: int, out: Path, *, device: str = "cpu") -> Outcome:
-    """Train on `data` and score on it; an interrupted training goes on from the checkpoint in `out`."""
+    """Train and score on `data`; an interrupted training resumes from the checkpoint in `out`."""
     blueprint = Blueprint(case.genotype, case.scale, case.detector, size, data.categories)
     recipe = Recipe(batch_size=min(BATCH, len(data)), learning_rate=case.learning_rate, flip=False, weight_decay=0)
     losses: dict[int, list[float]] = {}
 
-    def watch(news: Progress) -> None:
-        losses.setdefault(news.epoch, []).append(news.loss)
-        if news.step == news.steps and (news.epoch + 1) % 10 == 0:
-            print(f"epoch {news.epoch + 1} of {news.epochs}, loss {news.loss:.3f}", flush=True)
+    def watch(progress: Progress) -> None:
+        losses.setdefault(progress.epoch, []).append(progress.loss)
+        if progress.step == progress.steps and (progress.epoch + 1) % 10 == 0:
+            print(f"epoch {progress.epoch + 1} of {progress.epochs}, loss {progress.loss:.3f}", flush=True)
 
     start = time.perf_counter()
     scores = fit(blueprint, FitConfig(epochs=case.epochs, recipe=recipe), (data, data), out, device=device, watch=watch)
@@ -80,23 +80,23 @@ def overfit(case: Case, data: DetectionSet, size: int, out: Path, *, device: str
 
 @dataclass(frozen=True)
 class Arguments:
-    """Overfit a detector to 16 images, and keep what came of it."""
+    """Overfit a detector to 16 images, and write the result to a file."""
 
     detector: str
-    """Its head."""
+    """Name of the detector's head, such as fcos or mask_rcnn."""
     data: Path = Path(os.environ.get("FUSION_NAS_DATA", "../shared")) / "data" / "coco_mini"
     """A directory in COCO's format."""
     out: Path = Path("runs/overfit")
-    """Where checkpoints go; the same command goes on from them."""
+    """Directory of checkpoints; the same command resumes from them."""
     results: Path = RESULTS
-    """Where the record goes."""
+    """Directory of the result files."""
     device: str = "cpu"
 
 
 def main(asked: Arguments) -> int:
-    """0 where every score exceeds its floor, else 1; 2 where there is no such case."""
+    """The exit status: 0 if every score exceeds its floor, else 1; 2 for an unknown detector."""
     if asked.detector not in CASES:
-        print(f"--detector {asked.detector!r} is none of {', '.join(CASES)}", file=sys.stderr)
+        print(f"--detector {asked.detector!r} is unknown: give one of {', '.join(CASES)}", file=sys.stderr)
         return 2
     case = CASES[asked.detector]
     data = choose_images(read_coco(asked.data)[0], IMAGES, IMAGE_SIZE)

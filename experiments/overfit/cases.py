@@ -1,4 +1,4 @@
-"""The small detectors that `experiments.overfit` makes learn by heart, by the name of their head."""
+"""The small detectors that `experiments.overfit` trains, by the name of their head."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ CLOSE = DetectorConfig(box_unit=0.5, nms_threshold=0.5, proposals=200, samples=1
 
 
 def pyramid(levels: tuple[int, ...], head: Op) -> Genotype:
-    """A residual network of one unit a level, 2 to 5, under a feature pyramid of these levels."""
+    """A residual network of one block per level, 2 to 5, with a feature pyramid of these levels."""
     nodes, source = [], "stem2"
     for level, width in zip((2, 3, 4, 5), (64, 128, 256, 512), strict=True):
         nodes.append(Node(f"c{level}", level, width, (Edge(source, op("identity")),), block=op("residual")))
@@ -26,7 +26,7 @@ def pyramid(levels: tuple[int, ...], head: Op) -> Genotype:
 
 @dataclass(frozen=True)
 class Case:
-    """How a detector is made to learn by heart; `floors` are the scores it must exceed."""
+    """A detector and its training; `floors` are the scores it must exceed."""
 
     genotype: Genotype
     epochs: int
@@ -47,4 +47,4 @@ CASES: Mapping[str, Case] = MappingProxyType(
         "cascade_rcnn": Case(pyramid(_P2, op("cascade_rcnn")), epochs=125),
     }
 )
-"""By the name of the head: a row is all that another one needs."""
+"""Cases by the name of the head; a new head needs one row."""

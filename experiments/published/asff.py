@@ -1,4 +1,4 @@
-"""ASFF (arXiv 1911.09516): its YOLOv3 networks with 80 classes, as the released model files count them."""
+"""ASFF (arXiv 1911.09516): its YOLOv3 networks with 80 classes, counted from the released code."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ NETWORKS: dict[str, tuple[int, dict[int, float]]] = {
     "yolov3-mobilenetv2": (24_800_532, {320: 5.687, 416: 9.612, 608: 20.531}),
     "yolov3-mobilenetv2-asff": (27_141_613, {320: 6.033, 416: 10.195, 608: 21.778}),
 }
-"""By zoo entry: parameters, and GMACs by image size. These are of convolutions, the deformable ones among them."""
+"""Zoo entry -> parameters, and GMACs by image size, of all convolutions, deformable ones included."""
 _NOTE = "counted from the released code"
 
 

@@ -1,4 +1,4 @@
-"""Counts of decoded backbones on the meta device, and of the zoo's detectors by formula: nothing is allocated."""
+"""Parameters and costs, computed on the meta device or by formula, so that no weights are allocated."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ from search_spaces.zoo import zoo
 
 @cache
 def parameters(genotype: Genotype, scale: Scale = Scale()) -> int:  # noqa: B008 - a frozen value
-    """Trainable parameters of stem and nodes, without the head."""
+    """Trainable parameters of the stem and the nodes, without the head."""
     import torch
 
     from nas.decode import decode
@@ -23,7 +23,7 @@ def parameters(genotype: Genotype, scale: Scale = Scale()) -> int:  # noqa: B008
 
 @cache
 def of_zoo(name: str, image_size: int | None = None) -> Cost:
-    """A zoo entry's whole detector, at its own image size or another."""
+    """The cost of a zoo entry's whole detector, by default at its own image size."""
     entry = zoo(name)
     return cost(
         entry.genotype,
@@ -36,7 +36,7 @@ def of_zoo(name: str, image_size: int | None = None) -> Cost:
 
 @cache
 def added_by_msfm(settings: MsfmSettings) -> int:
-    """Parameters that modules in every bottleneck of levels 3 to 5 add to a ResNet-50."""
+    """Parameters that MSFMs in every bottleneck of levels 3 to 5 add to a ResNet-50."""
 
     def msfm(level: int) -> tuple[Op, ...]:
         return settings.at(level) if level > 2 else ()

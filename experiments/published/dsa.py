@@ -1,4 +1,4 @@
-"""DSA (arXiv 2012.07630): its attention and its object confidence on RetinaNet, and the RetinaNet they stand on."""
+"""DSA (arXiv 2012.07630): its attention and its object confidence on RetinaNet, and the RetinaNet baseline."""
 
 from experiments.published.count import of_zoo
 from experiments.published.figure import Figure

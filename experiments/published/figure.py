@@ -1,26 +1,25 @@
-"""A published figure, how ours is computed, and how far the two may lie apart."""
+"""A published number, how ours is computed, and the tolerated difference."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 Rounding = Callable[[float], float]
-"""Brings a computed value to the form in which the paper prints it."""
+"""Rounds a computed value to the form in which the paper prints it."""
 
 
 def exact(value: float) -> float:
-    """Counts of official code: to the unit."""
+    """No rounding, for counts from official code."""
     return value
 
 
 def millions(*digits: int) -> Rounding:
-    """In millions, rounded half up to each number of decimals in turn: mmdet prints two, of which papers print one."""
-
+    """In millions, rounded half up to each number of decimals in turn: mmdet prints two, papers then print one."""
     return _in_units(10**6, digits)
 
 
 def billions(*digits: int) -> Rounding:
-    """In billions, rounded likewise."""
+    """In billions, rounded in the same way."""
     return _in_units(10**9, digits)
 
 
@@ -39,13 +38,13 @@ class Figure:
     """One row of the comparison.
 
     Attributes:
-        system: whose figure it is, as in the README.
-        name: the row as its source has it, with the unit.
-        published: the figure as printed, or as official code counts it.
+        system: name of the system, as in the README.
+        name: the row as in the source, with the unit.
+        published: the number as printed, or as counted by official code.
         ours: computes the raw value; called once, without allocating weights.
-        rounding: what the source does to a raw value before printing it.
-        tolerance: largest difference after rounding. Anything but 0 needs a note.
-        note: where the figure comes from, where not from the system's own paper, or why it differs.
+        rounding: the rounding that the source applies to a raw value.
+        tolerance: largest difference after rounding. Any value but 0 needs a note.
+        note: the source, if it is not the system's own paper, or why the numbers differ.
     """
 
     system: str
@@ -57,13 +56,13 @@ class Figure:
     note: str = ""
 
     def compare(self) -> "Compared":
-        """Compute ours."""
+        """Compute our value, and compare it with the published one."""
         return Compared(self.system, self.name, self.published, self.rounding(self.ours()), self.tolerance, self.note)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A published figure beside ours, both in the published form."""
+    """A published number and ours, both in the published form."""
 
     system: str
     name: str

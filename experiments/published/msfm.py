@@ -1,8 +1,8 @@
-"""MSFM (OpenReview 6IVdytR2W90): the 57 parameter figures of Tables 2, 3, 4 and 6.
+"""MSFM (OpenReview 6IVdytR2W90): the 57 parameter counts of Tables 2, 3, 4 and 6.
 
-The paper prints what mmdet counts: trainable parameters with the stem and the first stage frozen, rounded to two
-decimals and then to one. Detectors come from the zoo, with and without the module; of those it lacks,
-`FOREIGN_BASELINES` has the parameters, to which the module's share is added.
+The paper prints the counts of mmdet: trainable parameters with the stem and the first stage frozen, rounded to two
+decimals and then to one. Detectors come from the zoo, with and without the module; for detectors that the zoo lacks,
+the parameters of the module are added to those in `FOREIGN_BASELINES`.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,14 +22,14 @@ ZOO_BASELINES = {
     "Mask R50": "mask-rcnn-r50-fpn",
     "Cascade R101": "cascade-rcnn-r101-fpn",
 }
-"""Zoo entries of the detectors that the module is put into; with it their names end in `-msfm`."""
+"""Zoo entries of the detectors without the module; the entries with it end in `-msfm`."""
 FOREIGN_BASELINES = {
     "Grid R50": 64_322_857,
     "Dynamic R50": 41_527_712,
     "RepPoints R50": 36_620_150,
 }
-"""Trainable parameters of mmdet's detectors that the zoo does not carry."""
-FOREIGN_NOTE = "the detector's own parameters are mmdet's count; the zoo does not carry it"
+"""Trainable parameters of mmdet's detectors that are not in the zoo."""
+FOREIGN_NOTE = "the detector's own parameters are mmdet's count; it is not in the zoo"
 
 S3, L3, S5, F4, F5 = (
     (0.5, 0.7, 1.0),
@@ -38,9 +38,9 @@ S3, L3, S5, F4, F5 = (
     (0.5, 0.7, 1.4, 2.0),
     (0.5, 0.7, 1.0, 1.4, 2.0),
 )
-"""Branch scales of Table 2; of 5S and 4 only their number is certain, and how many exceed 1: all that is counted."""
+"""Branch scales of Table 2. For 5S and 4 only their number and how many exceed 1 are certain, which fix the count."""
 BASE = MsfmSettings((3,), S3, ratio=16, convs=1, fusion="add", groups=16)
-"""The setting that Table 2 varies."""
+"""The base setting of the ablations in Table 2."""
 DEEP = replace(BASE, convs=2, groups=32)
 PART = replace(DEEP, deepen="enlarging")
 """The paper's conv_num 2*."""
@@ -81,7 +81,7 @@ ABLATIONS: tuple[tuple[str, float, MsfmSettings], ...] = (
     ("T3 positions (2, 3)", 43.9, PUBLISHED),
     ("T3 positions (1, 2, 3)", 44.0, replace(PUBLISHED, positions=(1, 2, 3))),
 )
-"""Faster R-CNN with ResNet-50: row, published millions, setting."""
+"""Ablations on Faster R-CNN with ResNet-50: (row, published millions, setting)."""
 
 DETECTORS: tuple[tuple[str, float, float], ...] = (
     ("Faster R50", 41.5, 43.9),
@@ -94,13 +94,13 @@ DETECTORS: tuple[tuple[str, float, float], ...] = (
     ("RepPoints R50", 36.6, 38.9),
     ("Mask R50", 44.2, 46.5),
 )
-"""Tables 4 and 5: row, published millions without and with the module at positions 2 and 3."""
+"""Tables 4 and 5: (row, published millions without, with the module at positions 2 and 3)."""
 
 INCONSISTENT = {
-    "T2 scales 3L": "the paper's own slip: 3S and 3L have three equal branches, yet 42.9 and 42.8 are printed",
-    "T4 Grid R50 + MSFM(2,3)": "the paper's own slip: every other detector gains 2.32 M, which makes 66.64",
+    "T2 scales 3L": "error in the paper: 3S and 3L have three equal branches, yet 42.9 and 42.8 are printed",
+    "T4 Grid R50 + MSFM(2,3)": "error in the paper: every other detector gains 2.32 M, which gives 66.64",
 }
-"""Rows that no form of the module explains together with the others."""
+"""Rows that are inconsistent with the others under every form of the module."""
 
 
 def baseline(name: str) -> int:
@@ -118,9 +118,9 @@ def with_msfm(name: str) -> int:
 
 
 def _figure(name: str, published: float, ours: Callable[[], int], *, foreign: bool = False) -> Figure:
-    slip = INCONSISTENT.get(name, "")
-    note = slip or (FOREIGN_NOTE if foreign else "")
-    return Figure("MSFM", f"{name}, M parameters", published, ours, millions(2, 1), 0.1 if slip else 0, note)
+    error = INCONSISTENT.get(name, "")
+    note = error or (FOREIGN_NOTE if foreign else "")
+    return Figure("MSFM", f"{name}, M parameters", published, ours, millions(2, 1), 0.1 if error else 0, note)
 
 
 def _ablation(settings: MsfmSettings) -> Callable[[], int]:

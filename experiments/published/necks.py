@@ -1,4 +1,4 @@
-"""Necks over ResNet-50, C3 to C5 to five maps of 256 channels, as public packages count them."""
+"""Necks from C3 to C5 of a ResNet-50 to five maps of 256 channels, as counted in public packages."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def _nas_fpn(repeats: int) -> Figure:
         {1: 5_185_280, 3: 13_453_568, 7: 29_990_144}[repeats],
         # mmdet's laterals have no bias, and it convolves before pooling to levels 6 and 7
         lambda: _neck(merge(resnet(50), repeats=repeats))() - 3 * 256 + 2 * (256 * 256 + 2 * 256),
-        note="mmdet 3.3.0 NASFPN, ours brought to its laterals and extra levels, which differ from Google's code",
+        note="mmdet 3.3.0 NASFPN; ours is adjusted to its laterals and extra levels, which differ from Google's code",
     )
 
 

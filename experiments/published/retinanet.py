@@ -1,6 +1,6 @@
-"""RetinaNet over ResNets as SpineNet is compared with it (arXiv 1912.05027, Figure 1), with 91 classes.
+"""RetinaNet with ResNets, the baselines of SpineNet (arXiv 1912.05027, Figure 1), with 91 classes.
 
-As with SpineNet, printed FLOPs are multiply-adds of more than the convolutions that we count.
+As for SpineNet, printed FLOPs are multiply-adds of more operations than the convolutions that we count.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ NETWORKS: dict[str, tuple[int, float, Rounding]] = {
     "r101": (53_083_287, 325.5912, billions(4)),
     "r152": (68_726_935, 629.9516, billions(4)),
 }
-"""By ResNet, as the official graphs count: trainable parameters, and multiply-adds of convolutions in what form."""
+"""ResNet -> (trainable parameters, multiply-adds of convolutions, their rounding), from the official graphs."""
 MILLIONS = {"r50": 34.0}
 BILLIONS: tuple[tuple[str, str, float, float], ...] = (
     ("r50", "", 96.8, 0.1),
@@ -22,10 +22,10 @@ BILLIONS: tuple[tuple[str, str, float, float], ...] = (
     ("r101", "", 325.9, 0.3),
     ("r152", "", 630.5, 0.5),
 )
-"""ResNet, whose figure if not the paper's, billions of FLOPs as printed, tolerance."""
+"""(ResNet, source unless the paper, billions of FLOPs as printed, tolerance)."""
 _GRAPH = "official graph, 91 classes"
-_CUT = "34.09 M, printed as if cut off after one decimal"
-_OTHER = "ours are convolutions alone; the printed profile appears to hold more, and for R50 perhaps 90 classes"
+_TRUNCATED = "34.09 M, printed as if truncated to one decimal"
+_OTHER = "ours counts convolutions only; the printed profile appears to count more, and for R50 perhaps 90 classes"
 
 
 def _parameters(resnet: str) -> Callable[[], int]:
@@ -37,15 +37,15 @@ def _macs(resnet: str) -> Callable[[], int]:
 
 
 def _figures() -> Iterator[Figure]:
-    for resnet, (count, macs, form) in NETWORKS.items():
-        unit = "multiply-adds" if form is exact else "G multiply-adds"
+    for resnet, (count, macs, rounding) in NETWORKS.items():
+        unit = "multiply-adds" if rounding is exact else "G multiply-adds"
         yield Figure("RetinaNet", f"{_row(resnet)}, parameters", count, _parameters(resnet), note=_GRAPH)
-        yield Figure("RetinaNet", f"{_row(resnet)}, {unit}", macs, _macs(resnet), form, note=_GRAPH)
+        yield Figure("RetinaNet", f"{_row(resnet)}, {unit}", macs, _macs(resnet), rounding, note=_GRAPH)
     for resnet, printed in MILLIONS.items():
         name = f"{_row(resnet)}, M parameters"
-        yield Figure("RetinaNet", name, printed, _parameters(resnet), millions(1), 0.1, _CUT)
-    for resnet, whose, printed, tolerance in BILLIONS:
-        name = f"{_row(resnet)}, B FLOPs{whose}"
+        yield Figure("RetinaNet", name, printed, _parameters(resnet), millions(1), 0.1, _TRUNCATED)
+    for resnet, source, printed, tolerance in BILLIONS:
+        name = f"{_row(resnet)}, B FLOPs{source}"
         yield Figure("RetinaNet", name, printed, _macs(resnet), billions(1), tolerance, _OTHER)
 
 

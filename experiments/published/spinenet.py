@@ -1,7 +1,7 @@
-"""SpineNet (arXiv 1912.05027): backbones with their output convolutions, and whole detectors under RetinaNet's head.
+"""SpineNet (arXiv 1912.05027): backbones with their output convolutions, and whole detectors with RetinaNet's head.
 
-The paper's FLOPs are multiply-adds, but apparently of the whole graph: convolutions, which are all that we count, lie
-0.1 to 0.2 % below. Of convolutions alone, the official graphs hold as many as ours, to the unit.
+The paper's FLOPs are multiply-adds, apparently of the whole graph: those of the convolutions, which we count, are 0.1
+to 0.2 % lower. The multiply-adds of the convolutions in the official graphs equal ours exactly.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from nas.cost import Cost, cost
 from search_spaces.zoo import SCALES, SPINENET_CLASSES, zoo
 
 BACKBONES = {"49s": 9_089_215, "49": 21_831_488, "96": 36_262_976, "143": 60_247_616, "190": 126_587_664}
-"""Trainable parameters by variant."""
+"""Variant -> trainable parameters."""
 
 DETECTORS = {
     ("49s", 640): (11_265_942, 30_778_541_175),
@@ -24,26 +24,26 @@ DETECTORS = {
     ("143", 1280): (66_959_511, 523_337_600_000),
     ("190", 1280): (163_637_351, 1_881_659_539_200),
 }
-"""Trainable parameters and multiply-adds of convolutions by variant and image size, 91 classes: official graphs."""
+"""(variant, image size) -> (trainable parameters, multiply-adds of convolutions), official graphs, 91 classes."""
 _GRAPH = "official graph, 91 classes"
 PROXY = (512, 1_963_575, 5_841_681_408)
-"""The search's proxy of SpineNet-49 (section 3.2): image size, parameters, multiply-adds."""
-_DESCRIBED = "counted from the paper's description: widths and alpha a quarter, 64 channels of output and head"
+"""The search proxy of SpineNet-49 (section 3.2): (image size, parameters, multiply-adds)."""
+_DESCRIBED = "counted from the paper's description: a quarter of widths and alpha, 64 output and head channels"
 
-_WIDE = "49S was released with 128 output channels, too few for what is printed; with 256, our inference, it comes near"
+_WIDE = "49S was released with 128 output channels, too few for the printed number; we infer 256, which comes close"
 
 MILLIONS: tuple[tuple[str, str, float, float, str], ...] = (
-    ("49s-256", "", 12.0, 0.1, f"{_WIDE}, 12.01 with the norms' statistics"),
+    ("49s-256", "", 12.0, 0.1, f"{_WIDE}, 12.01 with the norms' running statistics"),
     ("49s-256", ", model zoo", 11.9, 0, _WIDE),
     ("49", "", 28.5, 0, ""),
     ("96", "", 43.0, 0, ""),
-    ("143", "", 66.9, 0.1, "printed as if cut off after one decimal; the model zoo rounds"),
+    ("143", "", 66.9, 0.1, "printed as if truncated to one decimal; the model zoo rounds"),
     ("143", ", model zoo", 67.0, 0, "tf-models MODEL_ZOO"),
     ("190", "", 163.6, 0, ""),
 )
-"""Variant, whose figure if not the paper's, millions of parameters as printed, tolerance, note."""
+"""(variant, source unless the paper, millions of parameters as printed, tolerance, note)."""
 
-_LESS = "ours are convolutions alone; the printed profile appears to hold norms and pooling, too"
+_LESS = "ours counts convolutions only; the printed profile appears to include norms and pooling"
 
 BILLIONS: tuple[tuple[str, int, str, float, float, str], ...] = (
     ("49s-256", 640, "", 33.8, 0.1, f"{_WIDE}; {_LESS}"),
@@ -54,7 +54,7 @@ BILLIONS: tuple[tuple[str, int, str, float, float, str], ...] = (
     ("143", 1280, ", model zoo", 524.0, 0.7, f"tf-models MODEL_ZOO; {_LESS}"),
     ("190", 1280, "", 1885.0, 3.3, _LESS),
 )
-"""Variant, image size, whose figure if not the paper's, billions of FLOPs as printed, tolerance, note."""
+"""(variant, image size, source unless the paper, billions of FLOPs as printed, tolerance, note)."""
 
 
 def _backbone(variant: str) -> Callable[[], int]:
@@ -92,11 +92,11 @@ def _figures() -> Iterator[Figure]:
     yield Figure("SpineNet", f"{row}, parameters", count, lambda: _proxy().parameters, note=_DESCRIBED)
     name = f"{row} at {image_size} px, multiply-adds"
     yield Figure("SpineNet", name, macs, lambda: _proxy().macs, note=_DESCRIBED)
-    for variant, whose, printed, tolerance, note in MILLIONS:
-        name = f"{variant} with RetinaNet, M parameters{whose}"
+    for variant, source, printed, tolerance, note in MILLIONS:
+        name = f"{variant} with RetinaNet, M parameters{source}"
         yield Figure("SpineNet", name, printed, _parameters(variant), millions(1), tolerance, note)
-    for variant, image_size, whose, printed, tolerance, note in BILLIONS:
-        name = f"{variant} with RetinaNet at {image_size} px, B FLOPs{whose}"
+    for variant, image_size, source, printed, tolerance, note in BILLIONS:
+        name = f"{variant} with RetinaNet at {image_size} px, B FLOPs{source}"
         yield Figure("SpineNet", name, printed, _macs(variant, image_size), billions(1), tolerance, note)
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a ranking: everything that replays it."""
+"""The configuration of a ranking: everything needed to repeat it."""
 
 import random
 from typing import Self
@@ -14,16 +14,16 @@ from search_spaces.registry import find_space
 
 
 class RankOptions(RunConfig):
-    """How a ranking measures its candidates, but for what it compares."""
+    """The options of a ranking: candidates, seeds and the required tau; the plan is in `RankConfig`."""
 
     candidates: int = Field(30, ge=2)
-    """How many random candidates are scored."""
+    """Number of random candidates to score."""
     seeds: int = Field(3, ge=1, le=PROXY_SEEDS)
-    """How often each setting scores a candidate, where the plan does not say it."""
+    """Number of seeds at which each setting scores each candidate, unless the plan gives another."""
     vary: tuple[str, ...] = ()
-    """Words such as fuse,msfm,dsa: candidates differ only in decisions with one of them in their names."""
+    """Vary only the decisions with one of these words in their names, such as fuse,msfm,dsa; by default all."""
     require_tau: float = Field(0.85, ge=-1, le=1)
-    """Kendall's tau that the cheapest proxy must reach."""
+    """Kendall's tau that a proxy must reach to be recommended as the cheapest."""
 
     @field_validator("vary")
     @classmethod
@@ -41,7 +41,7 @@ class RankOptions(RunConfig):
 
 
 class RankConfig(RankOptions):
-    """What a ranking compares, on which candidates, and where."""
+    """The configuration of a ranking: its plan, its candidates and its resources."""
 
     file = "ranking.json"
     goes_on = "nas rank"
@@ -49,13 +49,13 @@ class RankConfig(RankOptions):
     plan: Plan
 
     def drawn(self) -> list[Sampled[Genotype]]:
-        """The candidates, the same ones at every call.
+        """The candidates; every call returns the same ones.
 
         Raises:
-            SpaceExhausted: the space does not have as many.
+            SpaceExhausted: the space has too few distinct members.
         """
         return draw_candidates(find_space(self.space), self.candidates, seed=self.seed, vary=self.vary)
 
     def queue(self) -> list[Measurement]:
-        """All that is to be measured, in order."""
+        """All measurements, in order."""
         return list(measurements(self.plan, self.candidates, seeds=self.seeds, seed=self.seed))

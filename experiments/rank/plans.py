@@ -1,4 +1,4 @@
-"""Plans of rankings: what they compare, written as changes to the proxy that a search would use."""
+"""Plans of rankings: the settings to compare, written as changes to the proxy of a search."""
 
 import json
 import math
@@ -16,17 +16,17 @@ from search_spaces.genotype import Scale
 
 
 def default_plan(base: ShortTrainConfig) -> Plan:
-    """The proxy of a search, cheaper ones like it, and all zero-cost scores.
+    """The proxy of a search, cheaper variants of it, and all zero-cost scores.
 
-    The reference sees ten times the images, in surer steps, through a whole head.
+    The reference trains on ten times the images, at the default batch size and rate, with a head of full depth.
     """
-    steps, recipe, usual = base.steps, base.recipe, Recipe()
-    long = math.ceil(10 * steps * recipe.batch_size / usual.batch_size)
-    patient = usual.model_dump(include={"batch_size", "learning_rate"})
-    whole = {"head_depth": Scale().head_depth}
+    steps, recipe, default = base.steps, base.recipe, Recipe()
+    long = math.ceil(10 * steps * recipe.batch_size / default.batch_size)
+    slower = default.model_dump(include={"batch_size", "learning_rate"})
+    full_head = {"head_depth": Scale().head_depth}
     short = {"steps": steps // 2, "rungs": 1}
     document = {
-        "reference": {"short_train": {"steps": long, "rungs": 4, "scale": whole, "recipe": patient}},
+        "reference": {"short_train": {"steps": long, "rungs": 4, "scale": full_head, "recipe": slower}},
         "settings": {
             "search": {"short_train": {}},
             **{f"steps-{n}": {"short_train": {"steps": n, "rungs": 1}} for n in (steps // 8, steps // 4, steps // 2)},
@@ -44,10 +44,10 @@ def default_plan(base: ShortTrainConfig) -> Plan:
 
 
 def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
-    """A plan from a JSON file of the shape in `default_plan`; its `base`, if it has one, changes all settings' base.
+    """Read a plan from a JSON file, in the form of `default_plan`; an optional `base` changes the base of all settings.
 
     Raises:
-        UsageError: the file cannot be read or makes no plan; the message names the fields.
+        UsageError: the file cannot be read or is not a plan; the message names the fields.
     """
     try:
         return build_plan(json.loads(path.read_bytes()), base)
@@ -60,10 +60,10 @@ def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
 
 
 def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
-    """Spell a plan's changes out.
+    """Apply a plan's changes to their bases.
 
     Raises:
-        ValidationError: a field is unknown, missing or illegal.
+        ValidationError: a field is unknown, missing or invalid.
     """
     if not isinstance(document, dict):
         return Plan.model_validate(document)
@@ -71,7 +71,7 @@ def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
     shared = {name: common[name] for name in ProxyConfig.model_fields}
     bases = {"short_train": common, "zero_cost": shared, "cost": shared}
 
-    def whole(setting: Any) -> Any:
+    def completed(setting: Any) -> Any:
         if not isinstance(setting, dict):
             return setting
         return {name: _changed(bases.get(name), value) for name, value in setting.items()}
@@ -79,12 +79,12 @@ def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
     plan = {"settings": {}} | {name: value for name, value in document.items() if name != "base"}
     settings = plan["settings"]
     if isinstance(settings, dict):
-        plan["settings"] = {name: whole(setting) for name, setting in settings.items()}
-    return Plan.model_validate({**plan, "reference": whole(plan.get("reference", {"short_train": {}}))})
+        plan["settings"] = {name: completed(setting) for name, setting in settings.items()}
+    return Plan.model_validate({**plan, "reference": completed(plan.get("reference", {"short_train": {}}))})
 
 
 def _changed(base: Any, changes: Any) -> Any:
-    """`base` with some fields changed, also within its objects."""
+    """`base` with some fields changed, recursively in nested objects."""
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
     return {**base, **{name: _changed(base.get(name), value) for name, value in changes.items()}}

@@ -1,4 +1,4 @@
-"""The plot of a ranking: what each setting's tau costs."""
+"""The plot of a ranking: Kendall's tau against the cost of each setting."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,23 +6,18 @@ from typing import TYPE_CHECKING
 from nas.inspect.palette import FAINT, INK, OUTPUT, WAYS
 from nas.inspect.svg import svg
 from proxies.ranking.loop import REFERENCE
-from proxies.ranking.verdict import Verdict, unbeaten
+from proxies.ranking.verdict import Verdict, pareto_optimal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLORS = {"ap": WAYS[1], "ap50": "#4dabf7", "loss": WAYS[-1]}
-"""By what is read off an evaluation."""
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+"""Colour of each score that candidates are compared by."""
 
 
 def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
-    """SVG: Kendall's tau of one seed against seconds a candidate.
-
-    Settings that no cheaper one beats carry their names and intervals.
-    """
+    """SVG: Kendall's tau of one seed against seconds per candidate; Pareto-optimal settings are labelled."""
 
     def draw(figure: "Figure") -> None:
         from matplotlib.ticker import LogLocator, NullLocator
@@ -34,9 +29,9 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
         for label, color in dict.fromkeys(map(_group, drawn)):
             points = [(v.seconds, v.one_seed.tau.value) for v in drawn if _group(v) == (label, color)]
             axes.plot(*zip(*points, strict=True), "o", color=color, markersize=5, alpha=0.75, label=label)
-        for verdict in unbeaten(drawn):
+        for verdict in pareto_optimal(drawn):
             _name(axes, verdict)
-        axes.set(xscale="log", xlabel="seconds a candidate", ylabel="Kendall's tau with the reference")
+        axes.set(xscale="log", xlabel="seconds per candidate", ylabel="Kendall's tau with the reference")
         axes.xaxis.set(major_locator=LogLocator(subs=(1, 3)), major_formatter="{x:g}", minor_locator=NullLocator())
         axes.margins(x=0.12)
         axes.grid(alpha=0.2)
@@ -47,7 +42,7 @@ def plot(verdicts: Sequence[Verdict], require_tau: float) -> str:
 
 
 def _group(verdict: Verdict) -> tuple[str, str]:
-    """Label and colour."""
+    """Label and colour of a verdict's group in the legend."""
     score = verdict.measured.score
     if verdict.measured.own:
         return f"the {REFERENCE} itself", OUTPUT

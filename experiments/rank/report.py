@@ -1,4 +1,4 @@
-"""What a ranking has come to: a document for programs, a table for people, a plot of tau against cost."""
+"""The report of a ranking: a JSON document, a Markdown table, and a plot of tau against cost."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,26 +20,26 @@ from proxies.ranking.verdict import Offer, Verdict, best_within, cheapest, colle
 DOCUMENT, TABLE, PLOT = "report.json", "report.md", "tau_against_cost.svg"
 WIDTH = 100
 _BUDGETS = (1 / 10, 1 / 40)
-"""Fractions of the reference's time for which the best to be had is told."""
+"""Fractions of the reference's time for which the best proxy is reported."""
 _LEGEND = """
-s: seconds an evaluation takes, the median. cost: these seconds over the reference's. tau: Kendall's tau-b of one seed
-against the mean of the reference's seeds, the mean over the setting's seeds; in brackets the bootstrap interval over
-candidates; better half: tau among the reference's better half. top 5: the share of the reference's five best among the
-setting's five best. ICC: the share of a score's variance that is between candidates, not between seeds. ICC k, tau k:
-of the mean over the setting's seeds. of: candidates compared. The reference's own rows leave the seed that is
-compared out of the mean it is compared with. setting:loss ranks by the mean training loss since the last scoring but
-one: of the whole training where there is one scoring, of its last half where there are two.
+s: median time of an evaluation in seconds. cost: that time over the reference's. tau: Kendall's tau-b of one seed and
+the mean of the reference's seeds, averaged over the setting's seeds, with the 95 % bootstrap interval over candidates.
+better half: tau within the reference's better half. top 5: the share of the reference's five best among the setting's
+five best. ICC: the share of a score's variance that is between candidates, not between seeds. ICC k, tau k: the same
+for the mean over the setting's seeds. of: number of candidates compared. The reference's own rows compare each seed
+with the mean of the other seeds. setting:loss ranks by the mean training loss of the last rung: over the whole training
+if it has one rung, over its last half if it has two.
 """
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A ranking as far as it has come.
+    """The state of a ranking, complete or in progress.
 
     Attributes:
-        require_tau: what the cheapest proxy must reach.
+        require_tau: Kendall's tau that the cheapest proxy must reach.
         keys: of the candidates.
-        done: measurements that have ended, of `total`.
+        done: number of measurements that have ended, of `total`.
     """
 
     config: RankConfig
@@ -51,10 +51,10 @@ class Standing:
 
 
 def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Console) -> None:
-    """Write the report of what there is so far, also while another process goes on, and print it.
+    """Write and print the report of the measurements so far; another process may still be measuring.
 
     Args:
-        require_tau: other than the ranking was started with.
+        require_tau: in place of the configured one.
     """
     config = run.config()
     candidates, queue = config.drawn(), config.queue()
@@ -70,7 +70,7 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
     run.write(DOCUMENT, json.dumps(document(standing), indent=1, allow_nan=False))
     run.write(TABLE, markdown(standing))
     run.write(PLOT, plot(standing.verdicts, standing.require_tau))
-    console.width = max(console.width, WIDTH)  # a narrow terminal wraps lines better than a table cuts numbers
+    console.width = max(console.width, WIDTH)  # wrapped lines are better than truncated numbers
     console.print(_table(standing.verdicts))
     for line in _findings(standing):
         console.print(line, soft_wrap=True)
@@ -79,7 +79,7 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
 
 
 def document(standing: Standing) -> dict[str, Any]:
-    """The report as JSON's own types, with every score and time; null is what was not measured or is not defined."""
+    """The report in JSON types, with every score and time; null means not measured or undefined."""
     tau = standing.require_tau
     return {
         "config": standing.config.model_dump(mode="json"),
@@ -87,9 +87,9 @@ def document(standing: Standing) -> dict[str, Any]:
         "candidates": list(standing.keys),
         "settings": [_entry(verdict) for verdict in standing.verdicts],
         "required_tau": tau,
-        "cheapest": _offered(cheapest(standing.verdicts, tau)),
-        "cheapest_with_95_percent_confidence": _offered(cheapest(standing.verdicts, tau, sure=True)),
-        "best_within": {str(cost): _offered(best_within(standing.verdicts, cost)) for cost in _BUDGETS},
+        "cheapest": _offer(cheapest(standing.verdicts, tau)),
+        "cheapest_with_95_percent_confidence": _offer(cheapest(standing.verdicts, tau, sure=True)),
+        "best_within": {str(cost): _offer(best_within(standing.verdicts, cost)) for cost in _BUDGETS},
         "notes": list(_findings(standing)),
     }
 
@@ -115,19 +115,19 @@ def _rows(values: FloatArray) -> list[list[float | None]]:
     return [[None if v != v else v for v in row] for row in values.tolist()]
 
 
-def _offered(offer: Offer | None) -> dict[str, Any] | None:
+def _offer(offer: Offer | None) -> dict[str, Any] | None:
     if offer is None:
         return None
     return {"setting": offer.setting, "seeds": offer.seeds, "cost": offer.cost, **asdict(offer.agreement.tau)}
 
 
 def markdown(standing: Standing) -> str:
-    """The table and what it comes to."""
+    """The report as Markdown: the table and its findings."""
     config = standing.config
-    held = f", of which only {', '.join(config.vary)} differ" if config.vary else ""
+    varied = f", varying only {', '.join(config.vary)}" if config.vary else ""
     rows = [_cells(verdict) for verdict in standing.verdicts]
     lines = [
-        f"# How far proxies can be trusted: space {config.space}{held}, data {Path(config.data).name}",
+        f"# How far proxies can be trusted: space {config.space}{varied}, data {Path(config.data).name}",
         "",
         f"{config.candidates} candidates, seed {config.seed}; {standing.done} of {standing.total} measurements.",
         "",
@@ -142,7 +142,7 @@ def markdown(standing: Standing) -> str:
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
-    """The columns that fit onto a terminal."""
+    """The table for a terminal, with the columns that fit."""
     rows = [_cells(verdict) for verdict in verdicts]
     table = Table(box=None, pad_edge=False)
     shown = [name for name in rows[0] if name not in _ONLY_IN_FILES]
@@ -162,52 +162,52 @@ def _cells(verdict: Verdict) -> dict[str, str]:
         "setting": verdict.measured.name,
         "s": number(verdict.seconds, 1),
         "cost": number(verdict.cost, 3),
-        "tau [95 %]": told(one.tau),
-        "better half": told(one.tau_better_half),
+        "tau [95 %]": format_estimate(one.tau),
+        "better half": format_estimate(one.tau_better_half),
         "Spearman": number(one.spearman.value),
         "top 5": number(one.top5_recall),
         "ICC": number(verdict.icc),
         "ICC k": number(verdict.icc_mean),
-        "tau k": told(several.tau) if several else "-",
+        "tau k": format_estimate(several.tau) if several else "-",
         "of": str(one.candidates),
     }
 
 
-def told(estimate: Estimate) -> str:
+def format_estimate(estimate: Estimate) -> str:
     bounds = estimate.interval
     return number(estimate.value) + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number as a table has it, a dash for what is not defined."""
+    """A number in a table; a dash if undefined."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _findings(standing: Standing) -> Iterator[str]:
-    """What the numbers come to, and what to mind about them."""
+    """The conclusions from the numbers, and their caveats."""
     verdicts = standing.verdicts
     for sure, what in ((False, "tau"), (True, "the lower end of tau's interval")):
         offer = cheapest(verdicts, standing.require_tau, sure=sure)
-        yield f"cheapest with {what} at {standing.require_tau:g} or above: {_told(offer) if offer else 'none'}"
+        yield f"cheapest with {what} at {standing.require_tau:g} or above: {format_offer(offer) if offer else 'none'}"
     for cost in _BUDGETS:
         offer = best_within(verdicts, cost)
-        yield f"best at up to 1/{1 / cost:g} of the reference's time: {_told(offer) if offer else 'none'}"
+        yield f"best at up to 1/{1 / cost:g} of the reference's time: {format_offer(offer) if offer else 'none'}"
     compared = max(verdict.one_seed.candidates for verdict in verdicts)
     if compared < FEWEST_CANDIDATES:
-        yield f"{compared} candidates are too few to choose a proxy by: {FEWEST_CANDIDATES} at least"
-    ways = sum(not verdict.measured.own for verdict in verdicts)
-    yield f"{ways} ways compared on the same candidates flatter the best of them: another --seed draws others"
+        yield f"{compared} candidates are too few to choose a proxy: give {FEWEST_CANDIDATES} or more"
+    settings = sum(not verdict.measured.own for verdict in verdicts)
+    yield f"the best of {settings} settings on the same candidates is overestimated: check it with another --seed"
     if few := [verdict.measured.name for verdict in unfinished(verdicts) if not verdict.measured.own]:
-        yield f"scored too few candidates to be offered: {', '.join(few)}"
+        yield f"too few scored candidates to be recommended: {', '.join(few)}"
     if len(verdicts[0].measured.seeds) == 1:
-        yield "the reference has one seed: what its own rows and its ICC tell needs two"
+        yield "the reference has one seed: its own rows and its ICC need two or more"
     for setting in (verdict.measured for verdict in verdicts if verdict.measured.name in standing.config.plan.all):
         if errors := setting.errors:
             example = next(iter(errors))
-            told = f"{len(errors)} of {len(standing.keys)} candidates failed and are left out"
-            yield f"{setting.name}: {told}, such as {example}: {errors[example]}"
+            failed = f"{len(errors)} of {len(standing.keys)} candidates failed and are left out"
+            yield f"{setting.name}: {failed}, such as {example}: {errors[example]}"
 
 
-def _told(offer: Offer) -> str:
-    seeds = "one seed" if offer.seeds == 1 else f"{offer.seeds} seeds"
-    return f"{offer.setting} at {seeds}, tau {told(offer.agreement.tau)}, {offer.cost:.1%} of the reference's time"
+def format_offer(offer: Offer) -> str:
+    seeds, tau = "one seed" if offer.seeds == 1 else f"{offer.seeds} seeds", format_estimate(offer.agreement.tau)
+    return f"{offer.setting} at {seeds}, tau {tau}, {offer.cost:.1%} of the reference's time"

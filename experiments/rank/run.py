@@ -1,4 +1,4 @@
-"""Carrying a ranking on: from its directory to its report."""
+"""Start or resume a ranking: from its directory to its report."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -30,15 +30,15 @@ from search_spaces.naming import dotted
 def carry_on(
     run: RunDirectory[RankConfig], proxies: Mapping[str, Proxy], require_tau: float | None, console: Console
 ) -> None:
-    """Measure, alone, what the ranking lacks, and report what there is, also where it is interrupted.
+    """Run the missing measurements under the run's lock, and report, also after an interrupt.
 
     Args:
         proxies: by setting.
-        require_tau: other than the ranking was started with.
+        require_tau: in place of the configured one.
 
     Raises:
-        UsageError: another process carries the ranking on, or a setting is no longer what was measured by its name.
-        CannotRun: the runner has nowhere to run what is asked for.
+        UsageError: another process holds the run's lock, or a setting has changed since it was measured.
+        CannotRun: the runner does not have the resources asked for.
     """
     config = run.config()
     with run.lock():
@@ -68,10 +68,10 @@ def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]
     """Open and decode the data, once for all measurements.
 
     Raises:
-        SpaceExhausted: the space does not have as many candidates.
+        SpaceExhausted: the space has too few distinct members.
         DataError: the data cannot be used.
         GenotypeError: a setting's scale does not suit the space.
-        ImportPathError: a user's own proxy cannot be made, or does not score what it is ranked by.
+        ImportPathError: a user's own proxy cannot be built, or does not have the score it is compared by.
     """
     config = run.config()
     config.drawn()
@@ -81,19 +81,19 @@ def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]
 
 
 def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
-    """One name is one setting, on one set of data: else old scores would pass for the new setting's."""
+    """Refuse a setting or data that changed under the same name: old scores would count for the new setting."""
     config, kept = run.config(), run.path / MEASURED
     data = {"data": Path(config.data).name, "digits": config.digits.model_dump(mode="json")}
     now = {name: data | setting.proxy.model_dump(mode="json") for name, setting in config.plan.all.items()}
     known: dict[str, dict[str, Any]] = json.loads(kept.read_bytes()) if kept.is_file() else {}
-    there = {trial.key.split("/")[1] for trial in store.trials()}
-    for name in there.intersection(known, now):
+    measured_names = {trial.key.split("/")[1] for trial in store.trials()}
+    for name in measured_names.intersection(known, now):
         before, after = dict(dotted(known[name])), dict(dotted(now[name]))
         for field in sorted(before | after):
             if before.get(field) != after.get(field):
                 raise UsageError(
                     f"{run.path / config.file}: setting {name!r} was measured with {field} {before.get(field)!r}, not "
-                    f"{after.get(field)!r}: give the changed setting another name, or rank anew"
+                    f"{after.get(field)!r}: give the changed setting another name, or start a new ranking"
                 )
     run.write(MEASURED, json.dumps(known | now, indent=1))
 
@@ -109,7 +109,7 @@ def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
         soft_wrap=True,
     )
     if config.candidates < FEWEST_CANDIDATES:
-        few = f"{config.candidates} candidates are too few to choose a proxy by: {FEWEST_CANDIDATES} at least"
+        few = f"{config.candidates} candidates are too few to choose a proxy: give {FEWEST_CANDIDATES} or more"
         console.print(few, style="yellow")
 
 
@@ -117,7 +117,7 @@ def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
 def _view(
     config: RankConfig, ended: int, total: int, console: Console
 ) -> Iterator[Callable[[Measurement, Trial], None]]:
-    """A bar on a terminal, a line per measurement elsewhere."""
+    """Show a progress bar on a terminal, else a line per measurement."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=3600) as bar:
         task = bar.add_task("measuring", total=total, completed=ended)

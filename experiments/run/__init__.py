@@ -1,1 +1,1 @@
-"""A search, from its configuration to its winner."""
+"""A search run: configuration, directory, data, runner, and the loop to its winner."""

@@ -1,4 +1,4 @@
-"""The configuration of a run: everything that replays it."""
+"""The configuration of a run: everything needed to repeat it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,47 +24,47 @@ RunnerName = Literal["ray", "pool", "local"]
 
 
 class RunConfig(BaseModel):
-    """What is built, on what data, and where candidates are evaluated."""
+    """Settings that searches and rankings share: data, space, seed, and the resources of a trial."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     file: ClassVar[str]
-    """What it is called in the run's directory."""
+    """Name of the configuration file in the run's directory."""
     goes_on: ClassVar[str]
-    """The command that goes on with an interrupted run."""
+    """The command that resumes an interrupted run."""
 
     data: str = "digits"
-    """A directory in COCO's format, the URL of a zip or tar of one, or "digits"."""
+    """Data set: a directory in COCO's format, the URL of a zip or tar of one, or "digits" (generated)."""
     space: str = "joint"
-    """What may be built: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of SpineNet's partly permuted ones, or
-    your own, my_module:MySpace."""
+    """Search space: joint, spinenet, asff, msfm, dsa, fpn, nas-fpn, one of the partly permuted SpineNet spaces,
+    or your own as my_module:MySpace."""
     seed: int = Field(0, ge=0)
-    """Of candidates, weights and the order of data."""
+    """Random seed of the candidates, the initial weights and the order of the data."""
     out: Path | None = Field(None, exclude=True)
-    """The run's directory; a new one under runs/ if not given."""
+    """Directory of the run, which must be new or empty; by default a new one under runs/."""
     runner: RunnerName | None = None
-    """ray: several trials at once; pool: processes of one thread each, for proxies of which many pass in a second;
-    local: one after the other, in this process. If not given, ray, or pool for a search by zero_cost or cost that
-    has no ray_address."""
+    """Where trials run. ray: in parallel, on this machine or a cluster;
+    pool: in parallel processes of one thread each, for proxies that score many candidates per second;
+    local: one at a time, in this process. By default ray, or pool for zero_cost and cost without a ray_address."""
     ray_address: str | None = None
-    """A running cluster ("auto" or host:port); without it Ray is started on this machine."""
+    """Address of a running Ray cluster, "auto" or host:port; by default Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
-    """CPU cores a trial reserves."""
+    """CPU cores reserved per trial."""
     gpus_per_trial: float | None = Field(None, ge=0)
-    """GPUs a trial reserves, a whole number or a fraction of one; 0 trains on CPUs. If not given, 1 where this machine
-    has a GPU; the pool reserves nothing, and stays on CPUs unless it is given more than 0."""
+    """GPUs reserved per trial, a whole number or a fraction of one; 0 runs on CPUs.
+    By default 1 if this machine has a GPU, else 0. The pool reserves none: it runs on CPUs, or on a GPU if above 0."""
     concurrent: int | None = Field(None, ge=1)
-    """Trials at once; as many as there is room for if not given."""
+    """Maximum number of trials that run at once; by default as many as the resources allow."""
     time_limit: float | None = Field(1800.0, gt=0)
-    """Seconds a trial may take."""
+    """Time limit of a trial, in seconds; a trial that exceeds it fails. None for no limit."""
     digits: DigitsConfig = DigitsConfig()
 
     @property
     def team(self) -> tuple[str, str] | None:
-        """URL and study of a store that other runs may share; None for the run's own."""
+        """URL and study name of a shared store; None if the run has its own."""
         return None
 
     def anywhere(self) -> Self:
-        """The same with absolute paths: a run can be resumed from anywhere."""
+        """A copy with absolute paths, so that the run can be resumed from any directory."""
         if self.data == "digits" or is_url(self.data):
             return self
         return self.model_copy(update={"data": str(Path(self.data).expanduser().resolve())})
@@ -86,56 +86,56 @@ class RunConfig(BaseModel):
     def _reached(self) -> Self:
         if self.ray_address and self.runs_on != "ray":
             raise ValueError(
-                f"ray_address: the runner {self.runs_on} reaches no cluster: leave {self.ray_address!r} out, or give "
+                f"ray_address: the runner {self.runs_on} uses no cluster: leave {self.ray_address!r} out, or give "
                 "runner ray"
             )
         if self.concurrent and self.concurrent > 1 and self.runs_on == "local":
             raise ValueError(
-                f"concurrent: the runner local has one trial at a time, not {self.concurrent}; give another"
+                f"concurrent: the runner local runs one trial at a time, not {self.concurrent}; give another runner"
             )
         return self
 
     @property
     def runs_on(self) -> RunnerName:
-        """The runner: as given, else the one that suits."""
+        """The runner: as configured, else the default."""
         return self.runner or "ray"
 
 
 SETTINGS = {"short_train": "proxy", "zero_cost": "zero_cost", "cost": "cost"}
-"""Which field of a search's configuration sets up which proxy of ours."""
+"""Built-in proxy -> the field of `SearchConfig` that holds its settings."""
 
 
 class SearchConfig(RunConfig):
-    """What is searched, on what data, how, and where."""
+    """The configuration of a search: space, data, proxy, strategy, scheduler, objectives, limits and resources."""
 
     file = "config.json"
     goes_on = "nas resume"
 
     trials: int = Field(24, ge=1)
-    """How many candidates to evaluate, by all machines together."""
+    """Number of trials of the study, by all machines together."""
     store: str | None = None
-    """URL of a store that a team shares, in PostgreSQL or SQLite, as postgresql://host/database (a password is better
-    left to ~/.pgpass); the run's own study.db if not given."""
+    """URL of a store shared by several machines, PostgreSQL or SQLite, such as postgresql://host/database;
+    by default the run's own study.db. Keep the password in ~/.pgpass."""
     study: str = Field("default", min_length=1, max_length=200)
-    """Which study of that store: the same on every machine that takes part."""
+    """Name of the study in that store, the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()
-    """What to optimise of what the proxy scores (a short training: ap, ap50, loss, gmacs, mparams, and latency_ms with
-    --proxy.latency), the first before all, as it names the winner. Trials that are given up early are compared by all
-    that are named; if none is, by the proxy's first, and gmacs is an objective beside it. Of the strategies, guided and
-    nsga2 search by all that are named, the others by the first."""
+    """Scores to optimise; the first one decides the winner. By default the proxy's own, such as ap and gmacs.
+    short_train offers ap, ap50, loss, gmacs, mparams, and latency_ms with --proxy.latency.
+    The scheduler, guided and nsga2 compare trials by all that are named, other strategies by the first;
+    by default all compare by the proxy's first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
     strategy: StrategyConfig = StrategyConfig()
     by: str = "short_train"
-    """What judges candidates: short_train, set up by --proxy; zero_cost; cost; or your own, my_module:my_proxy, which
-    is called with the training and the validation set."""
+    """The proxy that scores candidates: short_train (configured by --proxy), zero_cost, cost,
+    or your own as my_module:my_proxy, called with the training and the validation set."""
     proxy: ShortTrainConfig = ShortTrainConfig()
     zero_cost: ZeroCostConfig = ZeroCostConfig(scores=("naswot",))
     cost: CostConfig = CostConfig()
 
     @field_validator("by")
     @classmethod
-    def _judges(cls, by: str) -> str:
+    def _known_proxy(cls, by: str) -> str:
         if is_import_path(by):
             imported(by)
         elif by not in SETTINGS:
@@ -144,13 +144,13 @@ class SearchConfig(RunConfig):
 
     @property
     def built_in(self) -> BuiltIn | None:
-        """The settings of what judges candidates; None for a proxy of the user's own."""
+        """The settings of the built-in proxy that is used; None for a user's own."""
         settings: BuiltIn | None = getattr(self, SETTINGS[self.by]) if self.by in SETTINGS else None
         return settings
 
     @property
     def size(self) -> BuiltIn:
-        """How big candidates are judged; a proxy of the user's own is taken to be as big as a short training."""
+        """The settings that define the proxy's scale; those of the short training for a user's own proxy."""
         return self.built_in or self.proxy
 
     @property
@@ -169,7 +169,7 @@ class SearchConfig(RunConfig):
         return config.model_copy(update={"store": url})
 
     def agreed(self) -> dict[str, Any]:
-        """What all drivers of a study agree upon: all but where each of them runs and finds things."""
+        """The settings that all drivers of a study must share: all but paths, resources and the runner."""
         own = {
             "store",
             "study",
@@ -185,16 +185,18 @@ class SearchConfig(RunConfig):
     @model_validator(mode="after")
     def _shared(self) -> Self:
         if self.study != "default" and not self.store:
-            raise ValueError(f"study {self.study!r} has to lie in a store: give --store as well")
+            raise ValueError(f"study {self.study!r} needs a shared store: give --store as well")
         if self.store and in_memory(parse_url(self.store)):
-            raise ValueError(f"store {self.store!r} ends with its process: write sqlite:///FILE or postgresql://...")
+            raise ValueError(
+                f"store {self.store!r} is in memory and would be lost: give sqlite:///FILE or postgresql://..."
+            )
         return self
 
     def chosen(self, offered: Mapping[str, Direction]) -> Mapping[str, Direction]:
-        """What is optimised of the scores that a proxy offers; empty where nothing is named.
+        """The configured objectives, with their directions; empty if none is configured.
 
         Raises:
-            ValueError: what is named is not among them.
+            ValueError: the proxy does not offer one of them.
         """
         for name in self.objectives:
             if name not in offered:
@@ -202,15 +204,13 @@ class SearchConfig(RunConfig):
         return {name: offered[name] for name in self.objectives}
 
     def compared(self, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
-        """Of the run's objectives those that are searched by, and that decide which trials are given up early."""
+        """The objectives that the strategy and the scheduler compare trials by."""
         return dict(list(objectives.items())[: len(self.objectives) or 1])
 
     @model_validator(mode="after")
     def _scored(self) -> Self:
         if self.by == "short_train" and "latency_ms" in self.objectives and not self.proxy.latency:
-            raise ValueError(
-                "objectives: latency_ms is not measured unless it is asked for: give --proxy.latency as well"
-            )
+            raise ValueError("objectives: latency_ms is only measured with --proxy.latency: give that as well")
         if self.built_in:
             self.chosen(self.built_in.offered)
         if len(set(self.objectives)) < len(self.objectives):

@@ -1,4 +1,4 @@
-"""The data of a run: opened and decoded once, before anything is evaluated."""
+"""The data of a run: opened, checked and decoded once, before the first trial."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from nas.data.detection_set import DetectionSet, Diagnostic
 from nas.data.diagnostics import Severity
 from nas.data.fingerprint import changes, fingerprint
 from nas.data.open import open_data
-from proxies.candidate import price_candidate
+from proxies.candidate import candidate_cost
 from proxies.config import ProxyConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import find_space
@@ -23,22 +23,22 @@ from search_spaces.registry import find_space
 T = TypeVar("T")
 C = TypeVar("C", bound=RunConfig)
 Decode = Callable[[tuple[DetectionSet, DetectionSet], Callable[[int, int], None]], T]
-"""Training and validation set, and who hears of (images done, images in all) -> what holds them decoded."""
+"""((training set, validation set), progress callback of (images decoded, images in total)) -> decoded data."""
 
 
 def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decode[T], console: Console) -> T:
-    """Open a run's data, and decode it once for all evaluations.
+    """Open and check a run's data, and decode it once for all trials.
 
     Raises:
         DataError: the data cannot be used.
         GenotypeError: a proxy's scale does not suit the space.
-        UsageError: the data is not what the run began with.
+        UsageError: the data has changed since the run was started.
     """
     config = run.config()
     data = open_data(config.data, config.digits)
     simplest = find_space(config.space).build(first_choice)
-    for proxy in proxies:  # a scale the head cannot have shows here
-        price_candidate(simplest, proxy, data[0].num_classes)
+    for proxy in proxies:  # finds a scale that does not suit the head
+        candidate_cost(simplest, proxy, data[0].num_classes)
     report(data, console)
     _require_same(run, data)
     with Progress(console=console, transient=True) as progress:
@@ -47,15 +47,15 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
 
 
 def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet]) -> None:
-    """Refuse to go on with data that changed: earlier trials would be compared with later ones on other data."""
+    """Refuse data that has changed since the run was started: trials scored on different data do not compare."""
     now = {part: fingerprint(split) for part, split in zip(("train", "val"), data, strict=True)}
     kept = run.path / FINGERPRINT
-    before = json.loads(kept.read_bytes()) if kept.is_file() else now  # runs of version 0.1 have none
+    before = json.loads(kept.read_bytes()) if kept.is_file() else now  # runs of version 0.1 have no fingerprint
     for part, split in zip(("train", "val"), data, strict=True):
         if changed := changes(before[part], now[part]):
             raise UsageError(
                 f"{run.path}: its trials were scored on other data: of {split.name}, {', '.join(changed)} differ; "
-                "put the data back, or begin anew with another --out"
+                "restore the data, or start a new run with another --out"
             )
     run.write(FINGERPRINT, json.dumps(now, indent=1))
 
@@ -64,12 +64,12 @@ _STYLES = {Severity.error: "red", Severity.warning: "yellow"}
 
 
 def report(sets: Iterable[DetectionSet], console: Console) -> None:
-    """Say what was left out of sets, changed, or suspected, while they were read."""
+    """Print the diagnostics of data sets: what was skipped, changed or suspected while reading."""
     for data in sets:
         for one in data.diagnostics:
             print_diagnostic(one, console)
 
 
 def print_diagnostic(one: Diagnostic, console: Console) -> None:
-    """A line of a data set's report."""
+    """Print a diagnostic of a data set on one line."""
     console.print(Text(str(one), _STYLES.get(Severity(one.severity), "")), soft_wrap=True)

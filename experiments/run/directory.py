@@ -1,4 +1,4 @@
-"""The directory of a run: its configuration, trials, winner and surroundings."""
+"""The directory of a run: its configuration, trials, winner and environment."""
 
 import fcntl
 import importlib.metadata
@@ -25,11 +25,11 @@ from nas.training.device import gpu_names
 STUDY, BEST, ENVIRONMENT = "study.db", "best.json", "environment.json"
 LOCK, DRIVER = "lock", "driver"
 MEASURED = "measured.json"
-"""What a ranking's settings were when they were measured, by name."""
+"""File of a ranking's settings as they were measured, by name."""
 FINGERPRINT = "data.json"
-"""Fingerprints of the training and the validation set that trials are scored on."""
+"""File of the fingerprints of the training and the validation set."""
 OBJECTIVES = "objectives.json"
-"""What a user's own proxy said its objectives are: it knows them once it is built, others by their settings."""
+"""File of the objectives of a user's own proxy, which are known only once it is built."""
 _RECORDED = (
     "fusion-nas",
     "torch",
@@ -48,8 +48,8 @@ C = TypeVar("C", bound=RunConfig)
 
 @dataclass(frozen=True)
 class RunDirectory(Generic[C]):
-    """`config.json` replays a search, `ranking.json` a ranking; `study.db` holds the trials, `best.json` a search's
-    winning genotype, `environment.json` what it ran on, and `driver` its name among the drivers of its study.
+    """`config.json` of a search or `ranking.json` of a ranking holds the configuration, `study.db` the trials,
+    `best.json` the winning genotype, `environment.json` software and hardware, `driver` the name in a shared study.
     """
 
     path: Path
@@ -60,13 +60,11 @@ class RunDirectory(Generic[C]):
         """Start a new run.
 
         Raises:
-            UsageError: `config.out` holds something already.
+            UsageError: `config.out` is not empty.
         """
         path = config.out or Path("runs") / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(
-                f"{path} is not empty: `{config.goes_on} {path}` goes on with a run; else give another --out"
-            )
+            raise UsageError(f"{path} is not empty: `{config.goes_on} {path}` resumes a run; else give another --out")
         config = config.anywhere()
         path.mkdir(parents=True, exist_ok=True)
         run = RunDirectory(path, type(config))
@@ -76,20 +74,20 @@ class RunDirectory(Generic[C]):
 
     @staticmethod
     def open(path: Path, kind: type[C]) -> "RunDirectory[C]":
-        """An existing run.
+        """Open an existing run.
 
         Raises:
-            UsageError: `path` holds no run.
+            UsageError: `path` does not hold a run of this kind.
         """
         if not (path / kind.file).is_file():
-            raise UsageError(f"{path} is no run of this kind: it has no {kind.file}")
+            raise UsageError(f"{path} is not a run of this kind: it has no {kind.file}")
         return RunDirectory(path, kind)
 
     def config(self) -> C:
         """The configuration the run was started with.
 
         Raises:
-            UsageError: the file has been damaged or is of another release; the message names the fields.
+            UsageError: the file is damaged or from another release; the message names the fields.
         """
         try:
             return self.kind.model_validate_json((self.path / self.kind.file).read_bytes())
@@ -98,56 +96,56 @@ class RunDirectory(Generic[C]):
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Have the run to oneself: two drivers would evaluate each other's trials.
+        """Lock the run exclusively: two drivers in one directory would evaluate each other's trials.
 
         Raises:
-            UsageError: another process carries it on.
+            UsageError: another process holds the lock.
         """
         with (self.path / LOCK).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UsageError(f"{self.path} is carried on by another process: wait for it, or stop it") from None
+                raise UsageError(f"{self.path} is in use by another process: wait for it, or stop it") from None
             yield
 
     def discard(self) -> None:
-        """Remove what was written of a run that could not begin."""
+        """Remove the files of a run that could not start."""
         for name in (self.kind.file, ENVIRONMENT, FINGERPRINT, OBJECTIVES, DRIVER):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
 
     def store(self) -> Store:
-        """The run's own trials, or those of the team it is part of.
+        """The shared store if one is configured, else the run's own.
 
         Raises:
-            StoreError: it cannot be opened, or has been there before and is gone.
+            StoreError: the store cannot be opened, or its file has been removed since the run started.
         """
         if team := self.config().team:
             return Store(*team, report_every=1.0)
         file = self.path / STUDY
-        begun = any((self.path / name).exists() for name in (DRIVER, MEASURED))
-        if begun and not (file.is_file() and file.stat().st_size):
+        started = any((self.path / name).exists() for name in (DRIVER, MEASURED))
+        if started and not (file.is_file() and file.stat().st_size):
             raise StoreError(
-                f"{file} is gone, or empty: put a copy of it back, with its {STUDY}-wal if there is one, or begin anew "
-                "with another --out"
+                f"{file} is missing or empty: restore a copy of it, with its {STUDY}-wal if there is one, or start "
+                "a new run with another --out"
             )
         return Store(str(file), report_every=1.0)
 
     def driver(self) -> str:
-        """The name under which the run takes part in a study, the same ever after."""
+        """The driver's name in a study; created once, then kept."""
         if not (self.path / DRIVER).exists():
             self.write(DRIVER, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
         return (self.path / DRIVER).read_text().strip()
 
     def write(self, name: str, text: str) -> None:
-        """Write a file whole or not at all."""
+        """Write a file atomically."""
         part = self.path / f"{name}.part"
         part.write_text(text + "\n")
         part.replace(self.path / name)
 
     def write_best(self, trial: Trial) -> None:
-        """Keep the winner's genotype, indented for reading."""
+        """Write the winner's genotype as indented JSON."""
         self.write(BEST, json.dumps(json.loads(trial.genotype), indent=2))
 
 

@@ -1,4 +1,4 @@
-"""What judges a run's candidates, and by what they are ranked."""
+"""The proxy, the objectives and the budget of a search."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from search_spaces.registry import find_space
 
 @dataclass(frozen=True)
 class Judge:
-    """What decides about a run's candidates: how each is scored, what the best is, and which may be tried at all."""
+    """How candidates are scored (proxy), compared (objectives) and admitted (budget)."""
 
     proxy: Proxy
     objectives: Mapping[str, Direction]
@@ -28,13 +28,13 @@ class Judge:
 
 
 def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
-    """The run's judge, with the data opened and decoded once for all trials.
+    """Build the judge of a run, with the data opened and decoded once for all trials.
 
     Raises:
         DataError: the data cannot be used.
-        GenotypeError: the proxy's scale does not suit the space, or nothing in the space keeps the limits.
-        ImportPathError: the import path of the user's own proxy leads to none.
-        UsageError: the user's own proxy does not score what is to be optimised, or the data has changed.
+        GenotypeError: the proxy's scale does not suit the space, or no member found in the space meets the limits.
+        ImportPathError: the user's own proxy cannot be imported or built.
+        UsageError: the user's own proxy does not have a configured objective, or the data has changed.
     """
     config = run.config()
     settings = config.built_in
@@ -42,7 +42,7 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
     def decode(data: tuple[DetectionSet, DetectionSet], progress: Callable[[int, int], None]) -> tuple[Proxy, Budget]:
         budget = Budget(config.limits, config.size, data[0].num_classes)
         proxy = registry.prepare(settings, data, progress) if settings else registry.own_proxy(config.by, data)
-        _say_what_scores(settings, data[1], console)
+        _report_val_images(settings, data[1], console)
         return proxy, budget
 
     proxy, budget = open_for(run, [settings] if settings else [], decode, console)
@@ -52,24 +52,24 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
     return Judge(proxy, objectives(run), budget)
 
 
-def _say_what_scores(settings: registry.BuiltIn | None, val: DetectionSet, console: Console) -> None:
+def _report_val_images(settings: registry.BuiltIn | None, val: DetectionSet, console: Console) -> None:
     if isinstance(settings, ShortTrainConfig) and settings.val_images < len(val) and not val.shuffled:
-        shown = f"{settings.val_images} of its {len(val)} images, drawn from the whole set, score every candidate"
-        console.print(f"{val.name}: note: {shown}; --proxy.val-images {len(val)} takes all", soft_wrap=True)
+        used = f"every candidate is scored on the same {settings.val_images} of its {len(val)} images, drawn at random"
+        console.print(f"{val.name}: note: {used}; --proxy.val-images {len(val)} uses all", soft_wrap=True)
 
 
 def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:
-    """What the run optimises, the first before all.
+    """The run's objectives, the first of which decides the winner.
 
     Raises:
-        UsageError: the run was cut short before the user's own proxy could tell, or that does not score it.
+        UsageError: the run stopped before the user's own proxy was built, or the proxy does not have an objective.
     """
     config = run.config()
     if settings := config.built_in:
         return config.chosen(settings.offered) or settings.objectives
     kept = run.path / OBJECTIVES
     if not kept.is_file():
-        raise UsageError(f"{run.path} has not begun, as it has no {OBJECTIVES}: `nas resume {run.path}` begins it")
+        raise UsageError(f"{run.path} has not started, as it has no {OBJECTIVES}: `nas resume {run.path}` starts it")
     own: Mapping[str, Direction] = json.loads(kept.read_bytes())
     try:
         return config.chosen(own) or own

@@ -1,4 +1,4 @@
-"""A search's trials as an Optuna study, for Optuna's plots, its importances and its dashboard."""
+"""Export a search's trials to an Optuna study, for Optuna's plots, importances and dashboard."""
 
 import json
 import warnings
@@ -27,7 +27,7 @@ from nas.search.types import Direction, State, Trial
 from search_spaces.choose import Choice, SearchSpace, Trace, TraceError
 
 CONSTRAINTS = "constraints"
-"""Optuna's own name for them; as a list, which its dashboard reads as well."""
+"""Optuna's system attribute for constraints; a list, which its dashboard reads as well."""
 _STATES = {State.finished: TrialState.COMPLETE, State.stopped: TrialState.PRUNED, State.failed: TrialState.FAIL}
 _DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 
@@ -42,32 +42,32 @@ def export(
     constraints: Callable[[str], list[float]] = lambda genotype: [],
     watch: Callable[[], None] = lambda: None,
 ) -> int:
-    """Add the ended trials that a study lacks; it is made if there is none.
+    """Add the ended trials that a study lacks; the study is created if it does not exist.
 
-    Decisions become categorical parameters with all options the space offers, reports of the first objective
-    intermediate values. What else is known of a trial are its user attributes: `genotype` (JSON), `key`, `trial` (its
-    number here), `seed`, `seconds`, its other scores by their names, and the `error` of a failed one. The store knows
-    how long a trial took and not when: it is said to have ended when it was exported.
+    Decisions become categorical parameters with all options of the space, and reports of the first objective become
+    intermediate values. User attributes hold the rest: `genotype` (JSON), `key`, `trial` (its number in the store),
+    `seed`, `seconds`, the other scores by name, and `error` for a failed trial. The store has a trial's duration but
+    not its date, so the completion time is that of the export.
 
     Args:
-        where: a database's URL, or a journal file of Optuna's.
+        where: the URL of a database, or the path of an Optuna journal file.
         name: of the study.
-        constraints: how far a genotype, as JSON, lies beyond each limit; Optuna's constraints, kept where at most 0.
-        watch: called after each trial that is added.
+        constraints: genotype as JSON -> excess over each limit; feasible if at most 0, as Optuna defines constraints.
+        watch: called after each added trial.
 
     Returns:
-        How many trials were added.
+        The number of trials added.
 
     Raises:
-        UsageError: the storage does not serve, or the study is another search's.
-        TraceError: a trial's decisions are not the space's.
+        UsageError: the storage cannot be used, or the study belongs to another search.
+        TraceError: a trial's decisions do not match the space.
     """
-    with _told(where):
+    with _storage_errors_as_usage_errors(where):
         study = _study(_storage(where), name, objectives)
         missing = _missing(study, trials)
     for trial in missing:
         frozen = _frozen(trial, objectives, space, constraints(trial.genotype))
-        with _told(where):
+        with _storage_errors_as_usage_errors(where):
             study.add_trial(frozen)
         watch()
     return len(missing)
@@ -83,14 +83,14 @@ def _missing(study: optuna.Study, trials: Iterable[Trial]) -> list[Trial]:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """What goes wrong with a storage as the caller's to mend."""
+def _storage_errors_as_usage_errors(where: str) -> Iterator[None]:
+    """Re-raise errors of a storage as UsageError."""
     try:
         yield
     except (OptunaError, SQLAlchemyError, OSError, ImportError, RuntimeError, UnicodeError, JSONDecodeError) as error:
-        said = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise UsageError(
-            f"--storage {where}: {said}: give a database such as sqlite:///optuna.db, or a journal file of Optuna's"
+            f"--storage {where}: {reason}: give a database such as sqlite:///optuna.db, or an Optuna journal file"
         ) from error
 
 
@@ -101,23 +101,23 @@ def _storage(where: str) -> BaseStorage:
     ours = versions.name in inspect(engine).get_table_names()
     engine.dispose()
     if ours:
-        raise UsageError(f"--storage {where}: it holds our own tables, which are called as Optuna's: give another")
+        raise UsageError(f"--storage {where}: it holds a store of ours, whose tables clash with Optuna's: give another")
     return RDBStorage(where)
 
 
 def _journal(file: Path) -> BaseStorage:
-    """Optuna would append to whatever file it is given."""
+    """Open a journal file, after checking that it is one: Optuna would append to any file."""
     if file.is_file():
         with file.open("rb") as there:
             if there.read(1) not in (b"", b"{"):
-                raise UsageError(f"--storage {file}: it is there and is no journal of Optuna's: give another file")
+                raise UsageError(f"--storage {file}: the file exists and is not an Optuna journal: give another file")
     return JournalStorage(JournalFileBackend(str(file)))
 
 
 def _study(storage: BaseStorage, name: str, objectives: Mapping[str, Direction]) -> optuna.Study:
     directions = [_DIRECTIONS[direction] for direction in objectives.values()]
     before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study on standard error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it logs each new study to standard error
     try:
         study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     finally:
@@ -126,7 +126,7 @@ def _study(storage: BaseStorage, name: str, objectives: Mapping[str, Direction])
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(objectives))
     if study.metric_names != list(objectives) or study.directions != directions:
-        raise UsageError(f"study {name!r} is of other objectives than {', '.join(objectives)}: give another --study")
+        raise UsageError(f"study {name!r} has other objectives than {', '.join(objectives)}: give another --study")
     return study
 
 
@@ -154,18 +154,18 @@ def _frozen(
 
 @dataclass
 class _Following:
-    """A chooser that does as a trace says and remembers what it was offered."""
+    """A chooser that follows a trace and records the options of each decision."""
 
     trace: Trace
-    offers: dict[str, Sequence[Choice]] = field(default_factory=dict)
+    options: dict[str, Sequence[Choice]] = field(default_factory=dict)
 
     def __call__(self, name: str, options: Sequence[Any], /) -> Any:
         if self.trace.get(name) not in options:
             raise TraceError(
                 f"the space offers {list(options)[:8]} for decision {name!r}, the trial has {self.trace.get(name)!r}: "
-                "export with the space as it was searched"
+                "export with the space that was searched"
             )
-        self.offers[name] = options
+        self.options[name] = options
         return self.trace[name]
 
 
@@ -173,11 +173,11 @@ def _parameters(trace: Trace, space: SearchSpace[Any]) -> tuple[dict[str, Any], 
     following = _Following(trace)
     space.build(following)
     return (
-        {name: _held(trace[name]) for name in following.offers},
-        {name: CategoricalDistribution([_held(o) for o in options]) for name, options in following.offers.items()},
+        {name: _native(trace[name]) for name in following.options},
+        {name: CategoricalDistribution([_native(o) for o in options]) for name, options in following.options.items()},
     )
 
 
-def _held(option: Choice) -> str | int | float | bool:
-    """As Optuna can hold it: a tuple as JSON."""
+def _native(option: Choice) -> str | int | float | bool:
+    """An option as a value that Optuna can store: tuples become JSON."""
     return json.dumps(option) if isinstance(option, tuple) else option

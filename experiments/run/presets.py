@@ -1,4 +1,4 @@
-"""Searches to start from, by name. Command-line flags change any part of one."""
+"""Named search configurations; command-line flags override any field."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,16 +12,16 @@ from search_spaces.naming import unknown
 from search_spaces.zoo import SCALES
 
 
-def _of_one_size(search: SearchConfig) -> SearchConfig:
-    """The search with every proxy as big as its short training."""
+def _same_size(search: SearchConfig) -> SearchConfig:
+    """The search with the scale and image size of its short training set for every proxy."""
     size = {name: getattr(search.proxy, name) for name in ProxyConfig.model_fields}
     return search.model_copy(update={name: getattr(search, name).model_copy(update=size) for name in QUICK})
 
 
 _PRESETS = {
-    # minutes on two cores, nothing to download
+    # takes minutes on two cores, without a download
     "digits": SearchConfig(proxy=ShortTrainConfig(val_images=48, recipe=RECIPE.model_copy(update={"flip": False}))),
-    # any small directory in COCO's format, on CPUs
+    # for any small data set in COCO's format, on CPUs
     "boxes": SearchConfig(proxy=ShortTrainConfig(image_size=128, steps=400)),
     # the proxy of SpineNet's own search (arXiv 1912.05027, section 4), on GPUs
     "coco": SearchConfig(
@@ -40,16 +40,14 @@ _PRESETS = {
         ),
     ),
 }
-PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
-    {name: _of_one_size(search) for name, search in _PRESETS.items()}
-)
+PRESETS: Mapping[str, SearchConfig] = MappingProxyType({name: _same_size(search) for name, search in _PRESETS.items()})
 
 
 def preset(name: str) -> SearchConfig:
-    """The preset of a name.
+    """The preset of this name.
 
     Raises:
-        UsageError: no such preset; the message suggests the nearest.
+        UsageError: the name is unknown; the message suggests the nearest.
     """
     if name not in PRESETS:
         raise UsageError(unknown("preset", name, PRESETS))

@@ -1,4 +1,4 @@
-"""Where a run's candidates are evaluated."""
+"""The runner of a search or a ranking, built from its configuration."""
 
 from experiments.run.config import RunConfig
 from nas.search.types import Runner
@@ -6,7 +6,7 @@ from nas.training.device import best_device
 
 
 def gpus_per_trial(config: RunConfig) -> float:
-    """GPUs a trial reserves: as configured, else one where this machine has one and somebody keeps the account."""
+    """The configured number; else 0 for the pool, and otherwise 1 if this machine has a GPU."""
     if config.gpus_per_trial is not None:
         return config.gpus_per_trial
     if config.runs_on == "pool":
@@ -15,7 +15,7 @@ def gpus_per_trial(config: RunConfig) -> float:
 
 
 def build_runner(config: RunConfig, *, steps: int) -> Runner:
-    """The runner a config names, for proxies of at most so many fidelity steps."""
+    """Build the configured runner; `steps` is the largest number of fidelity steps of its proxies."""
     if config.runs_on == "pool":
         from nas.search.runners.pool import PoolRunner
 

@@ -1,4 +1,4 @@
-"""Carrying a run on: from its directory to its winner."""
+"""Start or resume a search: from its directory to its winner."""
 
 import json
 import shlex
@@ -30,18 +30,18 @@ from search_spaces.within import Within
 
 
 def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
-    """Search until the study has its trials; a new run and an interrupted one differ in what its store holds.
+    """Search until the study has all its trials; resuming differs from starting only in the contents of the store.
 
     Args:
-        store: the run's, of `join`.
+        store: the run's store, from `join`.
 
     Returns:
-        0, or 1 if no trial came to scores.
+        The exit status: 0, or 1 if no trial has scores.
 
     Raises:
-        UsageError: another process carries the run on.
-        CannotRun: the runner has nowhere to run what is asked for.
-        StoreError: the store is damaged, full, or away for too long.
+        UsageError: another process holds the run's lock.
+        CannotRun: the runner does not have the resources asked for.
+        StoreError: the store is damaged, full, or unreachable for too long.
     """
     with run.lock():
         return _search(run, store, judge, console)
@@ -49,7 +49,7 @@ def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, consol
 
 def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
     config = run.config()
-    seed = nth_seed(config.seed, store.slot)  # drivers of one study propose each their own
+    seed = nth_seed(config.seed, store.slot)  # each driver of a study makes its own proposals
     proxy, objectives = judge.proxy, judge.objectives
     space = Within(find_space(config.space), judge.budget, seed=config.seed)
     strategy = build_strategy(
@@ -85,24 +85,24 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
             )
     except StoreError:
         console.print(f"go on    nas resume {run.path}", soft_wrap=True)
-        raise  # it cannot be asked what there is
+        raise  # the store cannot be read for the summary
     except BaseException:
         _conclude(run, store, objectives, console)
         raise
     _conclude(run, store, objectives, console)
     if result.exhausted:
         console.print(
-            f"The strategy has settled, and none of {MOST_REPEATS} random draws was new: "
+            f"The strategy has converged, and none of {MOST_REPEATS} random draws was new: "
             "the space within the limits is exhausted, or nearly."
         )
     return 0 if result.best else 1
 
 
 def join(run: RunDirectory[SearchConfig]) -> Store:
-    """The run's study, of which it is a driver from now on.
+    """Open the run's store and join its study as a driver.
 
     Raises:
-        StoreError: it cannot be opened, or is another search.
+        StoreError: the store cannot be opened, or the study belongs to another search.
     """
     store = run.store()
     contents = json.loads((run.path / FINGERPRINT).read_bytes())
@@ -113,14 +113,14 @@ def join(run: RunDirectory[SearchConfig]) -> Store:
 def _conclude(
     run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
 ) -> None:
-    """Keep the winner, and say what there is to see and to do next."""
+    """Write the winner, and print the leaderboard and the commands to go on with."""
     trials, path = store.trials(), shlex.quote(str(run.path))
     if store.rejected:
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
     winner = best(trials, objectives)
     if winner is None:
         failed = any(trial.state is State.failed for trial in trials)
-        hint = f"`nas inspect {path}` tells why trials failed" if failed else f"`nas resume {path}` goes on"
+        hint = f"`nas inspect {path}` shows why trials failed" if failed else f"`nas resume {path}` continues"
         console.print(f"No trial has scores yet. {hint}.", soft_wrap=True)
         return
     run.write_best(winner)

@@ -1,1 +1,1 @@
-"""A predictor that learns scores from genotypes."""
+"""The surrogate model: predicts scores from a genotype's features."""

@@ -1,4 +1,4 @@
-"""A genotype as a vector of named numbers: what a predictor sees of its graph."""
+"""Features of a genotype's graph: the named numbers that the predictor is fitted to."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,32 +20,32 @@ Vector = NDArray[np.float64]
 
 _LEVELS = range(MAX_LEVEL + 1)
 _PLACED = (Kind.fuse, Kind.block, Kind.part)
-"""Kinds of operators that are counted level by level."""
+"""Kinds of operators that are counted per level."""
 
 
 @lru_cache(maxsize=1024)
 def features(genotype: Genotype) -> Vector:
-    """Counts, means and extremes over the live graph, none of which minds names or the order of nodes.
+    """Counts, means and extremes over the live graph, independent of the names and the order of nodes.
 
-    A map's depth is how many nodes the longest way to it from the stem has. A span is by how many levels an edge
-    coarsens, a jump by how many depths it goes on. Parameters and multiply-adds are those at scale 1, 256 px and one
-    class.
+    The depth of a map is the number of nodes on the longest path to it from the stem. The span of an edge is the level
+    of its target minus that of its source, its jump the difference of their depths. Parameters and multiply-adds are
+    computed at scale 1, 256 px and one class.
 
     Returns:
-        (F,), read-only, named by `FEATURES`; equal for genotypes that differ in names and order alone.
+        (F,), read-only, named by `FEATURES`; equal for genotypes that differ only in names and order.
     """
-    found = defaultdict[str, list[float]](list)
+    values_of = defaultdict[str, list[float]](list)
     for name, value in chain(_nodes(genotype), _paths(genotype), _operators(genotype)):
-        found[name].append(value)
+        values_of[name].append(value)
     vector = np.zeros(len(FEATURES))
-    for name, values in found.items():
-        vector[_PLACE[name]] = fsum(values)  # exact, so that the order of nodes leaves no trace
+    for name, values in values_of.items():
+        vector[_INDEX[name]] = fsum(values)  # exact, so independent of the order of nodes
     vector.flags.writeable = False
     return vector
 
 
 def proposal_features(proposal: Candidate) -> Vector:
-    """The features of a proposal, whose value has to be a genotype."""
+    """The features of a proposal, whose value must be a genotype."""
     return features(cast(Genotype, proposal.value))
 
 
@@ -53,15 +53,15 @@ def _nodes(genotype: Genotype) -> Iterator[tuple[str, float]]:
     for node in genotype.live:
         yield f"level{node.level}.nodes", 1
         yield f"level{node.level}.repeats", int(node.block["repeats"]) if "repeats" in node.block.spec.fields else 1
-    price = cost(genotype, Scale(), image_size=256, num_classes=1)
-    yield "parameters.log2", log2(price.parameters)
-    yield "macs.log2", log2(price.macs)
+    needed = cost(genotype, Scale(), image_size=256, num_classes=1)
+    yield "parameters.log2", log2(needed.parameters)
+    yield "macs.log2", log2(needed.macs)
 
 
 def _paths(genotype: Genotype) -> Iterator[tuple[str, float]]:
     levels = {m.name: m.level for m in stem_maps(genotype.stem)}
     shortest, depth, paths = (dict.fromkeys(levels, start) for start in (0, 0, 1))
-    behind: dict[str, frozenset[str]] = dict.fromkeys(levels, frozenset())
+    ancestors: dict[str, frozenset[str]] = dict.fromkeys(levels, frozenset())
     on_level = Counter(node.level for node in genotype.live)
     readers: Counter[str] = Counter()
     jumps = []
@@ -71,18 +71,18 @@ def _paths(genotype: Genotype) -> Iterator[tuple[str, float]]:
         shortest[name] = 1 + min(shortest[s] for s in sources)
         depth[name] = 1 + max(depth[s] for s in sources)
         paths[name] = sum(paths[s] for s in sources)
-        behind[name] = frozenset({name}).union(*(behind[s] for s in sources))
+        ancestors[name] = frozenset({name}).union(*(ancestors[s] for s in sources))
         readers.update(sources)
         jumps += [depth[name] - depth[s] for s in sources]
         yield f"level{node.level}.depth", depth[name] / on_level[node.level]
         for span in (node.level - levels[s] for s in sources):
             yield f"edges.span{span:+d}", 1
-            yield f"level{node.level}.{_whence(span)}", 1
+            yield f"level{node.level}.{_direction(span)}", 1
     for name in genotype.outputs:
         yield f"output{levels[name]}.shortest", shortest[name]
         yield f"output{levels[name]}.longest", depth[name]
         yield f"output{levels[name]}.paths.log2", log2(paths[name])
-        yield f"output{levels[name]}.nodes", len(behind[name])
+        yield f"output{levels[name]}.nodes", len(ancestors[name])
     yield "depth", max(depth[name] for name in genotype.outputs)
     yield "edges", len(jumps)
     yield "edges.jump.mean", sum(jumps) / len(jumps)
@@ -90,7 +90,7 @@ def _paths(genotype: Genotype) -> Iterator[tuple[str, float]]:
     yield "readers.most", max(readers.values())
 
 
-def _whence(span: int) -> str:
+def _direction(span: int) -> str:
     return "from_finer" if span > 0 else "from_coarser" if span else "from_same"
 
 
@@ -106,7 +106,7 @@ def _operators(genotype: Genotype) -> Iterator[tuple[str, float]]:
 
 
 def _uses(genotype: Genotype) -> Iterator[tuple[Op, int | None]]:
-    """Every operator with the level it works on, nested ones too; a fusion of one map is none."""
+    """Every operator with its level, nested ones included; a fuse of a single map is left out."""
     whole = ((genotype.stem, None), (genotype.head, None))
     blocks = ((node.block, node.level) for node in genotype.live)
     fuses = ((node.fuse, node.level) for node in genotype.live if len(node.inputs) > 1)
@@ -153,5 +153,5 @@ def _trait_names(name: str, field: Field) -> Iterator[str]:
 
 
 FEATURES = tuple(_names())
-"""What the entries of a feature vector are, by place."""
-_PLACE = {name: i for i, name in enumerate(FEATURES)}
+"""Names of the entries of a feature vector, in order."""
+_INDEX = {name: i for i, name in enumerate(FEATURES)}

@@ -1,1 +1,1 @@
-"""How far a proxy can be trusted: a long training at several seeds against it."""
+"""The fidelity of proxies: how well they rank candidates, compared with a long training at several seeds."""

@@ -1,6 +1,6 @@
-"""How well two ways to score the same candidates agree, and how much of a score is noise.
+"""Rank correlation of a proxy with the reference, and the share of a score's variance that is noise.
 
-Scores are arrays of one row per candidate and one column per seed, more is better; NaN is what was not measured.
+Scores are arrays of one row per candidate and one column per seed; higher is better, NaN means not measured.
 """
 
 import warnings
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 FEWEST_CANDIDATES = 10
-"""With fewer, no confidence interval is given. Where tau is .85, of normal scores, intervals from 5, 8, 10 and 30
-candidates held it in 54, 88, 97 and 98 % of 400 samples, not in 95 %."""
+"""Fewest candidates for a confidence interval. At a true tau of .85 of normal scores, the 95 % intervals of 5, 8, 10
+and 30 candidates covered it in 54, 88, 97 and 98 % of 400 samples."""
 COMPLETE = 0.9
-"""Seeds, and settings, of fewer candidates than this share of what others have are not compared with them yet."""
+"""A seed or a setting is compared once it has at least this share of the candidates that the fullest one has."""
 TOP = 5
 RESAMPLES = 2000
 _COVERAGE = 0.95
@@ -24,9 +24,9 @@ _COVERAGE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic, the mean over a proxy's seeds; None where it is not defined.
+    """A statistic, averaged over a proxy's seeds; None if undefined.
 
-    `interval` is the 95 % bootstrap percentile interval over candidates; None where these are too few.
+    `interval` is the 95 % bootstrap percentile interval over candidates; None if there are too few.
     """
 
     value: float | None
@@ -35,14 +35,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How one seed of a proxy ranks candidates, against the reference.
+    """How well one seed of a proxy ranks candidates, compared with the reference.
 
     Attributes:
-        candidates: how many both have scored.
+        candidates: number of candidates that both have scored.
         tau: Kendall's tau-b.
-        tau_better_half: the same among those that the reference puts into the better half.
+        tau_better_half: tau-b within the reference's better half.
         spearman: Spearman's rank correlation.
-        top5_recall: the share of the reference's five best among the proxy's five best; None of five candidates.
+        top5_recall: the share of the reference's five best among the proxy's five best; None for at most five.
     """
 
     candidates: int
@@ -53,13 +53,13 @@ class Agreement:
 
 
 def agreement(scores: FloatArray, reference: FloatArray, *, own: bool = False, seed: int = 0) -> Agreement:
-    """Compare each seed of a proxy with the mean over the reference's seeds; one that few candidates have is left out.
+    """Compare each seed of a proxy with the mean over the reference's seeds; incomplete seeds are left out.
 
     Args:
         scores: (N, K) of the proxy.
         reference: (N, R).
-        own: the columns are those of the reference itself, scored earlier or at its end: each is compared with the
-            mean of the others, since its own noise is in both.
+        own: the columns are the reference's own seeds, at its end or at an earlier rung: each is compared with the
+            mean of the other seeds, since its own noise would inflate the agreement.
         seed: of the bootstrap.
     """
     pairs = [(column, _mean(np.delete(reference, k, 1) if own else reference)) for k, column in enumerate(scores.T)]
@@ -80,53 +80,53 @@ def agreement(scores: FloatArray, reference: FloatArray, *, own: bool = False, s
 
 
 def kendall_tau(x: FloatArray, y: FloatArray, counts: FloatArray | None = None) -> FloatArray:
-    """Kendall's tau-b of (N,) and (N,), over what both have; NaN where either does not vary.
+    """Kendall's tau-b of (N,) and (N,) over the entries that both have; NaN if either is constant.
 
     Args:
-        counts: (..., N), how often each candidate is in a sample; once each if not given.
+        counts: (..., N), the multiplicity of each candidate in each bootstrap sample; one each by default.
 
     Returns:
         (...,) one tau per sample.
     """
     a, b, counts = *_signs(x, y), np.ones(len(x)) if counts is None else counts
-    together, of_x, of_y = (((counts @ signs) * counts).sum(-1) for signs in (a * b, a * a, b * b))
-    return _ratio(together, of_x * of_y)
+    concordant, untied_x, untied_y = (((counts @ signs) * counts).sum(-1) for signs in (a * b, a * a, b * b))
+    return _ratio(concordant, untied_x * untied_y)
 
 
 def spearman(x: FloatArray, y: FloatArray, counts: FloatArray | None = None) -> FloatArray:
-    """Spearman's rank correlation, ties at their mean rank; arguments and result are those of `kendall_tau`."""
+    """Spearman's rank correlation, ties at their mean rank; arguments and result as in `kendall_tau`."""
     a, b, counts = *_signs(x, y), np.ones(len(x)) if counts is None else counts
-    # twice the distance of a candidate's mean rank from the middle: how many are below it less how many are above
-    of_x, of_y = counts @ a.T, counts @ b.T
-    return _ratio((counts * of_x * of_y).sum(-1), (counts * of_x**2).sum(-1) * (counts * of_y**2).sum(-1))
+    # twice a candidate's centred rank: the number of candidates below it minus the number above
+    ranks_x, ranks_y = counts @ a.T, counts @ b.T
+    return _ratio((counts * ranks_x * ranks_y).sum(-1), (counts * ranks_x**2).sum(-1) * (counts * ranks_y**2).sum(-1))
 
 
 def top_recall(x: FloatArray, y: FloatArray) -> float:
-    """The share of y's five best among x's five best, over what both have; of equals, that to be expected by lot."""
+    """The share of y's five best among x's five best, over the entries both have; ties count in expectation."""
     both = np.isfinite(x + y)
     first, second = (_among_best(v[both]) for v in (x, y))
     return float(first @ second) / TOP
 
 
 def _among_best(values: FloatArray) -> FloatArray:
-    """How likely each of (N,) is one of the five best, where lots decide among equals."""
+    """(N,) -> the probability of each to be among the five best, ties broken at random."""
     last = np.sort(values)[-TOP]
-    above, equal = values > last, values == last
-    return above + equal * (TOP - above.sum()) / equal.sum()
+    above, tied = values > last, values == last
+    return above + tied * (TOP - above.sum()) / tied.sum()
 
 
 def intraclass(scores: FloatArray) -> float | None:
     """ICC(1,1), the share of a single score's variance that is between candidates rather than between seeds.
 
     One-way random effects (Shrout and Fleiss 1979, Psychological Bulletin 86, p. 423; McGraw and Wong 1996,
-    Psychological Methods 1, p. 30); of candidates with fewer seeds than others, by the unbalanced analysis of
+    Psychological Methods 1, p. 30); if candidates differ in their number of seeds, by the unbalanced analysis of
     variance (Donner 1986, International Statistical Review 54, p. 67). May be negative.
 
     Args:
         scores: (N, K).
 
     Returns:
-        None where no candidate has two scores, or nothing varies.
+        None if no candidate has two scores, or no score varies.
     """
     there = np.isfinite(scores)
     unit = np.abs(scores[there]).max(initial=0) or 1.0  # squares of large scores would overflow
@@ -145,17 +145,17 @@ def intraclass(scores: FloatArray) -> float | None:
 
 
 def intraclass_of_mean(single: float, seeds: int) -> float | None:
-    """ICC(1,k), the same share of the mean of `seeds` scores, by the formula of Spearman and Brown.
+    """ICC(1,k), that share for the mean over `seeds` scores, by the Spearman-Brown formula.
 
     Returns:
-        None where the candidates' means do not vary at all.
+        None if the candidates' means do not vary.
     """
     spread = 1 + (seeds - 1) * single
     return seeds * single / spread if spread > 1e-9 else None
 
 
 def _signs(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(N, N) each: whether the row's candidate is above (1) or below (-1) the column's; 0 where either is missing."""
+    """(N, N) each: 1 if the row's candidate scores above the column's, -1 if below, 0 if tied or missing."""
     both = np.isfinite(x + y)
     known = np.outer(both, both)
     a, b = (np.where(known, np.sign(np.subtract.outer(v, v)), 0.0) for v in (x, y))
@@ -173,7 +173,7 @@ def _estimate(
     among: NDArray[np.bool_],
     seed: int,
 ) -> Estimate:
-    """The statistic's mean over the pairs for which it is defined, over candidates as they are and as resampled."""
+    """The mean of the statistic over the pairs that define it, with its bootstrap interval over candidates."""
     n = int(among.sum())
     if n < 2:
         return Estimate(None, None)
@@ -189,7 +189,7 @@ def _estimate(
 
 
 def _mean(scores: FloatArray) -> FloatArray:
-    """(N, K) -> (N,): the mean of what is there; NaN where nothing is."""
+    """(N, K) -> (N,): the mean of the measured entries; NaN for an empty row."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of rows that are empty
+        warnings.simplefilter("ignore", RuntimeWarning)  # on empty rows
         return np.asarray(np.nanmean(scores, 1))

@@ -1,4 +1,4 @@
-"""How far proxies can be trusted: candidates scored by a reference and by each proxy, at several seeds."""
+"""Measure a plan: score the same candidates by the reference and by each proxy, at several seeds."""
 
 import random
 import time
@@ -27,21 +27,21 @@ from search_spaces.genotype import Genotype
 Candidates = Sequence[Sampled[Genotype]]
 REFERENCE = "reference"
 PROXY_SEEDS = 1000
-"""By so much a proxy's seeds lie above the reference's."""
+"""Offset of a proxy's seeds from the reference's, so that no two coincide."""
 SECONDS = "seconds"
-"""The score that says how long an evaluation has taken so far: on CPUs in processor time, which other work on the
-machine lengthens far less than the clock's, though by a fifth at times: cores share their caches."""
+"""Score added by the ranking: the time of an evaluation so far, s. On CPUs processor time, which depends far less on
+other load than wall time does, though still by up to a fifth, since cores share caches."""
 
 
 class _Scored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seeds: int | None = Field(None, ge=1, le=PROXY_SEEDS)
-    """How often it scores a candidate; as often as the ranking says if not given."""
+    """Number of seeds at which each candidate is scored; the ranking's `seeds` by default."""
 
 
 class Reference(_Scored):
-    """The way to score candidates that counts as the truth."""
+    """The setting whose scores count as the ground truth."""
 
     short_train: ShortTrainConfig
 
@@ -52,7 +52,7 @@ class Reference(_Scored):
 
 
 class Setting(_Scored):
-    """A way to score candidates: by one of the proxies, or by the user's own."""
+    """A setting to be compared: one of the built-in proxies, or a user's own, with its configuration."""
 
     short_train: ShortTrainConfig | None = None
     zero_cost: ZeroCostConfig | None = None
@@ -65,7 +65,7 @@ class Setting(_Scored):
             raise ValueError("give one of short_train, zero_cost, cost and own")
         if self.own and self.own.score == SECONDS:
             raise ValueError(
-                f"own.score: a ranking calls an evaluation's time {SECONDS!r}: give your score another name"
+                f"own.score: {SECONDS!r} is the ranking's name for an evaluation's time: give your score another name"
             )
         return self
 
@@ -80,7 +80,7 @@ class Setting(_Scored):
 
 
 class Plan(BaseModel):
-    """What is compared: the reference, which counts as the truth, and settings by name."""
+    """The settings to be compared, by name, and the reference, which counts as the ground truth."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -105,7 +105,7 @@ class Plan(BaseModel):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One evaluation of a candidate, by its place in the list, in one setting at one seed."""
+    """One evaluation: a candidate, by its index, in a setting at a seed."""
 
     candidate: int
     setting: str
@@ -113,9 +113,9 @@ class Measurement:
 
 
 def measurements(plan: Plan, candidates: int, *, seeds: int, seed: int) -> Iterator[Measurement]:
-    """All that is to be measured: every candidate in every setting once, then all of it at the next seed.
+    """The measurements of a plan, in order: every candidate in every setting at one seed, then at the next.
 
-    No proxy shares a seed with the reference: a common initialisation or order of data would flatter it.
+    No proxy shares a seed with the reference: a shared initialisation or data order would inflate its tau.
     """
     counts = {name: setting.seeds or seeds for name, setting in plan.all.items()}
     for turn in range(max(counts.values())):
@@ -131,10 +131,10 @@ def draw_candidates(
     """Draw random members of a space that have different keys.
 
     Args:
-        vary: words; one member is drawn, and of the others only the decisions with one of these in their names.
+        vary: words; candidates differ from the first only in decisions with one of these words in their names.
 
     Raises:
-        SpaceExhausted: the space does not have as many.
+        SpaceExhausted: the space has too few distinct members.
     """
     base = sample(space, random.Random(f"{seed}"))
     found: dict[str, Sampled[Genotype]] = {}
@@ -154,11 +154,11 @@ def draw_candidates(
 def prepare(
     plan: Plan, data: tuple[DetectionSet, DetectionSet], progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Proxy]:
-    """The proxies by setting; those that see the same images share them.
+    """Build the proxies, by setting; proxies that use the same images share the decoded arrays.
 
     Raises:
-        DataError: an image does not decode.
-        ImportPathError: a user's own proxy cannot be made, or does not score what it is ranked by.
+        DataError: an image cannot be decoded.
+        ImportPathError: a user's own proxy cannot be built, or does not have the score it is compared by.
     """
     opened: dict[tuple[str, int, int], Images] = {}
     proxies: dict[str, Proxy] = {}
@@ -182,7 +182,7 @@ class _Job(Job):
 
 @dataclass(frozen=True)
 class _Measure:
-    """The work of a ranking: a search's, timed, by the proxy of the job's setting."""
+    """The work of a ranking: evaluate a job by the proxy of its setting, and add the time as a score."""
 
     proxies: Mapping[str, Evaluate]
     device: str
@@ -194,16 +194,16 @@ class _Measure:
         for scores in reports:
             spent += clock() - start
             yield {**scores, SECONDS: spent}
-            start = clock()  # whoever iterates may have taken a while
+            start = clock()  # excludes the time between two reports
 
 
 def row_key(candidates: Candidates, measurement: Measurement) -> str:
-    """What a measurement is called in the store, whatever else is measured: a ranking may grow."""
+    """A measurement's key in the store, independent of the other measurements, so that a ranking may grow."""
     return f"{candidates[measurement.candidate].value.key()}/{measurement.setting}/{measurement.seed}"
 
 
 def measured(store: Store, candidates: Candidates, queue: Iterable[Measurement]) -> dict[str, Trial]:
-    """The trials that a store has of what is to be measured, by key."""
+    """The trials in the store that belong to these measurements, by key."""
     wanted = {row_key(candidates, measurement) for measurement in queue}
     return {trial.key: trial for trial in store.trials() if trial.key in wanted}
 
@@ -218,22 +218,22 @@ def run_ranking(
     device: str,
     watch: Callable[[Measurement, Trial], None],
 ) -> None:
-    """Measure what the store lacks; to resume is to call it again. What takes its worker with it starts anew, as often
-    as a search's trials do.
+    """Run the measurements that the store lacks; call it again to resume. A measurement whose worker dies is repeated,
+    up to `MOST_ATTEMPTS` attempts.
 
     Args:
-        queue: what is to be measured, in this order.
-        watch: called with a measurement and its trial whenever that changes.
+        queue: the measurements, in order.
+        watch: called with a measurement and its trial whenever the trial changes.
     """
     loop = _Loop(iter(queue), candidates, store, watch)
     work = _Measure({name: Evaluate(proxy, device, Genotype.from_json) for name, proxy in proxies.items()}, device)
     try:
         runner.run(loop.ask, work, loop.tell)
-        while loop.again:
+        while loop.retries:
             runner.run(loop.ask, work, loop.tell)
     except BaseException:
         with suppress(DBAPIError):
-            store.release(but=[*loop.left.values(), *(trial for _, trial in loop.again)])
+            store.release(but=[*loop.left.values(), *(trial for _, trial in loop.retries)])
         raise
 
 
@@ -245,19 +245,19 @@ class _Loop:
     watch: Callable[[Measurement, Trial], None]
     known: dict[str, Trial] = field(init=False)
     left: dict[int, Trial] = field(init=False)
-    """Trials that a driver which died left running, and that have not begun anew, by number."""
+    """Trials that a dead driver left running and that have not been restarted, by number."""
     running: dict[int, tuple[Measurement, Trial]] = field(default_factory=dict)
-    again: deque[tuple[Measurement, Trial]] = field(default_factory=deque)
-    """What its worker died of, to be tried again."""
+    retries: deque[tuple[Measurement, Trial]] = field(default_factory=deque)
+    """Measurements whose worker died, to be repeated."""
 
     def __post_init__(self) -> None:
         self.known = {trial.key: trial for trial in self.store.trials()}
         self.left = {trial.number: trial for trial in self.known.values() if not trial.state.ended}
 
     def ask(self) -> Job | None:
-        while self.again:
-            job = self._job(*self.again[0])
-            self.again.popleft()
+        while self.retries:
+            job = self._job(*self.retries[0])
+            self.retries.popleft()
             if job:
                 return job
         for measurement in self.queue:
@@ -267,16 +267,16 @@ class _Loop:
         return None
 
     def tell(self, report: Report) -> bool:
-        measurement, begun = self.running[report.number]
-        if report.died and begun.attempts < MOST_ATTEMPTS:
-            self.again.append(self.running.pop(report.number))
+        measurement, trial = self.running[report.number]
+        if report.died and trial.attempts < MOST_ATTEMPTS:
+            self.retries.append(self.running.pop(report.number))
             return True
         trial = self.store.record(report)
         self.watch(measurement, trial)
         return trial.state.ended
 
     def _job(self, measurement: Measurement, known: Trial | None) -> Job | None:
-        """Of a new trial, or of one begun anew; None where that was tried too often."""
+        """The job of a new or restarted trial; None if the trial has had its last attempt."""
         trial = self.store.restart(known) if known else self._create(measurement)
         self.left.pop(trial.number, None)
         self.watch(measurement, trial)

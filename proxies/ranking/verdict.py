@@ -1,4 +1,4 @@
-"""What a ranking's measurements say of each proxy, and which is the cheapest that can be trusted."""
+"""The fidelity and the cost of each measured setting, and the cheapest one that reaches a required tau."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from proxies.ranking.loop import REFERENCE, SECONDS, Candidates, Measurement, Pl
 
 @dataclass(frozen=True)
 class Measured:
-    """What has been measured of a setting: N candidates at K seeds, NaN where there is nothing.
+    """The measurements of a setting: N candidates at K seeds, NaN where missing.
 
     Attributes:
-        name: of the setting; `reference@25%` is what the reference's trainings scored after a quarter of their steps,
-            `steps-64:loss` what a setting's evaluations say by another score than their first objective.
-        score: what is read off an evaluation.
+        name: of the setting; `reference@25%` is the reference after a quarter of its steps, `steps-64:loss` the setting
+            `steps-64` compared by its loss instead of its first objective.
+        score: name of the score that is compared.
         seeds: the K seeds.
-        scores: (N, K), signed so that more is better.
-        seconds: (N, K) that an evaluation took.
-        errors: why evaluations failed, by candidate.
-        own: the scores come from the reference's own trainings.
+        scores: (N, K), signed so that higher is better.
+        seconds: (N, K), the time of each evaluation.
+        errors: error messages of failed evaluations, by candidate.
+        own: whether the scores come from the reference's own trainings.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Measured:
 def collect(
     plan: Plan, queue: Sequence[Measurement], candidates: Candidates, trials: Mapping[str, Trial]
 ) -> list[Measured]:
-    """Sort trials, given by their keys, by setting: the reference, what it scored on its way, and the proxies."""
+    """Group trials, given by key, by setting: the reference, its earlier rungs, then the proxies and their signals."""
     found = []
     for name, setting in plan.all.items():
         seeds = tuple(dict.fromkeys(m.seed for m in queue if m.setting == name))
@@ -53,12 +53,12 @@ def collect(
         table = [[trials.get(row_key(candidates, measurement)) for measurement in row] for row in rows]
         signals = list(setting.proxy.signals.items())
         own, rungs = name == REFERENCE, plan.reference.proxy.rungs
-        ways = [(name, -1, *signals[0])]
+        columns = [(name, -1, *signals[0])]
         if own:
-            ways += [(f"{name}@{(rung + 1) / rungs:.0%}", rung, *signals[0]) for rung in range(rungs - 1)]
+            columns += [(f"{name}@{(rung + 1) / rungs:.0%}", rung, *signals[0]) for rung in range(rungs - 1)]
         else:
-            ways += [(f"{name}:{score}", -1, score, direction) for score, direction in signals[1:]]
-        for title, rung, score, direction in ways:
+            columns += [(f"{name}:{score}", -1, score, direction) for score, direction in signals[1:]]
+        for title, rung, score, direction in columns:
             scores, seconds = (1 if direction == "max" else -1) * _at(table, rung, score), _at(table, rung, SECONDS)
             found.append(Measured(title, score, seeds, scores, seconds, _errors(table), own))
     return found
@@ -77,16 +77,16 @@ def _errors(table: Sequence[Sequence[Trial | None]]) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far a setting can be trusted, and what it costs.
+    """The fidelity and the cost of a setting.
 
     Attributes:
-        measured: the numbers behind it.
-        one_seed: how a single seed ranks candidates, which is what a search pays for.
-        all_seeds: how the mean over its seeds does; None for the reference's own, and for a single seed.
+        measured: the underlying measurements.
+        one_seed: agreement of a single seed with the reference, which is what a search gets.
+        all_seeds: agreement of the mean over all seeds; None for the reference's own rows and for a single seed.
         icc: the share of a single score's variance that is between candidates, ICC(1,1).
-        icc_mean: the same of the mean over its seeds, ICC(1,k).
-        seconds: of an evaluation, the median.
-        cost: these seconds as a fraction of the reference's.
+        icc_mean: the same for the mean over all seeds, ICC(1,k).
+        seconds: median time of an evaluation.
+        cost: that time as a fraction of the reference's.
     """
 
     measured: Measured
@@ -99,7 +99,7 @@ class Verdict:
 
 
 def judge(found: Sequence[Measured], *, seed: int) -> list[Verdict]:
-    """Compare every setting with the first, the reference. Candidates that failed in either are left out.
+    """Compare every setting with the first one, the reference. Candidates that failed in either are left out.
 
     Args:
         seed: of the bootstrap.
@@ -133,9 +133,9 @@ def _median(values: FloatArray) -> float | None:
 
 @dataclass(frozen=True)
 class Offer:
-    """A way to score candidates: a setting, at one seed or at as many as it was measured at.
+    """A proxy to choose: a setting, at one seed or averaged over all the seeds it was measured at.
 
-    `cost` is the time of all these seeds as a fraction of one seed of the reference.
+    `cost` is the time of all its seeds as a fraction of one evaluation of the reference.
     """
 
     setting: str
@@ -145,42 +145,43 @@ class Offer:
 
 
 def cheapest(verdicts: Sequence[Verdict], tau: float, *, sure: bool = False) -> Offer | None:
-    """The cheapest way to score candidates whose tau is at least so much; None where there is none, or where there are
-    too few candidates to tell.
+    """The cheapest offer whose tau reaches `tau`.
+
+    None if there is none, or if too few candidates were compared to decide.
 
     Args:
-        sure: ask it of the lower end of the confidence interval.
+        sure: require it of the lower end of the confidence interval.
     """
     fit = [offer for offer in _offers(verdicts) if (reached := _tau(offer, sure)) is not None and reached >= tau]
     return min(fit, key=lambda offer: offer.cost, default=None)
 
 
 def best_within(verdicts: Sequence[Verdict], cost: float) -> Offer | None:
-    """The way to score candidates of the highest tau that costs at most this fraction of the reference.
+    """The offer of the highest tau that costs at most this fraction of the reference.
 
-    None where none is better than chance, or where there are too few candidates to tell.
+    None if none is better than chance, or if too few candidates were compared to decide.
     """
     fit = [offer for offer in _offers(verdicts) if offer.cost <= cost and (_tau(offer) or 0.0) > 0]
     return max(fit, key=lambda offer: _tau(offer) or 0.0, default=None)
 
 
-def unbeaten(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The settings whose tau at one seed no cheaper one reaches, the cheapest first; never the reference itself."""
+def pareto_optimal(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The Pareto front of cost and tau at one seed, cheapest first, without the reference itself."""
     enough = _enough(verdicts)
     proxies = [v for v in verdicts if v.measured.name != REFERENCE and v.one_seed.candidates >= enough]
     known = ((v.cost, v.one_seed.tau.value, v) for v in proxies)
-    tried = sorted(((c, -tau, v) for c, tau, v in known if c is not None and tau is not None), key=lambda t: t[:2])
-    return [v for i, (_, tau, v) in enumerate(tried) if all(tau < other for _, other, _ in tried[:i])]
+    by_cost = sorted(((c, -tau, v) for c, tau, v in known if c is not None and tau is not None), key=lambda t: t[:2])
+    return [v for i, (_, tau, v) in enumerate(by_cost) if all(tau < other for _, other, _ in by_cost[:i])]
 
 
 def unfinished(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The settings with scores of too few candidates to be held against the others."""
+    """The settings with too few scored candidates to be compared with the others."""
     enough = _enough(verdicts)
     return [v for v in verdicts if v.one_seed.candidates < enough]
 
 
 def _enough(verdicts: Sequence[Verdict]) -> float:
-    """How many candidates have to be compared."""
+    """The number of candidates that a setting needs to be compared."""
     return COMPLETE * max((v.one_seed.candidates for v in verdicts), default=0)
 
 

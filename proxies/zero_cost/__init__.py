@@ -1,4 +1,4 @@
-"""Scores of untrained networks by name."""
+"""Zero-cost scores, computed on untrained networks, by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -9,8 +9,8 @@ from proxies.zero_cost.network import gradients
 
 
 def grad_norm(detector: nn.Module, batches: Sequence[Batch]) -> float:
-    """Sum over layers of the Euclidean norm of their weight's gradient on the first batch.
+    """Sum over layers of the Euclidean norm of the weight's gradient on the first batch.
 
-    Detection: the gradient of the detector's own loss, in the layers of its head too.
+    Detection: the gradient of the detector's own loss; the layers of its head are included.
     """
     return sum(float(slope.norm()) for slope in gradients(detector, batches[0]))

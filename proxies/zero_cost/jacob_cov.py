@@ -1,4 +1,4 @@
-"""Jacobian covariance: whether images are told apart (Mellor et al. 2020, arXiv 2006.04647v1, section 3)."""
+"""Jacobian covariance: how well images are separated (Mellor et al. 2020, arXiv 2006.04647v1, section 3)."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ EPSILON = 1e-5
 def jacob_cov(detector: nn.Module, batches: Sequence[Batch]) -> float:
     """-sum of ln(v + e) + 1 / (v + e) over the eigenvalues v of the images' Jacobians' correlations, e = 1e-5.
 
-    An image's Jacobian is the derivative of its summed outputs by its pixels. Images of the first batch.
+    An image's Jacobian is the gradient of its summed outputs with respect to its pixels, over the first batch.
 
-    Detection: the outputs are all pixels of the backbone's maps. Norms take the batch's statistics for constants:
-    differentiated, they would make the sum of what they end in a constant.
+    Detection: the outputs are all pixels of the backbone's maps. Batch statistics are treated as constants:
+    differentiated through, a final norm would make the sum of its outputs constant.
     """
     images = normalised(detector, batches[0]).requires_grad_()
     network = backbone(detector)

@@ -1,4 +1,4 @@
-"""Untrained networks looked at in ways their owner does not notice: whatever is changed is put back."""
+"""Temporary changes to an untrained network (norms, activations, weights, mode), undone on exit."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from nas.ops.part.dsa import SelfAttention
 from nas.training.batches import Batch
 
 Score = Callable[[nn.Module, Sequence[Batch]], float]
-"""A detector and batches of data -> its score, more being better. Leaves the detector as it was."""
+"""(detector, batches of data) -> score, higher is better. Leaves the detector unchanged."""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -27,8 +27,8 @@ _WEIGHTED = (nn.Conv2d, nn.Linear, DeformConv2d)
 def open_gates(detector: nn.Module) -> None:
     """Set every gain to one, in place.
 
-    Blocks, fusion modules and attentions begin as the identity, with a gain of zero at their end. That helps a
-    training, and hides what they are made of from whoever looks before it.
+    Blocks, fusion modules and attentions are initialised to the identity, by a final gain of zero. That helps
+    training, but hides their operators from a score of the untrained network.
     """
     with torch.no_grad():
         for module in detector.modules():
@@ -39,17 +39,17 @@ def open_gates(detector: nn.Module) -> None:
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """The weights of convolutions and linear layers by name, which saliencies are about: no biases, no norms."""
+    """The weights of convolutions and linear layers by name, without biases and norms: those saliencies sum over."""
     return {f"{name}.weight": module.weight for name, module in model.named_modules() if isinstance(module, _WEIGHTED)}
 
 
 def gradients(detector: nn.Module, batch: Batch, *, differentiable: bool = False) -> list[Tensor]:
-    """Gradients of the detector's own training loss, summed over its terms, by each of `weights(detector)`.
+    """Gradients of the detector's training loss, summed over its terms, with respect to `weights(detector)`.
 
-    The statistics of norms stay as they are. What the loss does not reach has a gradient of zero.
+    Running statistics of norms are not updated. Weights that the loss does not depend on have zero gradients.
 
     Args:
-        differentiable: whether the gradients are to be differentiated once more.
+        differentiable: keep the graph, for second derivatives.
     """
     buffers = {name: buffer.clone() for name, buffer in detector.named_buffers()}
     # fused attention has no second derivative
@@ -59,37 +59,37 @@ def gradients(detector: nn.Module, batch: Batch, *, differentiable: bool = False
 
 
 def slopes(value: Tensor, tensors: Mapping[str, Tensor], *, differentiable: bool = False) -> list[Tensor]:
-    """Derivatives of a value by each tensor; zero where it does not depend on one."""
+    """Gradients of a value with respect to each tensor; zero if it does not depend on it."""
     found = torch.autograd.grad(value, tuple(tensors.values()), create_graph=differentiable, materialize_grads=True)
     return list(found)
 
 
 def backbone(detector: nn.Module) -> nn.Module:
-    """What makes the detector's maps."""
+    """The part of the detector that computes the feature maps."""
     return detector.get_submodule("backbone")
 
 
 def normalised(detector: nn.Module, batch: Batch) -> Tensor:
-    """The batch's images as the backbone sees them, (N, 3, H, W)."""
+    """The batch's images, normalised for the backbone, (N, 3, H, W)."""
     images: Tensor = detector.get_submodule("transform")(batch[0])[0].tensors
     return images
 
 
 def maps(network: nn.Module, x: Tensor, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a backbone makes of images in evaluation, with these tensors in the place of its own."""
+    """The backbone's feature maps in evaluation mode, with `tensors` in place of its own parameters and buffers."""
     with mode(network, training=False):
         found: dict[str, Tensor] = functional_call(network, dict(tensors), (x,))
     return found
 
 
 def doubled(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of a network's parameters and buffers by name, in double precision: for where no norm holds maps back."""
+    """Copies of a network's parameters and buffers by name, in double precision, since maps grow without norms."""
     tensors = (*network.named_parameters(), *network.named_buffers())
     return {name: x.detach().to(torch.float64, copy=True) for name, x in tensors}
 
 
 def gaussian(network: nn.Module) -> dict[str, Tensor]:
-    """The same with standard normal weights and no biases."""
+    """`doubled` with standard normal weights and zero biases."""
     tensors = doubled(network)
     for name in weights(network):
         tensors[name].normal_()
@@ -100,33 +100,33 @@ def gaussian(network: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def replaced(model: nn.Module, kinds: tuple[type[M], ...], substitute: Callable[[M], nn.Module]) -> Iterator[None]:
-    """Have `substitute(module)` in the place of every module of these kinds, for as long as this lasts.
+    """Replace every module of these kinds by `substitute(module)` inside the context.
 
-    Modules with parts of their own stay: a foreign backbone's norm may hold its activation.
+    Modules with children are kept: the norm of a foreign backbone may contain its activation.
     """
-    places = [
+    replacements = [
         (parent, name, child)
         for parent in model.modules()
         for name, child in parent.named_children()
         if isinstance(child, kinds) and not any(child.children())
     ]
-    for parent, name, child in places:
+    for parent, name, child in replacements:
         setattr(parent, name, substitute(child))
     try:
         yield
     finally:
-        for parent, name, child in places:
+        for parent, name, child in replacements:
             setattr(parent, name, child)
 
 
-def nothing(module: nn.Module) -> nn.Module:
-    """The substitute that hands on what it gets."""
+def identity(module: nn.Module) -> nn.Module:
+    """Substitute: the identity."""
     return nn.Identity()
 
 
 @contextmanager
 def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Have the model in training or in evaluation, for as long as this lasts."""
+    """Put the model into training or evaluation mode inside the context."""
     before = [(module, module.training) for module in model.modules()]
     model.train(training)
     try:
@@ -137,9 +137,9 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 class BatchStatistics(nn.Module):
-    """A batch norm that takes the mean and variance of its batch for constants, in evaluation too.
+    """A batch norm that uses the batch's mean and variance in any mode, and treats them as constants.
 
-    Maps are those of training, and yet no image's gradient passes through another image.
+    The maps equal those in training mode, but no gradient flows from one image to another.
     """
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:

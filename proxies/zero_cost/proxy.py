@@ -1,4 +1,4 @@
-"""Zero-cost scores as a proxy: a genotype judged by its untrained network."""
+"""Zero-cost scores as a proxy: a genotype is scored by its untrained network."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -19,12 +19,12 @@ from search_spaces.genotype import Genotype
 
 
 class Unscorable(FusionNasError):
-    """A score is no finite number."""
+    """A score is infinite or NaN."""
 
 
 @dataclass(frozen=True, eq=False)
 class ZeroCost:
-    """The proxy. Holds its few images decoded."""
+    """The proxy. Holds its few decoded images."""
 
     config: ZeroCostConfig
     data: DetectionSet
@@ -36,10 +36,10 @@ class ZeroCost:
         data: tuple[DetectionSet, DetectionSet],
         progress: Callable[[int, int], None] | None = None,
     ) -> "ZeroCost":
-        """Decode images drawn from the training set; `progress` hears of (images done, images in all).
+        """Decode images drawn from the training set; `progress` is called with (images decoded, images in total).
 
         Raises:
-            DataError: the training set has fewer images than are asked for.
+            DataError: the training set has too few images.
         """
         train, needed = data[0], config.batch_size * config.batches
         if len(train) < needed:
@@ -59,24 +59,24 @@ class ZeroCost:
         return 1
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
-        """Yield all scores asked for, and gmacs, at once.
+        """Yield once: the configured scores, and gmacs.
 
-        The seed decides weights, noise and batches. A score is the same whatever others are computed.
+        The seed decides weights, noise and batches. A score does not depend on which others are computed.
 
         Raises:
             GenotypeError: the scale does not suit the genotype or this machine's memory, or the images are too small.
-            DataError: the genotype's head finds masks, and the data has none.
+            DataError: the genotype's head predicts masks, but the data has none.
             Unscorable: a score is not finite.
         """
         config = self.config
-        detector, price = build_candidate(genotype, config, self.data.num_classes, seed=seed, device=device)
+        detector, cost = build_candidate(genotype, config, self.data.num_classes, seed=seed, device=device)
         open_gates(detector)
-        drawn = Batches(self.data, self.images, config.batch_size, genotype.head.spec.masks)
-        batches = list(drawn.training(seed=seed, epoch=0, flip=False, device=device))
+        data = Batches(self.data, self.images, config.batch_size, genotype.head.spec.masks)
+        batches = list(data.training(seed=seed, epoch=0, flip=False, device=device))
         scores = {}
         for name in config.scores:
             torch.manual_seed(seed)
             scores[name] = ZERO_COST[name](detector, batches)
             if not math.isfinite(scores[name]):
                 raise Unscorable(f"{name} is {scores[name]}: leave it out, or give a smaller scale")
-        yield {**scores, "gmacs": price.macs / 1e9}
+        yield {**scores, "gmacs": cost.macs / 1e9}

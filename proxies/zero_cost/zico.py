@@ -1,4 +1,4 @@
-"""ZiCo: how much the gradients of different batches agree (Li et al. 2023, arXiv 2301.11300, section 3)."""
+"""ZiCo: agreement of the gradients of different batches (Li et al. 2023, arXiv 2301.11300, section 3)."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from proxies.zero_cost.network import gradients
 def zico(detector: nn.Module, batches: Sequence[Batch]) -> float:
     """Sum over layers of ln(sum over weights of mean |g| / deviation of g), over two batches or more.
 
-    The deviation is the population's and of the signed gradient, as released. Weights whose gradient does not vary
-    are left out, and layers without any others.
+    The deviation is the population standard deviation of the signed gradient, as in the released code. Weights with a
+    constant gradient are left out, and so are layers that have only such weights.
 
-    Detection: g is the gradient of the detector's own loss, and the layers of its head count too.
+    Detection: g is the gradient of the detector's own loss; the layers of its head are included.
     """
     layers = zip(*(gradients(detector, batch) for batch in batches), strict=True)
     agreements = (_agreement(torch.stack(layer)) for layer in layers)

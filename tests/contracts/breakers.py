@@ -1,4 +1,4 @@
-"""Spaces, strategies and proxies that each break one promise: by promise, so that none goes without."""
+"""Spaces, strategies and proxies that each break one promise of a contract, by promise."""
 
 import itertools
 import random
@@ -34,7 +34,7 @@ class Loose(Pair):
 
 @dataclass(frozen=True)
 class Made:
-    """A space as a function."""
+    """A space made of a build function."""
 
     build: Callable[[Chooser], Any]
     name: str = "made"
@@ -67,7 +67,7 @@ def dependent(choose: Chooser) -> Pair:
 
 
 def corner(choose: Chooser) -> Pair:
-    """Illegal where a rare option meets another decision: random members hardly ever get there."""
+    """Fails for one rare option, which random members hardly ever have."""
     first, second = choose("first", range(200)), choose("second", range(9))
     if first == 100:
         raise RuntimeError("100 cannot be built")
@@ -80,7 +80,7 @@ def constant(choose: Chooser) -> Pair:
 
 
 def _overruled(choose: Chooser) -> Pair:
-    """Asks for more once it has its answer, differently each time."""
+    """Names a decision differently in every build."""
     return Pair(choose(f"first.{next(COUNT) % 7}", (1, 2, 3)), choose("second", (1, 2)))
 
 
@@ -93,23 +93,23 @@ def _forgiving(choose: Chooser) -> Pair:
 
 
 SPACES: Mapping[str, Made] = {
-    "goes by a name": Made(pair, name=""),
-    "a seed decides the sample": Made(counts),
-    "samples leave the global randomness alone": Made(_draws),
+    "has a name": Made(pair, name=""),
+    "a seed determines the sample": Made(counts),
+    "samples do not use global random generators": Made(_draws),
     "a trace rebuilds its member, even from JSON": Made(_nested),
-    "members are hashable and know their key": Made(_unhashable),
-    "a decision always comes with the same options": Made(dependent),
+    "members are hashable and have a key": Made(_unhashable),
+    "a decision always has the same options": Made(dependent),
     "every option of every decision can be built": Made(corner),
-    "the first choices make a member": Made(counts),
+    "the first choices build a member": Made(counts),
     "a mutation is another member, one decision away": Made(constant),
-    "a crossover takes from its parents": Made(_overruled),
+    "a crossover inherits from its parents": Made(_overruled),
     "neighbours are new, distinct and one decision away": Made(constant),
-    "a trace that does not fit is refused, with the decision's name": Made(_forgiving),
+    "an invalid trace is refused, naming the decision": Made(_forgiving),
 }
 
 
 def _undecodable(choose: Chooser) -> Genotype:
-    """Over a backbone that does not exist."""
+    """Its backbone does not exist."""
     stem = op("timm", name="no such backbone", levels=(3, 4), widths=(8, 8))
     maps = stem_maps(stem)
     return Genotype(
@@ -131,13 +131,13 @@ HASHED = Made(lambda choose: Hashed(choose("first", (1, 2, 3)), choose("second",
 NAMED_SPACES: Mapping[str, str] = {"keys are the same in every process": f"{__name__}:HASHED"}
 
 GENOTYPE_SPACES: Mapping[str, Made] = {
-    "members decode to finite maps of the sizes they say": Made(_undecodable),
+    "members decode to finite maps of the declared sizes": Made(_undecodable),
     "all members have outputs at the same levels": Made(_two_pyramids),
 }
 
 
 class Random(RandomSearch):
-    """A strategy that keeps every promise, made of a task."""
+    """A strategy that keeps every promise, built from a task."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task.space, task.objectives, seed=task.seed, asked=task.asked)
@@ -162,7 +162,7 @@ class Seedless(Random):
 
 
 class InStep(Random):
-    """Takes the next trial it is told of for the last one it proposed."""
+    """Assumes that the next trial passed to `tell` is its last proposal."""
 
     def ask(self) -> Candidate:
         self.last = super().ask()
@@ -191,7 +191,7 @@ class OneAim(Random):
 
 
 class Credulous(Random):
-    """Takes another way after a score that no bag has."""
+    """Changes its proposals after a score that no bag has."""
 
     def tell(self, trial: Trial) -> None:
         self._asked += trial.reports[-1]["ap"] > 5
@@ -220,11 +220,11 @@ STRATEGIES: Mapping[str, Callable[[Task], Strategy]] = {
     "searches genotypes": BagsOnly,
     "searches options of any type, and decisions that depend on others": WholeNumbersOnly,
     "searches by several objectives": OneAim,
-    "learns nothing from scores of failed trials, nor from what is no number": Credulous,
+    "ignores scores of failed trials and NaN scores": Credulous,
     "is a function of its seed": Seedless,
     "survives results in any order": InStep,
-    "survives a search in which all fails": Hopeful,
-    "resumes from a store as if it had never stopped": Forgetful,
+    "survives a search in which all trials fail": Hopeful,
+    "resumes from a store as if never stopped": Forgetful,
     "does no worse than chance on an additive objective": Stubborn,
     "serves a space with a single member": Restless,
 }
@@ -243,7 +243,7 @@ class Judge:
 
 
 class Timed(Judge):
-    """Measures a time beside its scores, which is never the same."""
+    """Adds a measured time to its scores, which differs every time."""
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         for scores in super().evaluate(genotype, seed=seed, device=device):
@@ -251,7 +251,7 @@ class Timed(Judge):
 
 
 class Silent(Judge):
-    """Has nothing to say at its second step."""
+    """Yields no scores at its second step."""
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         yield from itertools.islice(super().evaluate(genotype, seed=seed, device=device), 1)
@@ -269,7 +269,7 @@ class Rooted(Judge):
 
 
 class Grudging(Judge):
-    """Counts the evaluations that came to their end."""
+    """Keeps a count of completed evaluations, which changes later scores."""
 
     ended = 0
     began = 0
@@ -282,9 +282,9 @@ class Grudging(Judge):
 
 
 PROXIES: Mapping[str, Judge] = {
-    "tells its objectives before any evaluation": Judge({"ap": "maximise"}),  # type: ignore[dict-item]
-    "yields its objectives once a step, finite": Silent({"ap": "max"}),
-    "scores the same again at a seed": Moody({"ap": "max"}),
-    "travels to a worker": Rooted(),
-    "may be stopped at any step": Grudging({"ap": "max"}),
+    "declares its objectives before any evaluation": Judge({"ap": "maximise"}),  # type: ignore[dict-item]
+    "yields finite objectives once per step": Silent({"ap": "max"}),
+    "gives the same scores again at a seed": Moody({"ap": "max"}),
+    "can be pickled and sent to a worker": Rooted(),
+    "can be stopped at any step": Grudging({"ap": "max"}),
 }

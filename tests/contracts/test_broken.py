@@ -1,4 +1,4 @@
-"""Every check of a contract can fail: for each promise a subject that breaks it."""
+"""Every check of a contract can fail: each promise has a subject that breaks it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,11 +48,11 @@ def fault(kind: str, promise: str, subject: object) -> str | None:
 def test_every_promise_can_be_broken(kind: str, promise: str) -> None:
     said = fault(kind, promise, CONTRACTS[kind][1][promise])
     assert said
-    assert ": " in said, "the fault, then its mend"
+    assert ": " in said, "the fault, then its fix"
 
 
 @pytest.mark.parametrize("kind", ["space", "space by its name", "strategy", "proxy"])
-def test_what_keeps_every_promise_is_told_so(kind: str) -> None:
+def test_a_subject_that_keeps_every_promise_passes(kind: str) -> None:
     subject = {"space": Made(pair), "space by its name": "joint", "strategy": Random, "proxy": Judge({"ap": "max"})}[
         kind
     ]
@@ -67,30 +67,30 @@ def test_a_measured_time_may_differ() -> None:
 @pytest.mark.parametrize(
     ("promise", "space", "says"),
     [
-        ("a seed decides the sample", Made(constant), "one and the same key"),
-        ("a seed decides the sample", Made(counts), "draw from nothing but `choose`"),
-        ("a trace rebuilds its member, even from JSON", Made(counts), "draw from nothing but `choose`"),
-        ("a decision always comes with the same options", Made(dependent), "'second' came with [0, 1"),
+        ("a seed determines the sample", Made(constant), "members of the same key"),
+        ("a seed determines the sample", Made(counts), "use no source of choice but `choose`"),
+        ("a trace rebuilds its member, even from JSON", Made(counts), "use no source of choice but `choose`"),
+        ("a decision always has the same options", Made(dependent), "'second' has options [0, 1"),
         (
-            "a decision always comes with the same options",
+            "a decision always has the same options",
             Made(lambda choose: Pair(choose("first", (1, 1)), 0)),
             "offers an option twice in [1, 1]: drop one",
         ),
-        ("members are hashable and know their key", Made(lambda choose: Pair("long" * 60, 0)), "1 to 200 characters"),
-        ("members are hashable and know their key", Made(counts), "draw from nothing but `choose`"),
-        ("every option of every decision can be built", Made(corner), "first=100 beside"),
-        ("a crossover takes from its parents", Made(counts), "draw from nothing but `choose`"),
-        ("a mutation is another member, one decision away", Made(counts), "draw from nothing but `choose`"),
+        ("members are hashable and have a key", Made(lambda choose: Pair("long" * 60, 0)), "1 to 200 characters"),
+        ("members are hashable and have a key", Made(counts), "use no source of choice but `choose`"),
+        ("every option of every decision can be built", Made(corner), "first=100 with"),
+        ("a crossover inherits from its parents", Made(counts), "use no source of choice but `choose`"),
+        ("a mutation is another member, one decision away", Made(counts), "use no source of choice but `choose`"),
     ],
 )
 def test_a_fault_says_what_is_wrong(promise: str, space: Made, says: str) -> None:
     assert says in (fault("space", promise, space) or "")
 
 
-def test_what_a_subject_raises_is_its_fault_and_says_where() -> None:
+def test_an_exception_is_a_fault_with_its_place() -> None:
     def fails(subject: object) -> None:
         raise KeyError("level")
 
     assert next(outcomes({"works": fails}, None)).fault == (
-        f"KeyError: 'level' (raised in test_broken.py:{fails.__code__.co_firstlineno + 1}): mend what raises it"
+        f"KeyError: 'level' (raised in test_broken.py:{fails.__code__.co_firstlineno + 1}): fix the code that raises it"
     )

@@ -1,4 +1,4 @@
-"""The formulas of operators, heads and whole genotypes against the modules themselves.
+"""The cost formulas of operators, heads and whole genotypes, compared with the modules.
 
 Counts agree to the unit with `torch.utils.flop_counter`, peak memory with the tensors that are really alive, within
 what is stated here.
@@ -33,19 +33,22 @@ from search_spaces.zoo import ZOO, zoo
 
 CLASSES = 7
 SIZES = (96, 75, 130)
-"""px; not all of them multiples of anything."""
+"""px; includes sizes that are not multiples of a stride."""
 SCALES = (
     Scale(width=0.125, alpha=1.0, output_width=32),
     Scale(width=0.125, alpha=0.5, output_width=32, stem=1 / 16, repeats=2, head_depth=1),
 )
-"""The proxy's, and one of a narrow stem, in which the peak of memory lies among the nodes."""
+"""The proxy's scale, and one with a narrow stem, whose peak memory is in the nodes."""
 
 
 def measured(module: nn.Module, run: Callable[..., object], *inputs: object) -> tuple[tuple[int, int, int], int]:
-    """What `counted` says, and the most elements alive at once. Attention is taken apart, so that it is counted."""
+    """The counts of `counted`, and the peak number of live elements. Attention is decomposed, so that it is counted."""
     with sdpa_kernel(SDPBackend.MATH):
         counts = counted(module, run, *inputs)
-        with LiveBytes() as live, torch.no_grad():  # inference mode would hide what composed operators make
+        with (
+            LiveBytes() as live,
+            torch.no_grad(),
+        ):  # inference mode would hide intermediate tensors of composite operators
             run(*inputs)
     return counts, live.peak // 4
 
@@ -61,7 +64,7 @@ def blank(maps: Sequence[MapSpec], tally: Tally) -> list[Tensor]:
 
 
 class Pyramid(nn.Module):
-    """A backbone without weights, whose maps were there before."""
+    """A backbone without weights that returns given maps."""
 
     def __init__(self, maps: Sequence[MapSpec], tally: Tally) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class Pyramid(nn.Module):
 
 
 def drawn(kind: Kind) -> Iterator[tuple[Op, random.Random, Tally]]:
-    """Every operator of a kind with each attribute in turn away from its default, thrice at a random size."""
+    """Every operator of a kind, varying one attribute at a time, at three random sizes each."""
     for operator in variants(kind):
         rng = random.Random(repr(operator))
         for _ in range(3):
@@ -124,7 +127,7 @@ def test_blocks_cost_what_their_modules_do() -> None:
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
 def test_heads_cost_what_their_modules_do(depth: int) -> None:
-    """A head's levels are told at once where it runs them in turn: its peak is estimated high."""
+    """The estimate assumes all levels of a head at once, though they run in turn: its peak is too high."""
     for operator in variants(Kind.head):
         rng = random.Random(depth)
         free = operator.name not in ("fcos", "yolov3")

@@ -1,4 +1,4 @@
-"""The architecture: what may import what, how long a file may be, and which calls are never made."""
+"""The architecture: allowed imports, the longest file, and forbidden calls."""
 
 import ast
 import subprocess
@@ -14,14 +14,14 @@ FLOORS = ("search_spaces", "nas", "proxies", "experiments")
 RAY_ONLY_IN = {
     "nas/search/runners/ray.py",
     "nas/training/ray_launch.py",
-    # benchmarks against what one would write on ray
+    # baselines of benchmarks, written on ray
     "experiments/bench/baselines/naive_loop.py",
     "experiments/bench/baselines/plain_ray.py",
 }
 OPTUNA_ONLY_IN = {"nas/search/strategies/optuna_samplers.py"}
 HEAVY = ("ray", "optuna", "pycocotools")
 LIGHT_FLOOR = {*sys.stdlib_module_names, "networkx", "search_spaces"}
-"""All that search_spaces may import."""
+"""Modules that search_spaces may import."""
 LONGEST = 300
 
 FILES = {str(path.relative_to(ROOT)): path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))}
@@ -29,12 +29,12 @@ TESTS = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "tests").r
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """Every imported module, wherever in the file the import stands."""
+    """Every imported module, from anywhere in the file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports name their floor: no relative ones"
+            assert node.level == 0, "use absolute imports, which name their floor"
             assert node.module
             yield node.module
 
@@ -44,7 +44,7 @@ def packages(source: str) -> set[str]:
 
 
 def forbidden(file: str, source: str) -> set[str]:
-    """Packages that the file imports and its floor may not."""
+    """Packages that the file imports but its floor must not."""
     floor = file.split("/")[0]
     above = set(FLOORS[FLOORS.index(floor) + 1 :])
     found = packages(source)
@@ -59,7 +59,7 @@ def forbidden(file: str, source: str) -> set[str]:
 
 
 def unsafe(source: str) -> list[str]:
-    """Calls that run what they read: torch.load without weights_only=True, yaml.load, pickle's readers, eval."""
+    """Calls that execute their input: torch.load without weights_only=True, yaml.load, pickle's readers, eval."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
@@ -82,7 +82,7 @@ def unsafe(source: str) -> list[str]:
     return found
 
 
-def test_every_floor_stands() -> None:
+def test_every_floor_exists() -> None:
     assert {file.split("/")[0] for file in FILES} == set(FLOORS)
 
 
@@ -92,7 +92,7 @@ def test_a_floor_imports_only_those_below(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_nothing_read_is_run(file: str) -> None:
+def test_no_file_executes_its_input(file: str) -> None:
     assert unsafe(FILES[file].read_text()) == []
 
 
@@ -142,8 +142,8 @@ def test_an_unsafe_call_is_found(source: str, count: int) -> None:
     assert len(unsafe(source)) == count
 
 
-def test_importing_nas_brings_in_nothing_heavy() -> None:
-    """A machine without ray can decode, train, evaluate and draw; what scores is imported when it scores."""
+def test_importing_nas_imports_no_heavy_package() -> None:
+    """A machine without ray can decode, train, evaluate and draw; heavy scoring code is imported when used."""
     modules = [
         file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for file in FILES
@@ -161,7 +161,7 @@ print(len(sys.modules))
     assert done.returncode == 0, done.stderr[-600:]
 
 
-def test_importing_search_spaces_brings_in_no_torch() -> None:
+def test_importing_search_spaces_does_not_import_torch() -> None:
     modules = [file.removesuffix(".py").replace("/", ".") for file in FILES if file.startswith("search_spaces/")]
     code = f"""
 import importlib, sys

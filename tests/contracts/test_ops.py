@@ -1,4 +1,4 @@
-"""What every operator promises: it exists on both floors, and makes the map it declares, trainably.
+"""The contract of every operator: it exists on both floors, returns the declared map, and is trainable.
 
 The cases come from the vocabulary, so an operator or attribute added there is held to this at once.
 """
@@ -30,15 +30,15 @@ PARTS: dict[str, Callable[[Op, int], nn.Module]] = {
     "dsa": lambda operator, channels: SelfAttention(channels, operator["reduction"]),
 }
 EXTRAS = {"timm"}
-"""Operators of packages that may be absent, held to the same by tests of their own."""
+"""Operators of optional packages, which have their own tests of the same properties."""
 BUILD = Build(Scale(alpha=0.75))
 IMAGE = (139, 202)
-"""No multiple of any stride; large enough that no norm sees a single pixel, which would stop gradients."""
+"""Not a multiple of any stride; large enough that no norm sees a single pixel, which would block gradients."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One way to use an operator: how to build it, the shapes it reads, the shapes it makes."""
+    """One use of an operator: how to build it, its input shapes and its output shapes."""
 
     op: Op
     where: str
@@ -46,9 +46,9 @@ class Case:
     reads: tuple[tuple[int, ...], ...]
     makes: tuple[tuple[int, ...], ...]
     listed: bool = False
-    """It takes a list of maps."""
+    """Whether it takes a list of maps."""
     size: tuple[int, int] | None = None
-    """It takes the size to reach."""
+    """Whether it takes the target size."""
 
     def inputs(self, **kind: object) -> list[Tensor]:
         generator = torch.Generator().manual_seed(0)
@@ -68,7 +68,7 @@ def shape(spec: MapSpec) -> tuple[int, ...]:
 
 
 def alternatives(field: Field) -> Iterator[object]:
-    """Values beside the default."""
+    """Values other than the default."""
     value = field.default[0] if isinstance(field.default, tuple) and field.default else field.default
     if field.choices:
         yield from field.choices
@@ -85,7 +85,7 @@ def alternatives(field: Field) -> Iterator[object]:
 
 
 def variants(kind: Kind) -> Iterator[Op]:
-    """Every operator of a kind, with each attribute in turn away from its default."""
+    """Every operator of a kind, varying one attribute at a time."""
     for name, spec in OPS.items():
         if spec.kind is kind and name not in EXTRAS:
             found = [op(name)]
@@ -153,7 +153,7 @@ def cases(request: pytest.FixtureRequest) -> list[Case]:
 
 
 def open_gates(module: nn.Module) -> None:
-    """Parts start as the identity, behind a gate at zero that lets no gradient through: open it.
+    """Parts start as the identity, with a gate of zero that blocks gradients: open it.
 
     Stochastic depth shuts a branch now and then: keep it open.
     """
@@ -175,7 +175,7 @@ def shapes(maps: Sequence[Tensor]) -> tuple[tuple[int, ...], ...]:
 
 
 def test_every_operator_has_one_module_of_its_kind() -> None:
-    """Heads are the detectors' business."""
+    """Heads are tested with the detectors."""
     for kind, table in {**TABLES, Kind.part: PARTS}.items():
         assert set(table) == {name for name, spec in OPS.items() if spec.kind is kind}
     names = [name for table in TABLES.values() for name in table]
@@ -214,7 +214,7 @@ def test_gradients_reach_every_parameter_and_input(cases: list[Case]) -> None:
         assert all(x.grad is not None and x.grad.any() for x in maps), case
 
 
-def test_inputs_are_left_as_they_were(cases: list[Case]) -> None:
+def test_inputs_are_not_modified(cases: list[Case]) -> None:
     """Another node may read the same map."""
     for case in cases:
         maps = [x.detach() for x in case.inputs()]
@@ -223,7 +223,7 @@ def test_inputs_are_left_as_they_were(cases: list[Case]) -> None:
         assert all(torch.equal(x, y) for x, y in zip(maps, case.inputs(), strict=True)), case
 
 
-def test_a_seed_decides_the_weights_and_the_maps(cases: list[Case]) -> None:
+def test_a_seed_determines_the_weights_and_the_maps(cases: list[Case]) -> None:
     for case in cases:
         made = []
         for _ in range(2):
@@ -233,7 +233,7 @@ def test_a_seed_decides_the_weights_and_the_maps(cases: list[Case]) -> None:
         assert all(torch.equal(x, y) for x, y in zip(*made, strict=True)), case
 
 
-def test_one_image_is_treated_as_in_a_batch(cases: list[Case]) -> None:
+def test_an_image_has_the_same_maps_alone_and_in_a_batch(cases: list[Case]) -> None:
     for case in cases:
         module, maps = case.build().eval(), case.inputs()
         open_gates(module)
@@ -253,7 +253,7 @@ def test_a_part_starts_as_the_identity(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_part_takes_a_single_pixel(name: str) -> None:
+def test_a_part_accepts_a_single_pixel(name: str) -> None:
     for operator in variants(Kind.part):
         if operator.name == name:
             assert PARTS[name](operator, 64)(torch.randn(1, 64, 1, 1)).isfinite().all()
@@ -261,7 +261,7 @@ def test_a_part_takes_a_single_pixel(name: str) -> None:
 
 @pytest.mark.parametrize("name", FUSES)
 def test_fusing_equal_maps_keeps_them(name: str) -> None:
-    """Weights sum to one, except in a plain sum and behind a gate; a concatenation lines the maps up."""
+    """Weights sum to one, except in a plain sum and behind a gate; a concatenation stacks the maps."""
     x = torch.randn(2, 8, 5, 7)
     fuse = FUSES[name].build(op(name), [MapSpec(3, 8, 8)] * 3, BUILD).eval()
     gate = x.amax((2, 3), keepdim=True).sigmoid()

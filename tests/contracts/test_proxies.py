@@ -1,4 +1,4 @@
-"""What every proxy promises to a search."""
+"""The contract of every proxy, and of short trainings in particular."""
 
 import math
 from dataclasses import replace
@@ -20,7 +20,7 @@ from search_spaces.zoo import zoo
 
 SCALE = Scale(width=1 / 16, output_width=32, head_depth=1)
 SEEDLESS = {"cost"}
-"""Those that count and draw nothing."""
+"""Proxies without randomness."""
 
 
 SETTINGS: dict[str, BuiltIn] = {
@@ -46,14 +46,14 @@ def test_another_seed_gives_other_scores(proxy: Proxy, request: pytest.FixtureRe
     assert (first == other) == (request.node.callspec.params["proxy"] in SEEDLESS)
 
 
-def test_short_training_refuses_a_scale_its_head_cannot_have() -> None:
+def test_short_training_refuses_a_scale_that_does_not_suit_its_head() -> None:
     config = ShortTrainConfig(scale=Scale(output_width=48))
     proxy = ShortTrain.prepare(config, digits(DigitsConfig(train_images=8, val_images=4)))
     with pytest.raises(GenotypeError, match="output_width"):
         next(iter(proxy.evaluate(zoo("fpn").genotype, seed=0, device="cpu")))
 
 
-def test_what_is_timed_trains_the_same() -> None:
+def test_measuring_latency_does_not_change_a_training() -> None:
     data, config = digits(DigitsConfig(train_images=8, val_images=4)), SETTINGS["short_train"]
     plain, timed = (
         list(prepare(c, data).evaluate(zoo("fpn").genotype, seed=1, device="cpu"))
@@ -79,7 +79,7 @@ def test_several_trainings_score_their_mean(head: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROXIES)
-def test_what_a_search_may_optimise_is_scored(name: str) -> None:
+def test_every_offered_objective_is_scored(name: str) -> None:
     settings = SETTINGS[name]
     if isinstance(settings, ShortTrainConfig):
         settings = settings.model_copy(update={"latency": True})

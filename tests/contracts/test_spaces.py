@@ -1,4 +1,4 @@
-"""What every space promises through `choose` alone; genotypes or not."""
+"""The contract of every space, and the helpers over `choose`."""
 
 import random
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from search_spaces.registry import SPACES
 
 @dataclass(frozen=True)
 class Recipe:
-    """A value that is no genotype."""
+    """A value other than a genotype."""
 
     flavour: str
     grams: int | float
@@ -37,7 +37,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class RecipeSpace:
-    """Every type of choice, and a decision that only some members ask for."""
+    """Choices of every type, and a decision that only some members have."""
 
     name: str = "recipe"
 
@@ -69,7 +69,7 @@ def test_it_keeps_its_promises(name: str, promise: str) -> None:
 
 @pytest.mark.parametrize("promise", NAMED)
 @pytest.mark.parametrize("name", SPACES)
-def test_it_keeps_what_is_promised_of_its_name(name: str, promise: str) -> None:
+def test_it_keeps_the_promises_of_its_name(name: str, promise: str) -> None:
     NAMED[promise](name)
 
 
@@ -105,7 +105,7 @@ def test_a_crossover_takes_from_both_parents(name: str) -> None:
     assert contributed == {0, 1}
 
 
-def test_neighbours_are_all_there_are() -> None:
+def test_neighbours_are_complete() -> None:
     parent = {"grams": 1, "layers": (2,), "glazed": True, "flavour": "sweet"}
     found = {member.value for member in neighbours(RecipeSpace(), parent, random.Random(0))}
     assert found == {

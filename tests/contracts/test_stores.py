@@ -1,4 +1,4 @@
-"""What every store promises, on SQLite, on PostgreSQL, and on an empty database named by NAS_TEST_STORE_URL."""
+"""The contract of every store, on SQLite, on PostgreSQL, and on the empty database at NAS_TEST_STORE_URL."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def reopen(url: str) -> Iterator[Open]:
-    """Opens the same, at first empty, study again and again."""
+    """A function that reopens the same, initially empty, study."""
     study = uuid.uuid4().hex
     stores: list[Store] = []
 
@@ -72,7 +72,7 @@ def test_keeps_everything(reopen: Open) -> None:
     assert (third.state, third.reports, third.seconds) == (State.running, (), None)
 
 
-def test_history_is_what_was_told_in_that_order(reopen: Open) -> None:
+def test_history_has_the_order_of_tells(reopen: Open) -> None:
     fill(reopen())
     told = [(trial.number, trial.trace.get("depth")) for trial in reopen().history()]
     assert told == [(1, 3), (1, 1), (0, 3), (0, 2)]
@@ -85,7 +85,7 @@ def test_asked_counts_trials_and_repeats(reopen: Open) -> None:
 
 
 def test_counts_what_was_rejected_among_what_was_asked(reopen: Open) -> None:
-    """A strategy's randomness is indexed by how many proposals came before, whatever became of them."""
+    """A strategy's randomness is indexed by the number of earlier proposals, rejected ones included."""
     fill(reopen())
     for _ in range(3):
         reopen().reject()
@@ -122,7 +122,7 @@ def test_a_trial_ends_once(reopen: Open) -> None:
     assert [trial.number for trial in store.history()] == [1, 1, 0, 0]
 
 
-def test_refuses_what_is_not_there(reopen: Open) -> None:
+def test_refuses_unknown_trials(reopen: Open) -> None:
     store = reopen()
     with pytest.raises(StoreError, match="no trial 5"):
         store.report(5, {"ap": 1.0})
@@ -181,7 +181,7 @@ def test_a_driver_keeps_its_slot_and_its_count(reopen: Open) -> None:
 
 def test_drivers_have_to_agree(reopen: Open) -> None:
     join(reopen(), "first", proxy={"steps": 4})
-    join(reopen(), "first", proxy={"steps": 8})  # nobody else is concerned
+    join(reopen(), "first", proxy={"steps": 8})  # the only driver may change them
     with pytest.raises(StoreError, match=r"another search: proxy.steps is 8 there, 4 here; seed is 0 there, 1 here\."):
         join(reopen(), "second", proxy={"steps": 4}, seed=1)
     join(reopen(), "second", proxy={"steps": 8})
@@ -189,7 +189,7 @@ def test_drivers_have_to_agree(reopen: Open) -> None:
         join(reopen(), "first", proxy={"steps": 8}, space="fpn")
 
 
-def test_a_study_has_no_more_trials_than_it_may(reopen: Open) -> None:
+def test_a_study_keeps_to_its_number_of_trials(reopen: Open) -> None:
     store = reopen()
     store.create(key="a", trace=TRACE, genotype="{}", seed=0, most=1)
     with pytest.raises(StudyFull, match="has its 1 trials"):
@@ -197,7 +197,7 @@ def test_a_study_has_no_more_trials_than_it_may(reopen: Open) -> None:
     assert (store.count, store.asked) == (1, 1)
 
 
-def test_a_trial_is_its_that_began_it_last(reopen: Open) -> None:
+def test_a_trial_belongs_to_the_driver_that_started_it_last(reopen: Open) -> None:
     first, second = join(reopen(), "first"), join(reopen(), "second")
     add(first, "a")
     (orphan,) = second.running()
@@ -216,7 +216,7 @@ def test_a_trial_is_its_that_began_it_last(reopen: Open) -> None:
     assert [(trial.state, trial.seconds, trial.reports) for trial in first.history()] == [(State.stopped, 2.0, ())]
 
 
-def test_a_trial_is_not_begun_for_ever(reopen: Open) -> None:
+def test_a_trial_has_a_limited_number_of_attempts(reopen: Open) -> None:
     trial = reopen().create(key="a", trace=TRACE, genotype="{}", seed=0)
     for attempts in (2, 3):
         trial = reopen().restart(trial)
@@ -226,7 +226,7 @@ def test_a_trial_is_not_begun_for_ever(reopen: Open) -> None:
     assert failed.error == "its driver died 3 times while it ran"
 
 
-def test_a_trial_left_in_peace_is_no_attempt(reopen: Open) -> None:
+def test_an_orderly_release_does_not_count_as_an_attempt(reopen: Open) -> None:
     store = reopen()
     add(store, "a")
     add(store, "b")
@@ -237,7 +237,7 @@ def test_a_trial_left_in_peace_is_no_attempt(reopen: Open) -> None:
     assert [trial.attempts for trial in store.running()] == [1, 1]
 
 
-def test_history_goes_on_where_one_has_read_to(reopen: Open) -> None:
+def test_history_continues_after_the_last_read_trial(reopen: Open) -> None:
     fill(reopen())
     whole = reopen().history()
     assert [trial.told for trial in whole] == [0, 1, 2, 3]
@@ -245,7 +245,7 @@ def test_history_goes_on_where_one_has_read_to(reopen: Open) -> None:
         assert reopen().history(since) == whole[since:]
 
 
-def test_everybody_sees_who_lives(reopen: Open) -> None:
+def test_every_driver_sees_which_drivers_are_alive(reopen: Open) -> None:
     first, second = join(reopen(), "first"), join(reopen(), "second")
     before = first.beat()
     after = first.beat()
@@ -260,7 +260,7 @@ def test_everybody_sees_who_lives(reopen: Open) -> None:
 def test_a_database_that_goes_away_with_a_commit_is_written_to_once(
     reopen: Open, moment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever is cut off cannot know whether that was before the commit or after it."""
+    """A driver that loses its connection cannot know whether the commit succeeded."""
     store = reopen()
     dialect = store._database.writing.dialect
     commit, cut_off = dialect.do_commit, dialect.loaded_dbapi.OperationalError("database is locked, or away")

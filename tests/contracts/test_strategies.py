@@ -1,4 +1,4 @@
-"""What every strategy promises, over any space of keyed values."""
+"""The contract of every strategy, over any space of keyed values."""
 
 import subprocess
 import sys
@@ -6,14 +6,14 @@ from functools import partial
 
 import pytest
 
-from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace, drive, judge, reached, task
+from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace, drive, ended_trial, reached, task
 from nas.search.ranking import best
 from nas.search.strategies import STRATEGIES, StrategyConfig, Task, build_strategy
 from nas.search.types import State, Strategy, Trial
 
 
 def build(name: str, for_what: Task) -> Strategy:
-    """The strategy of a name, with settings by which a predictor is asked early."""
+    """The strategy of a name, with settings that use the predictor early."""
     return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), for_what)
 
 
@@ -31,7 +31,7 @@ def test_beats_chance_on_an_additive_objective(name: str) -> None:
     assert reached(partial(build, name)) > 4.25
 
 
-def test_a_strategy_brings_in_only_what_it_needs() -> None:
+def test_a_strategy_imports_only_the_packages_it_needs() -> None:
     code = """
 import sys
 from nas.search.strategies import StrategyConfig, build_strategy
@@ -45,7 +45,7 @@ assert not {"torch", "optuna", "ray"} & set(sys.modules)
 
 
 def test_evolution_forgets_the_oldest() -> None:
-    """Real et al. 2019: what is old leaves the population, however good it was."""
+    """Real et al. 2019: the oldest members leave the population, however good they are."""
     config = StrategyConfig(name="evolution", population=2, tournament=2)
     strategy = build_strategy(config, BagSpace(), OBJECTIVES, seed=0)
     drive(strategy, 2)
@@ -78,13 +78,13 @@ def test_evolution_crosses_two_parents() -> None:
         ({"temperature": 1.0}, "Extra inputs are not permitted"),
     ],
 )
-def test_refuses_settings_that_make_no_sense(settings: dict[str, object], message: str) -> None:
+def test_refuses_invalid_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StrategyConfig.model_validate(settings)
 
 
-def test_best_reads_what_strategies_are_told() -> None:
-    trials = [judge(n, candidate) for n, candidate in enumerate(drive(build("evolution", task()), 40))]
+def test_best_reads_the_trials_of_tells() -> None:
+    trials = [ended_trial(n, candidate) for n, candidate in enumerate(drive(build("evolution", task()), 40))]
     winner = best(trials, OBJECTIVES)
     assert winner is not None
     assert winner.state is State.finished

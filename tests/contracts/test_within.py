@@ -1,4 +1,4 @@
-"""Every strategy keeps to a budget: what it proposes can be built and costs what it may."""
+"""Every strategy keeps to a budget: its proposals can be built and meet the limits."""
 
 import functools
 import random
@@ -21,7 +21,7 @@ from search_spaces.registry import SPACES
 from search_spaces.within import Within
 
 WIDE = ShortTrainConfig(scale=Scale(width=0.25, output_width=32, head_depth=1))
-"""The head does not outweigh the rest, so that costs differ: from 54 to 80 million multiply-adds."""
+"""A scale with a small head, so that costs differ: from 54 to 80 million multiply-adds."""
 
 
 every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -40,7 +40,7 @@ def band(target: float) -> Budget:
 
 
 def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
-    """Ask and tell in turn: few multiply-adds are good, which pulls away from where the budget is."""
+    """Ask and tell in turn; fewer multiply-adds score higher, which pulls away from the budget."""
     proposals = []
     for number in range(first, first + asks):
         proposal = strategy.ask()
@@ -58,7 +58,7 @@ def drawn_gmacs(space: str) -> list[float]:
 @every_strategy
 @pytest.mark.parametrize("quantile", [0.1, 0.9])
 @pytest.mark.parametrize("space", ["joint", "spinenet"])
-def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str, quantile: float) -> None:
+def test_nine_in_ten_proposals_meet_a_band_of_ten_per_cent(name: str, space: str, quantile: float) -> None:
     budget = band(drawn_gmacs(space)[int(quantile * 39)])
     proposals = search(make(name, Within(SPACES[space], budget, seed=0)), 20)
     assert sum(budget(proposal.value) == 0 for proposal in proposals) >= 18  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def test_nine_in_ten_proposals_keep_a_band_of_ten_per_cent(name: str, space: str
 
 
 @every_strategy
-def test_what_fits_is_left_as_it_is(name: str) -> None:
+def test_members_within_the_budget_are_unchanged(name: str) -> None:
     space = SPACES["spinenet"]
     budget = Budget(Limits(gmacs=(100.0,)), WIDE, 10)
     assert search(make(name, Within(space, budget, seed=0)), 12) == search(make(name, space), 12)
@@ -76,13 +76,13 @@ def test_what_fits_is_left_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["evolution", "guided", "tpe"])  # by traces, by a model of them, by Optuna's trials
 def test_resumes_from_a_store(name: str) -> None:
-    """What is proposed depends on nothing that a store does not know: another part of the same seed goes on."""
+    """Proposals depend only on what a store holds: a fresh `Within` of the same seed continues."""
 
     def build(task: Task) -> Strategy:
         part = Within(task.space, ten_at_most, seed=0)
         return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), replace(task, space=part))
 
-    STRATEGY["resumes from a store as if it had never stopped"](build)
+    STRATEGY["resumes from a store as if never stopped"](build)
 
 
 def ten_at_most(member: object) -> float:
@@ -98,7 +98,7 @@ def test_serves_any_space(name: str, far: float) -> None:
 
 
 @pytest.mark.parametrize("violation", [lambda bag: 1.0, lambda bag: float("inf")], ids=["too much", "unbuildable"])
-def test_where_nothing_fits_it_still_proposes(violation: Callable[[object], float]) -> None:
+def test_it_still_proposes_if_no_member_fits(violation: Callable[[object], float]) -> None:
     space = BagSpace(length=2, base=2)
     strategy = make("random", Within(space, violation, seed=0))
     assert all(replay(space, proposal.trace).key() == proposal.key for proposal in (strategy.ask() for _ in range(5)))
@@ -106,7 +106,7 @@ def test_where_nothing_fits_it_still_proposes(violation: Callable[[object], floa
 
 @pytest.mark.parametrize("drawn", [1, 3, 4])
 def test_limits_that_a_search_can_keep_are_not_refused(drawn: int) -> None:
-    """What one member costs, give or take two parts in a thousand: a few hundred tries would not find any."""
+    """Limits within 0.2 % of one member's cost, which a few hundred random draws would miss."""
     space = SPACES["spinenet"]
     found = cost(sample(space, random.Random(drawn)).value, WIDE.scale, image_size=WIDE.image_size, num_classes=10)
     near = {"gmacs": found.macs / 1e9, "mparams": found.parameters / 1e6}
@@ -114,8 +114,8 @@ def test_limits_that_a_search_can_keep_are_not_refused(drawn: int) -> None:
     require_within(space, Budget(limits, WIDE, 10), seed=0)
 
 
-def test_whatever_is_done_to_a_part_stays_within_it() -> None:
-    """Members, mutants, children and neighbours; and a trace leads back to its member."""
+def test_every_operation_on_a_part_stays_within_it() -> None:
+    """Members, mutants, children and neighbours; and a trace rebuilds its member."""
     part, rng = Within(BagSpace(), ten_at_most, seed=0), random.Random(0)
     for _ in range(20):
         first, second = sample(part, rng), sample(part, rng)
@@ -125,8 +125,8 @@ def test_whatever_is_done_to_a_part_stays_within_it() -> None:
             assert replay(part, member.trace) == replay(BagSpace(), member.trace) == member.value
 
 
-def test_what_is_moved_stays_near() -> None:
-    """One digit too much costs a decision or two, not all of them."""
+def test_repaired_members_stay_near() -> None:
+    """A violation of one digit changes one or two decisions, not all."""
     part = Within(BagSpace(length=20, base=3), lambda bag: max(0, sum(bag.digits) - 20), seed=0)
     trace = {f"d{i}": 2 if i == 0 else 1 for i in range(20)}
     moved = follow(part, trace, random.Random(0))

@@ -1,4 +1,4 @@
-"""What judges the candidates of a search, by name."""
+"""Searches by each built-in proxy, `--by NAME`."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from proxies.cost import CostConfig
 SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
 
 
-def test_a_search_by_cost_runs_in_the_pool_and_goes_on(folder: Path) -> None:
+def test_a_search_by_cost_runs_in_the_pool_and_resumes(folder: Path) -> None:
     flags = ("--by", "cost", "--cost.image-size", "64", *SMALL, "--trials")
     nas("search", *flags, "12", "--out", "cost", cwd=folder)
     found = json.loads(nas("inspect", "cost", "--json", cwd=folder).stdout)
@@ -27,7 +27,7 @@ def test_a_search_by_cost_runs_in_the_pool_and_goes_on(folder: Path) -> None:
     least = min(found["trials"], key=lambda t: (t["scores"]["gmacs"], t["number"]))
     assert found["best"] == least["number"]
     priced = json.loads(nas("cost", "cost", "--classes", "10", "--json", "--image-size", "64", cwd=folder).stdout)
-    assert priced["macs"] / 1e9 == least["scores"]["gmacs"], "a run's genotypes are counted at the size of its proxy"
+    assert priced["macs"] / 1e9 == least["scores"]["gmacs"], "a run's genotypes are costed at its proxy's scale"
     config = json.loads((folder / "cost" / "config.json").read_text())
     (folder / "cost" / "config.json").write_text(json.dumps({**config, "trials": 16}))
     nas("resume", "cost", cwd=folder)
@@ -36,11 +36,11 @@ def test_a_search_by_cost_runs_in_the_pool_and_goes_on(folder: Path) -> None:
     assert len({t["key"] for t in after}) == 16
 
 
-@pytest.mark.parametrize(("strategy", "told"), [("evolution", True), ("nsga2", False)])
-def test_a_strategy_that_knows_one_objective_says_so(folder: Path, strategy: str, told: bool) -> None:
+@pytest.mark.parametrize(("strategy", "warned"), [("evolution", True), ("nsga2", False)])
+def test_a_strategy_that_knows_one_objective_says_so(folder: Path, strategy: str, warned: bool) -> None:
     flags = ("--by", "cost", *SMALL, "--runner", "local", "--objectives", "mparams", "gmacs", "--trials", "1")
     said = nas("search", *flags, "--strategy.name", strategy, "--out", f"by {strategy}", cwd=folder).stdout
-    assert (f"{strategy} searches by mparams alone" in said) == told
+    assert (f"{strategy} searches by mparams alone" in said) == warned
 
 
 def test_a_search_by_zero_cost_ranks_by_its_first_score(folder: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_ranking_runs_on_ray() -> None:
     assert RankConfig(plan=default_plan(ShortTrainConfig())).runs_on == "ray"
 
 
-def test_the_pool_has_the_workers_and_limits_that_are_asked_for() -> None:
+def test_the_pool_has_the_configured_workers_and_limits() -> None:
     config = SearchConfig(by="cost", concurrent=3, time_limit=7.0)
     assert build_runner(config, steps=1) == PoolRunner(workers=3, time_limit=7.0)
     assert gpus_per_trial(config) == 0
@@ -80,7 +80,7 @@ def test_the_pool_has_the_workers_and_limits_that_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_has_every_proxy_as_big_as_its_short_training(name: str) -> None:
+def test_a_preset_has_one_size_for_all_proxies(name: str) -> None:
     search = preset(name)
     sizes = {(config.scale, config.image_size) for config in (search.proxy, search.zero_cost, search.cost)}
     assert len(sizes) == 1

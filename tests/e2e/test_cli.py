@@ -154,7 +154,7 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["search", "--trials", "0"], "greater than or equal to 1"),
         (["search", "--objectives", "los"], "objectives: no score 'los'; did you mean 'loss'?"),
         (["search", "--objectives", "ap", "ap"], "objectives: ap ap: name each once"),
-        (["search", "--limits.gmacs", "3", "2"], "(3.0, 2.0) is no limit"),
+        (["search", "--limits.gmacs", "3", "2"], "(3.0, 2.0) is not a limit"),
         (["search", "--limits.gmacs", "0.001", *TINY_DIGITS], "it has gmacs from 0.0"),
         (["search", "--proxy.image-size", "32", *TINY_DIGITS], "give 64 px or more"),
         (["inspect", "run", "--pareto", "front.png"], "ends in .svg"),
@@ -200,7 +200,7 @@ def test_a_run_without_its_trials_is_refused(
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     lose(copy / "study.db")
-    assert "is gone, or empty: put a copy of it back" in nas(command, "run", cwd=tmp_path, code=2).stderr
+    assert "is missing or empty: restore a copy of it" in nas(command, "run", cwd=tmp_path, code=2).stderr
 
 
 def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:

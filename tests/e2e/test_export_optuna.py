@@ -120,10 +120,10 @@ def test_exported_again_it_gains_what_is_new(run: RunDirectory[SearchConfig], tm
         (("--storage", "nodb://x"), "nodb"),
         (("--storage", "sqlite:////nowhere/optuna.db"), "unable to open database file"),
         (("--storage", "/nowhere/optuna.log"), "No such file or directory"),
-        (("--storage", "run/study.db"), "no journal of Optuna's"),
-        (("--storage", "sqlite:///run/study.db"), "it holds our own tables"),
+        (("--storage", "run/study.db"), "not an Optuna journal"),
+        (("--storage", "sqlite:///run/study.db"), "it holds a store of ours"),
         (("--storage", "other.log"), "give another --study"),
-        (("--storage", "other.log", "--study", "fewer"), "of other objectives than ap, gmacs"),
+        (("--storage", "other.log", "--study", "fewer"), "has other objectives than ap, gmacs"),
     ],
 )
 def test_a_storage_that_does_not_serve_is_refused(

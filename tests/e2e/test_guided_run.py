@@ -1,4 +1,4 @@
-"""A search that a predictor guides, and what `nas inspect` says of the predictor."""
+"""A guided search, and the report of `nas inspect` on its predictor."""
 
 import random
 from pathlib import Path
@@ -14,8 +14,8 @@ from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
 
 
-def test_a_guided_search_that_is_carried_on_proposes_the_same(tmp_path: Path) -> None:
-    """Three trials and one more are the same four that a search without a break has."""
+def test_a_resumed_guided_search_makes_the_same_proposals(tmp_path: Path) -> None:
+    """Three trials and, after a resume, a fourth equal the four of an uninterrupted search."""
     keys = []
     for out, parts in (("whole", [4]), ("parts", [3, 4])):
         run = tmp_path / out
@@ -35,11 +35,11 @@ def test_a_guided_search_that_is_carried_on_proposes_the_same(tmp_path: Path) ->
     assert len(keys[0]) == 4
 
 
-@pytest.mark.parametrize(("count", "told"), [(24, True), (11, False)])
-def test_inspect_tells_how_predictable_a_run_is(
-    count: int, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("count", "reported"), [(24, True), (11, False)])
+def test_inspect_reports_how_well_the_predictor_ranks(
+    count: int, reported: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trials that score by how much ASFF they have are predictable; failed ones do not count."""
+    """Trials scored by their number of ASFF nodes are predictable; failed ones do not count."""
     run = RunDirectory.create(SearchConfig(out=tmp_path / "run", strategy=StrategyConfig(name="random")), "digits")
     store = run.store()
     for number in range(count + 1):
@@ -50,6 +50,6 @@ def test_inspect_tells_how_predictable_a_run_is(
         store.end(trial.number, State.failed if number == count else State.finished, seconds=1.0)
     assert main(["inspect", str(run.path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert (f"Trained on {count} trials, the predictor ranks" in said) == told
-    if told:
+    assert (f"Trained on {count} trials, the predictor ranks" in said) == reported
+    if reported:
         assert float(said.split("Kendall tau of ")[1].split()[0]) > 0.2

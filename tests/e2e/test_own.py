@@ -1,4 +1,4 @@
-"""Spaces, strategies and proxies of a user's own, in a module of the directory that the command is called in."""
+"""A user's own spaces, strategies and proxies, in a module in the working directory."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from support import nas
 
 SMALL = ("--digits.train-images", "4", "--digits.val-images", "2")
 MODULE = '''
-"""What a user writes."""
+"""The user's module."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ number = 3
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the user's module; no other one has a module of its name."""
+    """A directory with the user's module, whose name is unique to it."""
     place = tmp_path_factory.mktemp("own")
     (place / "my_things.py").write_text(MODULE)
     (place / "my_fault.py").write_text("1 / 0\n")
@@ -112,7 +112,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def search(place: Path, out: str, *runner: str, trials: int) -> list[dict[str, object]]:
-    """A search in which all is the user's own."""
+    """A search with the user's own space, strategy and proxy."""
     own = ("--space", "my_things:MySpace", "--strategy.name", "my_things:MyStrategy", "--by", "my_things:fewest_nodes")
     nas("search", *own, *SMALL, *runner, "--trials", str(trials), "--out", out, cwd=place)
     return trials_of(place, out)
@@ -125,7 +125,7 @@ def trials_of(place: Path, out: str) -> list[dict[str, object]]:
     return found
 
 
-def test_a_search_of_ones_own_goes_on_and_is_looked_at(place: Path) -> None:
+def test_a_search_with_own_parts_resumes_and_can_be_inspected(place: Path) -> None:
     first = search(place, "local", "--runner", "local", trials=4)
     assert {t["state"] for t in first} == {"finished"}
     assert all(t["scores"]["classes"] == 10 for t in first)  # type: ignore[index]
@@ -142,7 +142,7 @@ def test_a_search_of_ones_own_goes_on_and_is_looked_at(place: Path) -> None:
     nas("export-optuna", "local", "--storage", "optuna.log", cwd=place)
 
 
-def test_a_score_that_ones_own_proxy_does_not_tell_leaves_no_run_behind(place: Path) -> None:
+def test_an_objective_that_the_own_proxy_lacks_leaves_no_run_behind(place: Path) -> None:
     how = ("--by", "my_things:fewest_nodes", "--objectives", "noodes", "--out", "mistaken")
     assert "did you mean 'nodes'" in nas("search", *how, *SMALL, cwd=place, code=2).stderr
     assert not (place / "mistaken").exists()
@@ -170,14 +170,14 @@ def test_ones_own_proxy_is_ranked(place: Path) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["guided", "tpe"])
-def test_a_space_that_has_changed_since_is_told_of(place: Path, strategy: str) -> None:
+def test_a_changed_space_is_reported(place: Path, strategy: str) -> None:
     how = ("--space", "my_things:MySpace", "--by", "my_things:fewest_nodes", "--strategy.name", strategy)
     nas("search", *how, *SMALL, "--runner", "local", "--trials", "4", "--out", strategy, cwd=place)
     config = json.loads((place / strategy / "config.json").read_text())
     (place / strategy / "config.json").write_text(json.dumps({**config, "space": "my_things:Deeper", "trials": 6}))
     assert "no legal value for decision 'depth'" in nas("resume", strategy, cwd=place, code=2).stderr
     export = ("export-optuna", strategy, "--storage", f"{strategy}.log")
-    assert "export with the space as it was searched" in nas(*export, cwd=place, code=2).stderr
+    assert "export with the space that was searched" in nas(*export, cwd=place, code=2).stderr
 
 
 def test_workers_of_the_pool_import_it(place: Path) -> None:
@@ -194,20 +194,20 @@ def test_workers_of_ray_import_it(place: Path, ray_address: str) -> None:
 @pytest.mark.parametrize(
     ("name", "promises"), [("MySpace", 15), ("WordSpace", 13), ("words", 13), ("MyStrategy", 11), ("fewest_nodes", 5)]
 )
-def test_what_keeps_every_promise_is_told_so(place: Path, name: str, promises: int) -> None:
+def test_check_reports_every_promise_as_held(place: Path, name: str, promises: int) -> None:
     said = nas("check", f"my_things:{name}", cwd=place).stdout
     assert said.count("\nheld    ") == promises
     assert "broken" not in said
 
 
-def test_what_is_broken_is_told_with_its_mend(place: Path) -> None:
+def test_check_reports_a_broken_promise_with_its_fix(place: Path) -> None:
     said = nas("check", "my_things:Faulty", cwd=place, code=1).stdout
-    assert "broken  a decision always comes with the same options: decision 'second' came with " in said
-    assert "an option list may depend on nothing but the decision's name" in said
-    assert "held    a seed decides the sample" in said
+    assert "broken  a decision always has the same options: decision 'second' has options " in said
+    assert "let an option list depend only on the name of its decision" in said
+    assert "held    a seed determines the sample" in said
 
 
-def test_a_function_that_does_not_say_what_it_makes_is_asked_for(place: Path) -> None:
+def test_a_function_without_a_return_type_needs_a_kind(place: Path) -> None:
     assert "--kind space, strategy or proxy" in nas("check", "my_things:untold", cwd=place, code=2).stderr
     assert "held" in nas("check", "my_things:untold", "--kind", "proxy", cwd=place).stdout
 
@@ -233,7 +233,7 @@ def test_a_function_that_does_not_say_what_it_makes_is_asked_for(place: Path) ->
         (["--by", "my_things:number"], "the call my_proxy(train, val)"),
     ],
 )
-def test_a_name_that_leads_nowhere_says_why(place: Path, arguments: list[str], says: str) -> None:
+def test_an_invalid_name_is_refused_with_its_reason(place: Path, arguments: list[str], says: str) -> None:
     command = ["search", *arguments, *SMALL, "--trials", "2", "--out", f"never-{len(list(place.iterdir()))}"]
     assert says in " ".join(nas(*command, cwd=place, code=2).stderr.replace("│", " ").split())
 

@@ -1,4 +1,4 @@
-"""`nas rank` as a user runs it: on the smallest of trainings, which tell nothing."""
+"""`nas rank` as a user runs it, with trainings too small for a meaningful result."""
 
 import json
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def report(out: Path) -> dict[str, Any]:
     return document
 
 
-def test_a_ranking_is_interrupted_reported_and_carried_on(
+def test_a_ranking_is_interrupted_reported_and_resumed(
     plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "ranking"
@@ -63,7 +63,7 @@ def test_a_ranking_is_interrupted_reported_and_carried_on(
         rank(*SMALL, *FEW, "--plan", plan, "--out", str(out), code=130)
     said = capsys.readouterr().out
     assert f"nas rank {out}" in said
-    assert "3 candidates are too few to choose a proxy by: 10 at least" in said
+    assert "3 candidates are too few to choose a proxy: give 10 or more" in said
     assert report(out)["measurements"] == {"done": 6, "planned": 15}
     scored = report(out)["settings"][0]["scores"]
     assert [None not in row for row in scored] == [False, False, False]
@@ -99,7 +99,7 @@ def interrupted_at(count: int, evaluate: Any) -> Any:
 
 
 def test_a_ranking_grows(plan: str, tmp_path: Path) -> None:
-    """With more candidates in its `ranking.json`, it measures these, and only these."""
+    """With more candidates in its `ranking.json`, it measures only the new ones."""
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     before = report(out)["settings"]
@@ -112,10 +112,8 @@ def test_a_ranking_grows(plan: str, tmp_path: Path) -> None:
     assert all(len(setting["scores"]) == 3 for setting in after)
 
 
-def test_a_setting_that_has_become_another_is_refused(
-    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its old scores would pass for new ones; under a new name it is measured."""
+def test_a_changed_setting_is_refused(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its old scores would count as new ones; under a new name it is measured."""
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     config = json.loads((out / "ranking.json").read_text())
@@ -147,7 +145,7 @@ def _images(config: ShortTrainConfig) -> int:
 
 
 @pytest.mark.parametrize("name", ["digits", "boxes"])
-def test_what_is_compared_by_default_can_be_built(name: str) -> None:
+def test_the_default_plan_can_be_built(name: str) -> None:
     proxy = preset(name).proxy
     plan = default_plan(proxy)
     assert plan.settings["search"].proxy == proxy
@@ -190,7 +188,7 @@ def test_unusable_arguments_exit_with_2_and_leave_nothing(
     assert not Path("never").exists()
 
 
-def test_a_search_is_no_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_is_not_a_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.json").write_text("{}")
     rank(str(tmp_path), code=2)
     assert "ranking.json" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from torch import nn
 from experiments.bench import asff_overhead
 from experiments.bench.asff_overhead import fusions, summed
 from experiments.bench.baselines.plain_spinenet import copy_state
-from experiments.bench.train_step import PLAIN, learnt, pair, stepper
+from experiments.bench.train_step import PLAIN, pair, stepper, total_loss
 from nas.decode import decode
 from nas.ops.fuse.asff import Asff
 from search_spaces.genotype import Scale
@@ -34,11 +34,11 @@ def test_a_step_changes_both_detectors_alike(name: str) -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 128, 128)
     decoded, plain = (detector.train() for detector in pair(name, 0.125))
-    losses = [learnt(detector, images) for detector in (decoded, plain)]
+    losses = [total_loss(detector, images) for detector in (decoded, plain)]
     torch.testing.assert_close(*losses, rtol=1e-4, atol=0)
     before = {name: p.detach().clone() for name, p in decoded.named_parameters()}
     for detector in (decoded, plain):
-        stepper(detector, images, learnt)()
+        stepper(detector, images, total_loss)()
     changed = {name.split(".")[0] for name, p in decoded.named_parameters() if not p.equal(before[name])}
     assert changed == {"backbone", "head"}
     for ours, theirs in zip(decoded.parameters(), plain.parameters(), strict=True):

@@ -1,1 +1,1 @@
-"""What benchmarks compare with: the same thing, written as one would without this toolkit."""
+"""Baselines of the benchmarks: the same tasks, written without this toolkit."""

@@ -1,7 +1,7 @@
-"""The loop that one would write today, from the tutorials of Ray Tune and torchvision: what ours is timed against.
+"""A plain search loop, as in the tutorials of Ray Tune and torchvision: the baseline of `naive_search`.
 
-Only the backbone is ours. Everything around it is what its libraries offer: JPEG files through a `DataLoader`,
-torchvision's transforms, FCOS and losses, a function trainable, pycocotools.
+Only the backbone is ours; everything else comes from libraries: JPEG files through a `DataLoader`, torchvision's
+transforms, FCOS and losses, a Tune function trainable, pycocotools.
 """
 
 import json
@@ -23,7 +23,7 @@ from search_spaces.genotype import Genotype
 
 QUALITY = 95
 METRICS = ("ap", "loading", "training", "scoring")
-"""COCO AP, and the seconds that went into each part."""
+"""COCO AP, and the time of each part, s."""
 
 
 def export(data: DetectionSet, folder: Path) -> None:
@@ -44,7 +44,7 @@ def run(
     *,
     gpus: float = 0,
 ) -> list[dict[str, float]]:
-    """`METRICS` of each genotype after `config.steps` steps, through a Tune function trainable on so much of a GPU."""
+    """`METRICS` of each genotype after `config.steps` steps, by a Tune function trainable on `gpus` GPUs per trial."""
     import ray
     from ray import tune
 
@@ -58,7 +58,7 @@ def run(
             "num_classes": num_classes,
         },
     ).fit()
-    ray.shutdown()  # ours starts its own
+    ray.shutdown()  # our runner starts its own Ray
     results = [searched[i] for i in range(len(searched))]
     found = {
         r.config["genotype"]: {name: r.metrics[name] for name in METRICS} for r in results if r.config and r.metrics
@@ -126,8 +126,8 @@ def _loader(folder: Path, batch_size: int, *, shuffle: bool) -> DataLoader[Any]:
 
 def _collate(items: Sequence[tuple[torch.Tensor, dict[str, Any]]]) -> tuple[list[torch.Tensor], list[dict[str, Any]]]:
     images, targets = zip(*items, strict=True)
-    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
-    return list(images), [{**nothing, **target} for target in targets]
+    empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    return list(images), [{**empty, **target} for target in targets]
 
 
 @torch.inference_mode()

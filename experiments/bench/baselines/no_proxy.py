@@ -1,4 +1,4 @@
-"""A proxy that does nothing, or sleeps: what is left is the cost of all around it."""
+"""An empty proxy that does nothing, or sleeps, to measure the overhead around it."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from search_spaces.genotype import Genotype
 
 @dataclass(frozen=True)
 class NoProxy:
-    """Scores every genotype alike, after `seconds` in all."""
+    """Gives every genotype the same score, after sleeping for `seconds` in total."""
 
     steps: int
     seconds: float = 0.0

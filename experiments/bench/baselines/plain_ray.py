@@ -1,4 +1,4 @@
-"""Ways to carry out jobs with Ray that we do not go: what the benchmark of runners compares ours with."""
+"""Plain ways to run jobs with Ray and Tune: the baselines of `runner_overhead`."""
 
 import logging
 import os
@@ -10,11 +10,11 @@ import ray
 from ray import tune
 
 Tick = Callable[[], None]
-"""Called whenever a trial has ended."""
+"""Callback at the end of a trial."""
 
 
 def tasks(count: int, tick: Tick) -> None:
-    """A Ray task for each job: no worker is its own, and nothing is kept."""
+    """One Ray task per job: workers are not reserved and keep no state."""
     task: Any = ray.remote(_work)
     with _connected():
         for _ in range(count):
@@ -23,7 +23,7 @@ def tasks(count: int, tick: Tick) -> None:
 
 
 def actor(count: int, tick: Tick) -> None:
-    """An actor that stays, and a call for each job: nobody replaces it when it dies."""
+    """One persistent actor, and a method call per job: a dead actor is not replaced."""
     plain: Any = ray.remote(_Plain)
     with _connected():
         worker = plain.remote()
@@ -33,12 +33,12 @@ def actor(count: int, tick: Tick) -> None:
 
 
 def tune_function(count: int, tick: Tick) -> None:
-    """A Tune trial for each job, as its tutorials begin."""
+    """One Tune trial per job with a function trainable, as in its tutorials."""
     _tune(_reporting, count, tick)
 
 
 def tune_class(count: int, tick: Tick) -> None:
-    """A Tune trial for each job, in processes that are kept: as far as Tune's own options go."""
+    """One Tune trial per job with a class trainable and reused actors, Tune's fastest options."""
     _tune(_Reused, count, tick, reuse_actors=True)
 
 
@@ -67,7 +67,7 @@ class _Plain:
 
 class _Reused(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
-        """Nothing to set up."""
+        """No set-up is needed."""
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         return True

@@ -1,6 +1,6 @@
-"""SpineNet-49 by hand in plain PyTorch (arXiv 1912.05027; TPU release's numerics): what the decoded one races.
+"""SpineNet-49 in plain PyTorch (arXiv 1912.05027; numerics of the TPU release): the baseline of the decoded one.
 
-Modules are made in the order of the graph, so that its state follows the decoded backbone's entry by entry.
+Modules are created in the order of the graph, so that its state dict matches the decoded backbone's entry by entry.
 """
 
 import torch
@@ -25,10 +25,10 @@ BLOCKS = (
     (7, "B", (5, 14)),
     (6, "B", (12, 14)),
 )
-"""Level, bottleneck or residual, parents: blocks 2 to 16, after the stem's two."""
+"""(level, bottleneck or residual, parents) of blocks 2 to 16; the stem has two blocks."""
 OUTPUTS = (13, 12, 14, 16, 15)
 RAW = {14: 11}
-"""Block 14 also takes block 11 as it is."""
+"""Block 14 also adds the output of block 11 without resampling."""
 
 
 def conv_bn(channels_in: int, channels_out: int, kernel: int = 1, stride: int = 1, relu: bool = True) -> nn.Sequential:
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class Edge(nn.Module):
-    """Squeeze, change the level, widen."""
+    """Squeeze the channels, resample, expand the channels."""
 
     def __init__(self, channels_in: int, squeezed: int, channels_out: int, steps: int) -> None:
         super().__init__()
@@ -101,8 +101,8 @@ class PlainSpineNet(nn.Module):
 
     Args:
         width: multiplier of the blocks' widths, not of the stem's.
-        alpha: by how much an edge squeezes.
-        outputs: channels of every map.
+        alpha: channel reduction of an edge.
+        outputs: channels of every output map.
     """
 
     def __init__(self, width: float = 1.0, alpha: float = 0.5, outputs: int = 256) -> None:
@@ -130,14 +130,14 @@ class PlainSpineNet(nn.Module):
 
 
 def copy_state(source: nn.Module, target: nn.Module) -> None:
-    """Give `target` the weights and statistics of `source`, entry by entry in their order.
+    """Copy weights and statistics from `source` to `target`, entry by entry in order.
 
     Raises:
-        ValueError: the two differ in an entry's shape, or in how many they have.
+        ValueError: the two differ in the number or the shapes of their entries.
     """
     theirs, ours = source.state_dict(), target.state_dict()
     shapes = ([tuple(tensor.shape) for tensor in state.values()] for state in (theirs, ours))
     if next(shapes) != next(shapes):
-        raise ValueError("the networks are not built of the same entries in the same order")
+        raise ValueError("the networks do not have the same entries in the same order")
     with torch.no_grad():
         target.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))

@@ -1,6 +1,6 @@
-"""Darknet-53, SPP, YOLOv3's neck and ASFF by hand in plain PyTorch (arXiv 1911.09516): what the decoded one races.
+"""Darknet-53, SPP, YOLOv3's neck and ASFF in plain PyTorch (arXiv 1911.09516): the baseline of the decoded one.
 
-Modules are made in the order of the graph, so that its state follows the decoded backbone's entry by entry.
+Modules are created in the order of the graph, so that its state dict matches the decoded backbone's entry by entry.
 """
 
 import torch
@@ -20,7 +20,7 @@ def conv_bn(channels_in: int, channels_out: int, kernel: int = 1, stride: int = 
 
 
 class Unit(nn.Module):
-    """Darknet's residual pair."""
+    """Darknet's residual block of two convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Unit(nn.Module):
 
 
 class Spp(nn.Module):
-    """Four max pools, the first of one pixel, and the 1x1 convolution."""
+    """Spatial pyramid pooling: max pools of 1, 5, 9 and 13 px, and a 1x1 convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Spp(nn.Module):
 
 
 class Fuse(nn.Module):
-    """Maps of levels 5, 4 and 3 at one level, weighted per pixel."""
+    """ASFF: maps of levels 5, 4 and 3, resampled to one level and weighted per pixel."""
 
     def __init__(self, level: int, sources: tuple[int, int, int], channels: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class PlainYolov3Asff(nn.Module):
     """(N, 3, H, W) -> maps of levels 3, 4 and 5 that the head reads; sides are multiples of 32.
 
     Args:
-        width: multiplier of all widths but ASFF's compressed one.
+        width: multiplier of all widths except ASFF's compressed channels.
     """
 
     def __init__(self, width: float = 1.0) -> None:

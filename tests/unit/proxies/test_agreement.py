@@ -1,4 +1,4 @@
-"""Rank correlations, intraclass correlations and their intervals, against published tables and scipy."""
+"""Rank and intraclass correlations and their intervals, compared with published tables and scipy."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_rank_correlations_are_scipys_also_with_ties(points: list[tuple[int, int
 
 
 @given(few_values, st.integers(0, 9))
-def test_counts_stand_for_repeated_candidates(points: list[tuple[int, int]], seed: int) -> None:
+def test_counts_act_as_repeated_candidates(points: list[tuple[int, int]], seed: int) -> None:
     x, y = np.array(points, np.float64).T
     counts = np.random.default_rng(seed).integers(0, 3, (4, len(x)))
     for statistic in (kendall_tau, spearman):
@@ -42,7 +42,7 @@ def test_counts_stand_for_repeated_candidates(points: list[tuple[int, int]], see
         np.testing.assert_allclose(statistic(x, y, counts.astype(np.float64)), repeated, atol=1e-12)
 
 
-def test_what_is_missing_counts_nowhere() -> None:
+def test_missing_scores_are_left_out() -> None:
     x, y = np.array([1, 2, 3, np.nan, 9]), np.array([2, 1, 4, 0, np.nan])
     assert kendall_tau(x, y) == pytest.approx(stats.kendalltau(x[:3], y[:3]).statistic)
     assert spearman(x, y) == pytest.approx(stats.spearmanr(x[:3], y[:3]).statistic)
@@ -70,7 +70,7 @@ def test_an_intraclass_correlation_needs_repetition() -> None:
     assert intraclass(np.ones((3, 2))) is None
 
 
-def test_where_means_do_not_differ_their_intraclass_correlation_is_undefined() -> None:
+def test_intraclass_correlation_of_equal_means_is_undefined() -> None:
     single = intraclass(np.array([[1.0, 3.0], [3.0, 1.0], [0.0, 4.0]]))
     assert single == -1
     assert intraclass_of_mean(single, 2) is None
@@ -87,11 +87,11 @@ def noisy(truth: np.ndarray, spread: float, seeds: int, rng: np.random.Generator
     return truth[:, None] + rng.normal(0, spread, (len(truth), seeds))
 
 
-def test_of_equals_lots_decide_which_are_the_best() -> None:
-    """One that tells nothing apart finds 5 of 20 by chance, whatever order the candidates are in."""
+def test_ties_among_the_best_count_in_expectation() -> None:
+    """Constant scores find 5 of 20 by chance, whatever the order of the candidates."""
     rising = np.arange(20.0)
     assert top_recall(np.zeros(20), rising) == top_recall(np.zeros(20), -rising) == pytest.approx(5 / 20)
-    first = np.where(rising < 2, 1.0, 0.0)  # two for sure, three of the other 18
+    first = np.where(rising < 2, 1.0, 0.0)  # two for certain, and three of the other 18
     assert top_recall(first, -rising) == pytest.approx((2 + 3 * 3 / 18) / 5)
 
 
@@ -115,8 +115,8 @@ def test_each_seed_is_compared_with_the_mean_of_the_reference() -> None:
     assert found.spearman.value == pytest.approx(np.mean([stats.spearmanr(c, target).statistic for c in scores.T]))
 
 
-def test_the_references_own_noise_is_not_taken_for_agreement() -> None:
-    """Of pure noise, a seed agrees with the mean that it is part of, and not with the mean of the others."""
+def test_the_references_own_noise_does_not_count_as_agreement() -> None:
+    """In pure noise, a seed agrees with a mean that includes it, but not with the mean of the others."""
     noise = np.random.default_rng(0).normal(size=(200, 3))
     flattered, honest = agreement(noise, noise).tau, agreement(noise, noise, own=True).tau
     assert flattered.value is not None
@@ -126,10 +126,10 @@ def test_the_references_own_noise_is_not_taken_for_agreement() -> None:
     assert agreement(noise[:, :1], noise[:, :1], own=True).tau.value is None
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
-    """95 %: of 100 samples, 13 misses have a probability of a thousandth."""
+def test_intervals_have_about_their_nominal_coverage() -> None:
+    """At 95 %, 13 misses in 100 samples have a probability of .001."""
     rng, tau = np.random.default_rng(0), 0.6
-    rho = np.sin(np.pi * tau / 2)  # of normal variables, by Greiner's relation
+    rho = np.sin(np.pi * tau / 2)  # Greiner's relation for normal variables
     held = 0
     for _ in range(100):
         points = rng.multivariate_normal((0, 0), [[1, rho], [rho, 1]], size=20)
@@ -155,6 +155,6 @@ def test_too_few_candidates_have_no_interval() -> None:
 
 
 @pytest.mark.parametrize("scores", [np.zeros((12, 2)), np.full((12, 2), np.nan), np.zeros((1, 2))])
-def test_where_nothing_can_be_told_nothing_is(scores: np.ndarray) -> None:
+def test_undefined_statistics_are_none(scores: np.ndarray) -> None:
     found = agreement(scores, np.arange(len(scores), dtype=np.float64)[:, None])
     assert (found.tau.value, found.tau.interval, found.spearman.value) == (None, None, None)

@@ -1,4 +1,4 @@
-"""Limits in their units, and what breaks them."""
+"""Limits in their units, and violations of them."""
 
 import math
 
@@ -35,18 +35,18 @@ PRICE = Cost(
         ({"gmacs": [0.04], "mparams": [2.0]}, 0.75),
     ],
 )
-def test_adds_up_by_which_part_limits_are_left(limits: dict[str, list[float]], excess: float) -> None:
+def test_excess_sums_relative_violations(limits: dict[str, list[float]], excess: float) -> None:
     assert Limits.model_validate(limits).excess(PRICE) == pytest.approx(excess)
 
 
 @pytest.mark.parametrize("bounds", [[2.0, 1.0], [-1.0], [1.0, 2.0, 3.0], [math.nan], [math.inf], [0.0], [0.0, 0.0]])
-def test_refuses_what_is_no_limit(bounds: list[float]) -> None:
+def test_refuses_invalid_limits(bounds: list[float]) -> None:
     with pytest.raises(ValueError, match="give"):
         Limits(gmacs=tuple(bounds))
 
 
-def test_what_cannot_be_built_is_infinitely_far() -> None:
-    """A head's GroupNorm wants a multiple of 32 channels, level 7 at least 64 px, a machine so much memory."""
+def test_unbuildable_genotypes_have_infinite_excess() -> None:
+    """GroupNorm needs a multiple of 32 channels, level 7 at least 64 px, and a candidate enough memory."""
     genotype = zoo("fpn").genotype
     good = ShortTrainConfig()
     assert Budget(Limits(), good, 10)(genotype) == 0

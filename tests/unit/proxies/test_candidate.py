@@ -9,7 +9,7 @@ from search_spaces.zoo import zoo
 GENOTYPE = zoo("spinenet-49").genotype  # levels up to 7
 
 
-def test_a_map_that_shows_one_pixel_at_two_levels_has_vanished() -> None:
+def test_images_too_small_for_the_coarsest_level_are_refused() -> None:
     require_resolution(GENOTYPE, 64)
     with pytest.raises(GenotypeError, match=r"level 7 at 63 px: give 64 px"):
         require_resolution(GENOTYPE, 63)

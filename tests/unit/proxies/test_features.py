@@ -1,4 +1,4 @@
-"""What a predictor sees of a genotype."""
+"""The features of a genotype."""
 
 import random
 
@@ -45,8 +45,8 @@ def test_every_published_system_has_features(name: str) -> None:
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_one_decision_shows(space: str) -> None:
-    """Whatever a single mutation changes in the network; two blocks of a level may trade places unseen."""
+def test_one_decision_changes_the_features(space: str) -> None:
+    """A mutation changes the features, unless it swaps two blocks of one level."""
     rng = random.Random(0)
     shown = []
     for _ in range(30):
@@ -135,4 +135,4 @@ def test_a_graph_counted_by_hand() -> None:
         "parameters.log2": np.log2(parameters),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected)
-    assert found["macs.log2"] > np.log2(macs)  # the head's come on top
+    assert found["macs.log2"] > np.log2(macs)  # the head's are added

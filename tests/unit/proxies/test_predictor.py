@@ -1,4 +1,4 @@
-"""What a predictor learns of planted rules, and of real scores where the table lies at hand."""
+"""The predictor on synthetic rules, and on real scores if the table is available."""
 
 import json
 import random
@@ -21,7 +21,7 @@ def drawn(space: str, count: int, seed: int = 0) -> list[Genotype]:
 
 
 def planted(genotype: Genotype) -> float:
-    """A rule that is none of the features: coarse maps should reach fine ones, by ASFF, and none by a long way."""
+    """A rule outside the features: coarse maps should reach fine ones by ASFF, and by short paths."""
     reach = {"stem2": 0.0}
     for node in genotype.live:
         gains = [
@@ -41,8 +41,8 @@ def tau(predictor: Ensemble[Genotype], genotypes: list[Genotype]) -> float:
     return float(kendalltau(predictor.predict(genotypes)[0], [planted(g) for g in genotypes]).statistic)
 
 
-def test_learns_a_planted_rule() -> None:
-    """Better from more, and in scores of any scale: of five draws .57, give or take .05."""
+def test_learns_a_synthetic_rule() -> None:
+    """Tau grows with the training set, at any scale of scores; over five draws it is .57 +- .05."""
     genotypes = drawn("joint", 100)
     scores = noisy([planted(g) for g in genotypes], np.random.default_rng(0))
     few, many, warped = (Ensemble(features) for _ in range(3))
@@ -55,7 +55,7 @@ def test_learns_a_planted_rule() -> None:
     assert np.array_equal(warped.predict(unseen), many.predict(unseen))
 
 
-def test_is_less_sure_the_farther_from_what_it_learned() -> None:
+def test_deviation_grows_with_the_distance_from_the_training_set() -> None:
     genotypes = drawn("spinenet", 40)
     predictor = Ensemble(features)
     predictor.fit(genotypes, [planted(g) for g in genotypes], seed=0)
@@ -66,7 +66,7 @@ def test_is_less_sure_the_farther_from_what_it_learned() -> None:
     assert learned < near < far
 
 
-def test_what_it_learns_anew_replaces_what_it_knew() -> None:
+def test_a_new_fit_replaces_the_earlier_one() -> None:
     genotypes, unseen = drawn("joint", 30), drawn("joint", 5, seed=1)
     scores = [planted(g) for g in genotypes]
     fresh, used = Ensemble(features), Ensemble(features)
@@ -76,7 +76,7 @@ def test_what_it_learns_anew_replaces_what_it_knew() -> None:
     assert np.array_equal(fresh.predict(unseen), used.predict(unseen))
 
 
-def test_equal_scores_teach_nothing() -> None:
+def test_equal_scores_give_equal_predictions() -> None:
     genotypes = drawn("joint", 12)
     predictor = Ensemble(features)
     predictor.fit(genotypes, [0.5] * 12, seed=0)
@@ -85,7 +85,7 @@ def test_equal_scores_teach_nothing() -> None:
 
 
 @pytest.mark.parametrize(("count", "scores"), [(1, [0.5]), (3, [0.5, 0.6]), (0, [])])
-def test_refuses_too_little(count: int, scores: list[float]) -> None:
+def test_refuses_too_few_members(count: int, scores: list[float]) -> None:
     message = f"{count} members with {len(scores)} scores: give at least two, and a score each"
     with pytest.raises(ValueError, match=message):
         Ensemble(features).fit(drawn("joint", count), scores, seed=0)
@@ -96,17 +96,17 @@ def test_validation_tells_a_rule_from_noise() -> None:
     scores = [planted(g) for g in genotypes]
     held_out = cross_validate(features, genotypes, scores)
     assert held_out is not None
-    assert held_out > 0.3  # of five draws .49, give or take .04
+    assert held_out > 0.3  # over five draws .49 +- .04
     chances = [
         cross_validate(features, genotypes, list(np.random.default_rng(seed).normal(size=48))) for seed in range(3)
     ]
-    assert abs(np.mean([chance for chance in chances if chance is not None])) < 0.25  # give or take .06
+    assert abs(np.mean([chance for chance in chances if chance is not None])) < 0.25  # 0 +- .06
     assert cross_validate(features, genotypes[: FEWEST - 1], scores[: FEWEST - 1]) is None
 
 
 @pytest.fixture(scope="module")
 def accuracies() -> Mapping[str, float]:
-    """Cells of NAS-Bench-201, six digits each, and what they reach on CIFAR-10."""
+    """Cells of NAS-Bench-201, six digits each, and their accuracy on CIFAR-10."""
     table = shared_data() / "bench" / "nasbench201_cifar10.json"
     if not table.is_file():
         pytest.skip(f"needs {table}")
@@ -120,7 +120,7 @@ def one_hot(cell: str) -> Vector:
 
 @pytest.mark.parametrize(("count", "reached"), [(50, 0.44), (100, 0.57), (200, 0.65)])
 def test_ranks_the_cells_of_a_real_table(accuracies: Mapping[str, float], count: int, reached: float) -> None:
-    """The mean of three draws: .52, .62 and .68, give or take .023, .015 and .008."""
+    """The mean tau of three draws is .52 +- .023, .62 +- .015 and .68 +- .008."""
     taus = []
     for seed in range(3):
         cells = random.Random(seed).sample(sorted(accuracies), count + 1000)

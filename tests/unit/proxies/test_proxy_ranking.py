@@ -1,4 +1,4 @@
-"""What a ranking measures, in which order, how it goes on, and what it concludes."""
+"""A ranking: its measurements and their order, resumption, and conclusions."""
 
 import itertools
 import zlib
@@ -46,7 +46,7 @@ QUEUE = list(measurements(PLAN, 12, seeds=3, seed=0))
 
 @dataclass(frozen=True)
 class Noisy:
-    """A genotype is worth a figure that its key decides; a seed adds noise. Some raise."""
+    """Scores a genotype by a value derived from its key, plus noise by seed. Some genotypes raise."""
 
     rungs: int
     noise: float
@@ -120,7 +120,7 @@ def test_all_candidates_are_scored_once_before_any_is_scored_again() -> None:
     assert plan == first + again
 
 
-def test_interrupted_anywhere_it_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+def test_interrupted_anywhere_it_resumes_with_the_missing_measurements(tmp_path: Path) -> None:
     unbroken = Store(str(tmp_path / "unbroken.db"))
     run(unbroken, proxies())
     wanted = {t.key: [r["ap"] for r in t.reports] for t in unbroken.trials()}
@@ -138,7 +138,7 @@ def test_interrupted_anywhere_it_goes_on_with_what_is_missing(tmp_path: Path) ->
         run(store, proxies(), stop_at=1)
 
 
-def test_interrupts_count_no_attempt_and_dead_workers_do(store: Store) -> None:
+def test_dead_workers_count_as_attempts_and_interrupts_do_not(store: Store) -> None:
     for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
             run(store, proxies(), stop_at=1)
@@ -148,7 +148,7 @@ def test_interrupts_count_no_attempt_and_dead_workers_do(store: Store) -> None:
     assert {trial.state for trial in store.trials()} == {State.finished}
 
 
-def test_what_kills_every_worker_fails_in_the_end(tmp_path: Path) -> None:
+def test_a_candidate_that_kills_every_worker_fails(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
     run(store, proxies(), runner=Deadly(deaths=10))
     first, *others = store.trials()
@@ -158,7 +158,7 @@ def test_what_kills_every_worker_fails_in_the_end(tmp_path: Path) -> None:
 
 @dataclass
 class Deadly:
-    """The first of its workers die."""
+    """A runner whose first workers die."""
 
     deaths: int
 
@@ -184,14 +184,14 @@ def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
     assert (found["reference@50%"].seconds < found["reference"].seconds).all()
 
 
-def test_a_score_to_be_minimised_is_turned_round(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_score_to_be_minimised_is_negated(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(store, proxies())
     as_they_are = found_in(store)[0].scores
     monkeypatch.setattr("proxies.short_train.ShortTrainConfig.signals", {"ap": "min"})
     np.testing.assert_array_equal(found_in(store)[0].scores, -as_they_are)
 
 
-def test_the_better_proxy_is_told_from_the_worse(store: Store) -> None:
+def test_the_better_proxy_is_distinguished_from_the_worse(store: Store) -> None:
     run(store, proxies())
     verdicts = {v.measured.name: v for v in judge(found_in(store), seed=0)}
     reference, short, once = (verdicts[name] for name in ("reference", "short", "once"))
@@ -216,16 +216,16 @@ def test_failed_candidates_are_left_out_and_counted(store: Store) -> None:
     assert [v.one_seed.candidates for v in (reference, short, once)] == [11, 9, 11]
     scores, truth = short.measured.scores[3:], reference.measured.scores[3:]
     assert short.one_seed == agreement(scores, truth)
-    run(store, proxies(), stop_at=1)  # what has failed has ended
+    run(store, proxies(), stop_at=1)  # failed measurements are not repeated
 
 
-def test_a_ranking_of_which_nothing_is_measured_concludes_nothing(store: Store) -> None:
+def test_an_empty_ranking_has_no_conclusion(store: Store) -> None:
     verdicts = judge(found_in(store), seed=0)
     assert all(v.one_seed.candidates == 0 and v.one_seed.tau.value is None and v.cost is None for v in verdicts)
     assert cheapest(verdicts, -1) is None
 
 
-def test_the_same_candidates_are_drawn_again_and_more_of_them_begin_alike() -> None:
+def test_draws_are_repeatable_and_a_longer_one_extends_a_shorter_one() -> None:
     keys = [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 20, seed=3)]
     assert len(set(keys)) == 20
     assert [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 9, seed=3)] == keys[:9]

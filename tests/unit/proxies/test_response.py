@@ -1,4 +1,4 @@
-"""Scores made of a network's maps, against NumPy and against laws of wide Gaussian layers."""
+"""Scores of a network's maps, compared with NumPy and with laws of wide Gaussian layers."""
 
 import math
 
@@ -18,7 +18,7 @@ IMAGES = batch(1, 6, seed=3, side=4)
 
 
 class HalfSquare(nn.Module):
-    """Every pixel's derivative is the pixel."""
+    """The derivative by each pixel is the pixel itself."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.square() / 2
@@ -30,8 +30,8 @@ def test_jacob_cov_takes_the_eigenvalues_of_correlations() -> None:
     assert jacob_cov(Tiny(HalfSquare()), [IMAGES]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_linear_network_tells_no_image_apart() -> None:
-    """All Jacobians are one: the eigenvalues are the number of images, and zeros."""
+def test_a_linear_network_does_not_separate_images() -> None:
+    """All Jacobians are equal: the eigenvalues are the number of images, and zeros."""
     expected = -(math.log(6 + EPSILON) + 1 / (6 + EPSILON) + 5 * (math.log(EPSILON) + 1 / EPSILON))
     torch.manual_seed(0)
     assert jacob_cov(Tiny(nn.Conv2d(3, 4, 3)), [IMAGES]) == pytest.approx(expected, rel=1e-3)
@@ -123,7 +123,7 @@ def test_entropy_of_linear_layers_is_the_logarithm_of_their_fan_ins() -> None:
 
 
 def test_entropy_weighs_levels_as_the_paper_weighs_stages() -> None:
-    """1, 1 and 6 for C3, C4 and C5, which P5, P6 and P7 come of; finer levels do not count."""
+    """1, 1 and 6 for C3, C4 and C5, from which P5, P6 and P7 are made; finer levels have no weight."""
     one = scored(entropy, chain(WIDE, names=("p3",)))
     all_levels = scored(entropy, chain(WIDE, names=("p2", "p3", "p4", "p5", "p6", "p7")))
     assert all_levels == pytest.approx(8 * one)
@@ -134,7 +134,7 @@ def test_entropy_is_that_of_a_network_without_activations() -> None:
 
 
 @pytest.mark.parametrize("score", [zen, entropy])
-def test_norms_and_the_weights_at_hand_do_not_matter(score: Score) -> None:
+def test_norms_and_current_weights_do_not_matter(score: Score) -> None:
     model = chain(8, 8, norm=True)
     with torch.no_grad():
         for parameter in model.parameters():

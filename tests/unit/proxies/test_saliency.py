@@ -1,4 +1,4 @@
-"""Scores made of the loss's gradients, and SynFlow, against NumPy on two linear layers."""
+"""Scores of the loss's gradients, and SynFlow, compared with NumPy on two linear layers."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def layers(model: nn.Module) -> tuple[Array, Array]:
 
 
 def slopes(first: Array, second: Array, data: Batch) -> tuple[Array, Array]:
-    """Of sum |B A x - t|^2 / 2 by A and by B: B' r x' and r x' A'."""
+    """Gradients of sum |B A x - t|^2 / 2 by A and by B: B' r x' and r x' A'."""
     x = data[0].double().numpy()[:, :, 0, 0].T
     t = np.stack([target["map"].double().numpy()[:, 0, 0] for target in data[1]], 1)
     rest = second @ first @ x - t
@@ -66,7 +66,7 @@ def test_grasp_follows_the_gradient_a_small_step(linear: Tiny) -> None:
 def test_zico_compares_two_batches(linear: Tiny) -> None:
     weights = layers(linear)
     one, two = slopes(*weights, FIRST), slopes(*weights, SECOND)
-    # of two numbers: mean (|a| + |b|) / 2, deviation |a - b| / 2
+    # for two numbers: mean (|a| + |b|) / 2, deviation |a - b| / 2
     expected = sum(math.log(((np.abs(a) + np.abs(b)) / np.abs(a - b)).sum()) for a, b in zip(one, two, strict=True))
     assert zico(linear, [FIRST, SECOND]) == pytest.approx(expected, rel=1e-5)
 
@@ -76,7 +76,7 @@ def test_zico_leaves_out_what_does_not_vary(linear: Tiny) -> None:
 
 
 def test_synflow_of_a_chain_is_what_flows_once_per_layer() -> None:
-    """Its conservation law (section 4): every layer passes on all of the flow, here 1'|C||B||A|1 of each pixel."""
+    """Its conservation law (section 4): every layer conserves the flow, here 1'|C||B||A|1 of each pixel."""
     torch.manual_seed(0)
     chain = Tiny(conv(3, 4), nn.BatchNorm2d(4), nn.ReLU(), conv(4, 5), nn.ReLU(), conv(5, 2), names=("p3", "p4"))
     a, b, c = (chain.backbone.body[i].weight.detach().double().abs().numpy()[:, :, 0, 0] for i in (0, 3, 5))
@@ -91,7 +91,7 @@ def test_synflow_does_not_look_at_the_images(linear: Tiny) -> None:
 
 @pytest.mark.parametrize("score", [snip, grad_norm])
 def test_the_size_of_weights_before_a_norm_matters_only_to_the_gradient(score: Score) -> None:
-    """Such a weight's gradient shrinks as the weight grows: connections are worth what they were."""
+    """The gradient shrinks as the weight grows, so their product is unchanged."""
 
     def scored(factor: float) -> float:
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What a ranking concludes of the numbers it has."""
+"""The conclusions of a ranking from its measurements."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from proxies.ranking.loop import REFERENCE
-from proxies.ranking.verdict import Measured, best_within, cheapest, judge, unbeaten, unfinished
+from proxies.ranking.verdict import Measured, best_within, cheapest, judge, pareto_optimal, unfinished
 
 
 def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> list[Measured]:
-    """Settings by name: spread of the noise, and seconds."""
+    """Measured settings from (deviation of the noise, seconds), by name."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=30)
     return [
@@ -42,15 +42,15 @@ def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
     assert cheapest(verdicts, 0.99) is None
 
 
-def test_the_best_within_a_budget_and_the_unbeaten() -> None:
+def test_the_best_within_a_budget_and_the_pareto_optimal() -> None:
     spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0), "beaten": (1.0, 30.0)}
     verdicts = judge(settings_of(spreads), seed=0)
-    assert [v.measured.name for v in unbeaten(verdicts)] == ["c", "a", "b"]
+    assert [v.measured.name for v in pareto_optimal(verdicts)] == ["c", "a", "b"]
     within = [best_within(verdicts, cost) for cost in (0.005, 0.015, 0.25, 9.0)]
     assert [offer and (offer.setting, offer.seeds) for offer in within] == [None, ("c", 1), ("a", 1), ("b", 3)]
 
 
-def test_nothing_is_offered_that_is_no_better_than_chance_or_of_too_few() -> None:
+def test_settings_no_better_than_chance_or_with_few_candidates_are_not_offered() -> None:
     found = settings_of({"reference": (0.05, 100.0), "a": (0.05, 10.0)})
     backwards = replace(found[1], scores=-found[1].scores)
     assert best_within(judge([found[0], backwards], seed=0), 1.0) is None
@@ -65,15 +65,15 @@ def test_several_seeds_of_a_cheap_proxy_may_be_cheaper_than_one_of_another() -> 
     assert (offer.setting, offer.seeds, offer.cost) == ("cheap", 8, pytest.approx(0.08))
 
 
-def test_what_few_candidates_have_is_not_held_against_the_others() -> None:
-    """Neither a setting nor a seed: two candidates agree perfectly by chance."""
+def test_settings_and_seeds_with_few_candidates_are_not_compared() -> None:
+    """This holds for settings and for seeds: two candidates agree perfectly by chance."""
     spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "early": (5.0, 1.0), "seed": (1.0, 10.0)}
     found = settings_of(spreads)
     found[2].scores[2:] = np.nan
     found[3].scores[2:, 1:] = np.nan
     verdicts = judge(found, seed=0)
     assert [verdict.measured.name for verdict in unfinished(verdicts)] == ["early"]
-    assert [verdict.measured.name for verdict in unbeaten(verdicts)] == ["seed", "a"]
+    assert [verdict.measured.name for verdict in pareto_optimal(verdicts)] == ["seed", "a"]
     alone = replace(found[3], scores=found[3].scores[:, :1], seeds=(0,))
     assert verdicts[3].one_seed == judge([found[0], alone], seed=0)[1].one_seed
     offer = best_within(verdicts, 9.0)

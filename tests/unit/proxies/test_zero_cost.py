@@ -1,4 +1,4 @@
-"""The scores as a proxy, and on decoded detectors."""
+"""The zero-cost scores as a proxy, and on decoded detectors."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def batches(proxy: ZeroCost) -> list[Batch]:
 
 
 def snapshot(model: nn.Module) -> dict[str, object]:
-    """All that a score could have changed."""
+    """The state of a detector that a score might change."""
     return {
         "weights": {name: tensor.clone() for name, tensor in model.state_dict().items()},
         "modules": [(name, id(m), m.training, len(m._forward_pre_hooks)) for name, m in model.named_modules()],
@@ -60,7 +60,7 @@ def snapshot(model: nn.Module) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", ZERO_COST)
-def test_a_score_leaves_the_detector_as_it_was(name: str, genotype: Genotype, batches: list[Batch]) -> None:
+def test_a_score_does_not_change_the_detector(name: str, genotype: Genotype, batches: list[Batch]) -> None:
     torch.manual_seed(0)
     detector = build_detector(genotype, SCALE, 10)
     detector.backbone.eval()
@@ -96,7 +96,7 @@ def test_a_score_does_not_depend_on_the_others(proxy: ZeroCost, data: Data, geno
     assert alone.objectives == {"zen": "max", "gmacs": "min"}
 
 
-def test_what_is_not_finite_fails_with_its_reason(proxy: ZeroCost, genotype: Genotype) -> None:
+def test_a_score_that_is_not_finite_raises(proxy: ZeroCost, genotype: Genotype) -> None:
     blank = ImageCache(np.zeros_like(proxy.images.images), proxy.images.scales)
     blind = replace(proxy, images=blank, config=CONFIG.model_copy(update={"scores": ("naswot",)}))
     with pytest.raises(Unscorable, match="naswot is -inf"):
@@ -112,18 +112,18 @@ def test_a_pool_gives_the_scores_of_this_process(data: Data, genotype: Genotype)
     assert here.scores == there.scores is not None
 
 
-def test_masks_are_asked_of_data_that_has_some(proxy: ZeroCost) -> None:
+def test_a_mask_head_needs_data_with_masks(proxy: ZeroCost) -> None:
     masks = zoo("mask-rcnn-r50-fpn").genotype
     with pytest.raises(DataError, match="mask"):
         next(iter(proxy.evaluate(masks, seed=0, device="cpu")))
 
 
-def test_more_images_than_there_are_cannot_be_had(data: Data) -> None:
+def test_too_few_images_are_refused(data: Data) -> None:
     with pytest.raises(DataError, match="2 batches of 5 need 10: give a smaller batch_size"):
         ZeroCost.prepare(ZeroCostConfig(batch_size=5), data)
 
 
-@pytest.mark.parametrize(("scores", "message"), [(("zenn",), "did you mean 'zen'"), ((), "scores: there are none")])
+@pytest.mark.parametrize(("scores", "message"), [(("zenn",), "did you mean 'zen'"), ((), "scores: none given")])
 def test_scores_must_be_known(scores: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ZeroCostConfig(scores=scores)

@@ -1,4 +1,4 @@
-"""Detectors small enough to be computed by hand."""
+"""Detectors small enough to compute by hand."""
 
 from collections import OrderedDict
 
@@ -10,7 +10,7 @@ from nas.training.batches import Batch
 
 
 class Backbone(nn.Module):
-    """Layers one after the other, whose last map goes by all names given."""
+    """Sequential layers, whose last map is returned under all given names."""
 
     def __init__(self, *layers: nn.Module, names: tuple[str, ...] = ("p3",)) -> None:
         super().__init__()

@@ -104,7 +104,7 @@ def test_a_search_that_ray_cannot_begin_blames_no_trial(
     monkeypatch.setenv("RAY_TMPDIR", NOWHERE)
     small = ("--digits.train-images", "16", "--digits.val-images", "8", "--proxy.steps", "4", "--proxy.rungs", "2")
     done = nas("search", "--trials", "1", "--out", "run", "--runner", "ray", *small, cwd=tmp_path, code=2)
-    assert "No trial has scores yet. `nas resume run` goes on." in done.stdout
+    assert "No trial has scores yet. `nas resume run` continues." in done.stdout
     assert "RAY_TMPDIR is '/proc/nowhere'" in done.stderr
 
 

@@ -54,7 +54,7 @@ def test_fractions_are_read_as_per_cent() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"accuracies": {}}, "is no table of accuracies: accuracy: Field required"),
+        ({"accuracies": {}}, "is not a table of accuracies: accuracy: Field required"),
         ({"accuracy": {"00": 1.0, "11": 2.0}}, "2 keys are not all 4 combinations of their digits"),
         ({"accuracy": {"0": 1.0, "11": 2.0}}, "under keys of equal length"),
         ({"accuracy": {}}, "has no keys"),
