@@ -147,7 +147,7 @@ def test_square_brackets_in_a_path_are_no_markup(tmp_path: Path) -> None:
     assert "draw     nas draw 'a [/b]/run [v2]'" in done.stdout
     assert "a [/b]/run [v2]: 1 trials" in done.stdout
     trained = nas("train", "a [/b]/run [v2]", *TRAIN, "--out", "o [v2]", cwd=tmp_path)
-    assert "checkpoint o [v2]/last.pt, numbers o [v2]/metrics.json" in trained.stdout
+    assert "checkpoint o [v2]/last.pt, metrics o [v2]/metrics.json" in trained.stdout
     assert "drawn to g [1].svg" in nas("draw", "a [/b]/run [v2]", "--out", "g [1].svg", cwd=tmp_path).stdout
 
 
