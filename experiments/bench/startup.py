@@ -1,8 +1,8 @@
-"""Seconds that commands take to start: `python -m experiments.bench.startup [--against CHECKOUT]`.
+"""Start-up times of commands: `python -m experiments.bench.startup [--against CHECKOUT]`.
 
-Each command runs in a fresh process, in turns with the same command of another checkout, where one is given, so that a
-busy machine slows both alike. Counted are the seconds of all its cores. The run that is inspected is one of six
-genotypes and their costs; with scores of a dozen, `nas inspect` also asks a predictor how well it ranks them.
+Each command runs in a fresh process, alternating with the same command of the other checkout, if one is given, so that
+a busy machine slows both equally. Times are CPU seconds of all cores. The inspected run has six genotypes and their
+costs; from twelve trials on, `nas inspect` would also cross-validate a predictor.
 """
 
 import argparse
@@ -35,7 +35,7 @@ COMMANDS = (
 
 
 def nas(arguments: Sequence[str], folder: Path, checkout: Path) -> float:
-    """The processors' seconds of a command in a fresh process."""
+    """CPU seconds of a command in a fresh process."""
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     command = [sys.executable, "-m", "experiments.cli", *arguments]
     before = _spent()

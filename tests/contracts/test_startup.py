@@ -1,4 +1,4 @@
-"""What commands import: nothing that takes seconds to import where they do not compute with it."""
+"""Commands import slow packages only where they compute with them."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ sys.exit(code)
 
 
 def imported(*arguments: str, cwd: Path) -> set[str]:
-    """Which of the heavy modules a command has imported, in a process of its own, once it is done."""
+    """The heavy modules that a command has imported by its end, in a process of its own."""
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{_CODE}", *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-600:]
