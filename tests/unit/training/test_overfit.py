@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 from support import shared_data
 
-from experiments.overfit import MEDIUM, Arguments, choose_images, main, overfit
+from experiments.overfit.__main__ import MEDIUM, Arguments, choose_images, main, overfit
 from experiments.overfit.cases import CASES
 from nas.data.detection_set import DetectionSet
 from nas.data.formats.coco import read_split
