@@ -29,7 +29,7 @@ IMAGES = 16
 BATCH = 8
 MEDIUM = 32**2
 """Smallest area of a medium object by COCO's definition, px."""
-RESULTS = Path(__file__).parent / "results" / "overfit"
+RESULTS = Path(__file__).parents[1] / "results" / "overfit"
 
 
 def choose_images(data: DetectionSet, count: int, size: int) -> DetectionSet:
