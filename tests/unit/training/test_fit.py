@@ -159,6 +159,15 @@ def test_the_first_step_of_a_longer_training_has_the_rate_of_its_schedule(bluepr
         assert goes_on.optimizer.param_groups[0][name] != short.optimizer.param_groups[0][name]
 
 
+def test_a_training_of_fewer_epochs_than_were_trained_is_only_scored(
+    blueprint: Blueprint, data: Data, tmp_path: Path
+) -> None:
+    _train(blueprint, data, tmp_path)
+    steps, said = _said(blueprint, CONFIG.model_copy(update={"epochs": 1}), data, tmp_path)
+    assert steps == []
+    assert "trained for 2 epochs already" in said[0]
+
+
 def test_a_checkpoint_without_fingerprints_goes_on(
     blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path
 ) -> None:
