@@ -193,7 +193,7 @@ def settle_areas(annotations: Sequence[Record], boxes: Floats, outlined: BoolArr
     Args:
         annotations: changed in place.
         boxes: (N, 4) x y width height.
-        outlined: (N,) which annotations have a sound mask.
+        outlined: (N,) which annotations have a sound mask that their area can be taken from.
         diagnostics: of the file.
     """
     stated = np.array([a["area"] if a.get("area") is not None else np.nan for a in annotations], np.float64)
@@ -234,8 +234,8 @@ def _unlike_outlines(annotations: Sequence[Record], stated: Floats, outlined: ND
 
 def note_masks(
     annotations: Sequence[Record], boxes: Floats, outlined: NDArray[np.int64], diagnostics: Diagnostics
-) -> None:
-    """Record, of a sample, sound masks that do not lie in their boxes, if they are many.
+) -> bool:
+    """Record, of a sample, sound masks that do not lie in their boxes, if they are many; returns whether they are.
 
     Args:
         annotations: all of them.
@@ -250,8 +250,9 @@ def note_masks(
     shared = (high - low).clip(0).prod(1)
     areas = (extents[:, 2:] - extents[:, :2]).prod(1) + boxes[sample, 2:].prod(1) - shared
     apart = sample[shared < 0.5 * areas]
-    if len(apart) >= max(_FEW, 0.1 * len(sample)):
-        diagnostics.add_all(_APART, len(apart), [label(annotations[i], i) for i in apart[:3].tolist()])
+    many = len(apart) >= max(_FEW, 0.1 * len(sample))
+    diagnostics.add_all(_APART, len(apart) * many, [label(annotations[i], i) for i in apart[:3].tolist()])
+    return many
 
 
 def spread_out(positions: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -226,8 +226,8 @@ def _assemble(document: Document, name: str, load: ImageFolder, diagnostics: Dia
     note_boxes(boxes, limits, crowd, annotations, diagnostics)
     note_repeats(np.stack((where, labels), 1), boxes, annotations, diagnostics)
     masked = _masked(annotations, boxes.kept, [sizes[i] for i in where], diagnostics)
-    settle_areas(annotations, boxes.xywh, masked, diagnostics)
-    note_masks(annotations, boxes.xywh, np.flatnonzero(masked & boxes.kept), diagnostics)
+    apart = note_masks(annotations, boxes.xywh, np.flatnonzero(masked & boxes.kept), diagnostics)
+    settle_areas(annotations, boxes.xywh, np.zeros_like(masked) if apart else masked, diagnostics)
 
     target = np.flatnonzero(boxes.kept & ~crowd)
     target = target[np.argsort(where[target], kind="stable")]

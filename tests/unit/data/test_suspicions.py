@@ -132,6 +132,8 @@ def test_masks_elsewhere_than_their_boxes_are_suspected(
 ) -> None:
     data = _read(tmp_path, of_each(segmentation=mask), images=10)
     assert noticed(data)["masks that do not lie in their boxes"] >= 5
+    for annotation in data.ground_truth["annotations"]:
+        assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
 
 
 @pytest.mark.parametrize(("every", "severity"), [(2, "warning"), (20, "note")])
@@ -173,6 +175,22 @@ def test_copies_of_images_under_other_names_are_found(tmp_path: Path) -> None:
         "images that are copies of others (1): train_2.png of train_1.png. Drop all but one of each."
     ]
     assert noticed(val) == {"validation images that are training images as well": 1}
+
+
+def test_images_that_begin_and_end_alike_are_no_copies(tmp_path: Path) -> None:
+    """Bitmaps of one background, of the same length, with an object somewhere."""
+
+    def bitmaps(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = image["file_name"].replace("png", "bmp")
+
+    write_set(tmp_path, size=(200, 200), change=bitmaps)
+    for number, path in enumerate(sorted((tmp_path / "images").glob("*.png"))):
+        pixels = np.full((200, 200, 3), 100, np.uint8)
+        pixels[40 + number : 60 + number, 50:70] = 200
+        Image.fromarray(pixels).save(path.with_suffix(".bmp"))
+    train, val = read_coco(tmp_path)
+    assert (noticed(train), noticed(val)) == ({}, {})
 
 
 def test_a_single_image_and_long_images_deserve_a_word(tmp_path: Path) -> None:
