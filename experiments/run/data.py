@@ -60,6 +60,16 @@ def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet])
     run.write(FINGERPRINT, json.dumps(now, indent=1))
 
 
+def say_if_changed(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet], console: Console) -> None:
+    """Say where data is not what a run's trials were scored on."""
+    kept = run.path / FINGERPRINT
+    before = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    for part, split in zip(("train", "val"), data, strict=True):
+        if part in before and (changed := changes(before[part], fingerprint(split))):
+            said = f"{split.name}: note: {', '.join(changed)} differ from what the trials of {run.path} were scored on"
+            console.print(said, soft_wrap=True)
+
+
 _STYLES = {Severity.error: "red", Severity.warning: "yellow"}
 
 

@@ -13,7 +13,13 @@ from PIL import Image
 from nas.data.detection_set import DetectionSet, UInt8Array
 
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)
-"""Bit depths of sensors and file formats."""
+"""Bits that sensors and file formats have."""
+_OUTLIERS = 0.001
+_SAMPLE = 2**18
+"""Values of an image that are looked at."""
+_NO_NUMBER = 1e30
+_NO_DATA = (-9999, -32767, -32768, -99999)
+"""What GeoTIFF and elevation models write where nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,13 @@ def deep_values(image: Image.Image, path: Path) -> NDArray[Any] | None:
     Pillow 13 keeps only the upper byte of 16-bit colour, so torchvision decodes PNGs of 16-bit colour; its version
     0.29 deprecates decoding.
     """
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return np.asarray(image)
     if not is_deep(image):
         return None
-    # imported on use: torchvision takes seconds to import, and such images are rare
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        unsigned = image.mode == "I" and raw_mode(image).startswith("I;32") and "S" not in raw_mode(image)
+        stored = np.asarray(image)
+        return stored.view(np.uint32) if unsigned else stored
+    # importing torchvision takes seconds, for images that are rare
     import torch
 
     try:
@@ -87,22 +95,51 @@ def is_deep(image: Image.Image) -> bool:
     """Whether an opened image has more than 8 bits a channel that can all be read."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return True
-    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    return image.format == "PNG" and ";16" in raw_mode(image)
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Whether an opened image has more than 8 bits a channel, of which the upper 8 alone can be read."""
+    return not is_deep(image) and ";16" in raw_mode(image)
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How an opened image stores its pixels, in Pillow's words, such as `RGB;16B`."""
+    tiles = getattr(image, "tile", ())
+    arguments = tiles[0][3] if tiles else ""
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
 
 
 def value_range(arrays: Iterable[NDArray[Any]]) -> ValueRange | None:
     """The common range of all these values; None if there are none.
 
-    Integers from 0 up get the smallest range of a sensor's bit depth. Floats within 0..1 or 0..255 get that range.
-    Other values, such as temperatures, get the range from their minimum to their maximum.
+    Integers from 0 up fill a number of bits that sensors have. Floats are taken for 0..1 or 0..255 where they lie
+    within. Other values, and values that would keep less than a sixteenth of the grey levels, such as temperatures,
+    fill the range from their lowest to their highest. One value in a thousand may lie outside, such as a hot pixel;
+    values that stand for "no data" do not count.
     """
-    found = [(values[np.isfinite(values)], values.dtype.kind == "f") for values in arrays]
-    sound = [(values, floats) for values, floats in found if values.size]
-    if not sound:
+    pooled = [_sample(values) for values in arrays]
+    values = np.concatenate(pooled) if pooled else np.zeros(0)
+    values = values[np.isfinite(values) & (np.abs(values) < _NO_NUMBER) & ~np.isin(values, _NO_DATA)]
+    if not values.size:
         return None
-    low, high = min(float(v.min()) for v, _ in sound), max(float(v.max()) for v, _ in sound)
-    if low >= 0 and not any(floats for _, floats in sound):
+    low, high = (float(bound) for bound in np.quantile(values, (_OUTLIERS, 1 - _OUTLIERS)))
+    whole = all(np.issubdtype(sample.dtype, np.integer) for sample in pooled)
+    usual = _usual(low, high, whole=whole)
+    if usual and (high == low or high - low >= (usual.high - usual.low) / 16):
+        return usual
+    return ValueRange(low, high + 1 if whole or high == low else high)
+
+
+def _usual(low: float, high: float, *, whole: bool) -> ValueRange | None:
+    if low < 0 or (not whole and high > 255):
+        return None
+    if whole:
         return ValueRange(0, 2 ** next(bits for bits in _DEPTHS if high < 2**bits))
-    if low >= 0 and high <= 255:
-        return ValueRange(0, 1 if high <= 1 else 256)
-    return ValueRange(low, high if high > low else low + 1)
+    return ValueRange(0, 1 if high <= 1 else 256)
+
+
+def _sample(values: NDArray[Any]) -> NDArray[Any]:
+    """Some of an image's values, evenly spread."""
+    flat = values.reshape(-1)
+    return flat[:: max(1, flat.size // _SAMPLE)]

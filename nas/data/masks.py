@@ -29,7 +29,7 @@ _MOST_CHARACTERS = 7
 
 def is_absent(segmentation: object) -> bool:
     """Whether an annotation has no mask: no `segmentation`, an empty one, or one of empty polygons alone."""
-    return not segmentation or (isinstance(segmentation, list) and not any(segmentation))
+    return not segmentation or (isinstance(segmentation, list) and all(polygon == [] for polygon in segmentation))
 
 
 def mask_fault(segmentation: object, shape: Shape) -> str:
@@ -111,6 +111,17 @@ def outline_area(segmentation: Any) -> float:
         counts = segmentation["counts"]
         return float(sum((decompress(counts) if isinstance(counts, str) else counts)[1::2]))
     return sum(_shoelace(polygon) for polygon in segmentation or ())
+
+
+def extent(segmentation: Any) -> tuple[float, float, float, float]:
+    """x1 y1 x2 y2 of what a well-formed mask covers, px; zeros where it covers nothing."""
+    if isinstance(segmentation, list):
+        xs, ys = ([value for polygon in segmentation for value in polygon[first::2]] for first in (0, 1))
+        return min(xs), min(ys), max(xs), max(ys)
+    from pycocotools import mask
+
+    x, y, width, height = mask.toBbox(compressed(segmentation, tuple(segmentation["size"]))).tolist()
+    return x, y, x + width, y + height
 
 
 def _shoelace(polygon: list[float]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from nas.data.cache import open_images
+from nas.data.depth import scaled_from
 from nas.data.detection_set import DetectionSet
 from nas.data.fingerprint import digest, fingerprint
 from nas.ops.block.dropblock import set_epoch
@@ -69,8 +70,10 @@ def fit(
         Diverged: the loss is no longer finite; the last checkpoint stays.
         WeightsError: the backbone's weights cannot be read or do not fit.
     """
-    train, val = (part.under(blueprint.categories) for part in data)
     inputs = _inputs(config, data)
+    if (out / LAST).exists():  # images of more than 8 bits stay scaled as they were
+        blueprint = replace(blueprint, values=Checkpoint.load(out / LAST).blueprint.values)
+    train, val = (_prepared(part, blueprint) for part in data)
     limit = int(config.cache_gib * 2**30)
     batches = Batches(
         train,
@@ -101,6 +104,12 @@ def fit(
     metrics = evaluate(trainer.scored, val, open_images(val, blueprint.image_size, limit=limit), device=device)
     (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def _prepared(data: DetectionSet, blueprint: Blueprint) -> DetectionSet:
+    """A set with the blueprint's categories and range of values."""
+    data = data.under(blueprint.categories)
+    return scaled_from(data, blueprint.values) if blueprint.values else data
 
 
 def _inputs(config: FitConfig, data: tuple[DetectionSet, DetectionSet]) -> dict[str, Any]:

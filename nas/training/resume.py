@@ -88,4 +88,4 @@ def _blueprints(found: Blueprint, wanted: Blueprint) -> Iterator[str]:
 
 def _sizes(blueprint: Blueprint) -> dict[str, object]:
     sizes = {"scale": asdict(blueprint.scale), "detector": blueprint.detector.model_dump()}
-    return dict(dotted({**sizes, "image_size": blueprint.image_size, "values": blueprint.values}))
+    return dict(dotted({**sizes, "image_size": blueprint.image_size}))

@@ -101,11 +101,11 @@ class Trainer:
             self.average.n_averaged.fill_(self.steps)
 
     def _load_schedule(self, state: dict[str, Any]) -> None:
-        """Restore a schedule; one of another length continues at the same step."""
+        """Continue a schedule; one of another length from the same step on, unless it ends before that step."""
         planned = self.schedule.state_dict()
-        length = ("total_steps", "_schedule_phases")
-        other = state["total_steps"] != planned["total_steps"]
-        self.schedule.load_state_dict({**state, **{name: planned[name] for name in length}})
+        length = {name: planned[name] for name in ("total_steps", "_schedule_phases")}
+        other = state["total_steps"] != planned["total_steps"] > state["last_epoch"]
+        self.schedule.load_state_dict({**state, **(length if other else {})})
         if other:
             self.schedule.last_epoch -= 1  # the optimiser's rate is the old schedule's until the next step
             self.schedule.step()

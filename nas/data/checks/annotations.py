@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nas.data.detection_set import FloatArray
 from nas.data.diagnostics import Diagnostics, Kind, Severity
+from nas.data.masks import extent, outline_area
 
 Record = dict[str, Any]
 BoolArray = NDArray[np.bool_]
@@ -17,9 +18,9 @@ Floats = NDArray[np.float64]
 _FAR = 1e9
 """Bound of valid coordinates, px; products of smaller ones do not overflow."""
 _FEW = 3
-"""Fewest boxes beyond their images from which another box format is inferred."""
-_MANY = 30
-"""Fewest boxes of which some must reach the right and lower parts of their images."""
+"""Boxes beyond their images that say something of the format of all."""
+_MANY = 12
+"""Boxes of which some would reach the right and lower parts of their images."""
 _SLENDER = 30
 _REACH = 0.55
 
@@ -27,14 +28,30 @@ _FRACTIONS = Kind(
     "boxes that all lie within the first pixel of their image",
     "state [x, y, width, height] in pixels, not as parts of the image: multiply by its width and height",
 )
+_SOME_FRACTIONS = Kind(
+    "boxes that lie within the first pixel of their image, as parts of an image would",
+    "state [x, y, width, height] in pixels: multiply by the image's width and height",
+    Severity.warning,
+)
+_BEYOND = "boxes beyond their image, where all would fit as "
 _CORNERS = Kind(
-    "boxes beyond their image, where all would fit as [x1, y1, x2, y2]",
+    f"{_BEYOND}[x1, y1, x2, y2]",
     "state [x, y, width, height]; AP will be near 0 if these are corners",
     Severity.warning,
 )
 _CENTRES = Kind(
-    "boxes beyond their image, where all would fit as [centre x, centre y, width, height]",
+    f"{_BEYOND}[centre x, centre y, width, height]",
     "state [x, y, width, height] with the upper left corner; AP will be near 0 if these are centres",
+    Severity.warning,
+)
+_SWAPPED = Kind(
+    f"{_BEYOND}[y, x, height, width] or [y1, x1, y2, x2]",
+    "state [x, y, width, height]; AP will be near 0 if the axes are swapped",
+    Severity.warning,
+)
+_ELSEWHERE = Kind(
+    "boxes beyond their image",
+    "see that they are in pixels of the stored images: not in thousandths, nor of larger copies",
     Severity.warning,
 )
 _SHRUNK = Kind(
@@ -50,6 +67,13 @@ _FEW_CROWDS = Kind(_CROWDS, "", Severity.note)
 _MANY_CROWDS = Kind(_CROWDS, "set iscrowd to 0 where an annotation is a single object", Severity.warning)
 _REPEATED = Kind("objects annotated more than once: same image, category and box", "drop the copies", Severity.warning)
 _THIN = Kind(f"boxes more than {_SLENDER} times as long as wide", "check that they are intended", Severity.note)
+_SAMPLE = 500
+"""Annotations whose masks are compared with their areas and boxes."""
+_APART = Kind(
+    "masks that do not lie in their boxes, of those looked at",
+    "see that both are in pixels, and in the order x, y; run lengths go down columns",
+    Severity.warning,
+)
 _AREAS = Kind("implausible areas, such as 0, replaced by those of the outlines or boxes", "", Severity.warning)
 
 
@@ -102,25 +126,37 @@ def note_boxes(
 
     note(_EMPTY, boxes.empty)
     sound = ~boxes.empty
-    extent = limits[:, ::-1]
+    sizes = limits[:, ::-1]
     first, second = boxes.xywh[:, :2], boxes.xywh[:, 2:]
-    beyond = sound & (first + second > extent + 1).any(1)
-    if sound.any() and np.abs(boxes.xywh[sound]).max() <= 1.5 and extent.min() > 4:
+    beyond = sound & (first + second > sizes + 1).any(1)
+    parts = sound & (np.abs(boxes.xywh) <= 1.5).all(1) & (sizes.min(1) > 4)
+    if sound.any() and (parts == sound).all():
         note(_FRACTIONS, sound)
         return
+    if parts.sum() >= max(_FEW, 0.02 * sound.sum()):
+        note(_SOME_FRACTIONS, parts)
     note(_OUTSIDE, boxes.outside)
     note(_CLIPPED, boxes.clipped & ~crowd)
     if beyond.sum() >= _FEW and beyond.sum() >= 0.1 * sound.sum():
-        if _nearly_all(((second > first) & (second <= extent + 1))[sound]):
-            note(_CORNERS, beyond)
-        elif _nearly_all(((first - second / 2 >= -1) & (first + second / 2 <= extent + 1))[sound]):
-            note(_CENTRES, beyond)
-    if sound.sum() >= _MANY and ((first + second) <= _REACH * extent)[sound].all():
+        note(_format(first[sound], second[sound], sizes[sound]), beyond)
+    if sound.sum() >= _MANY and ((first + second) <= _REACH * sizes)[sound].all():
         note(_SHRUNK, sound)
     note(_MANY_CROWDS if crowd.sum() > 0.1 * len(crowd) else _FEW_CROWDS, crowd)
     thin = sound & (second.max(1) > _SLENDER * second.min(1))
     if thin.sum() > 0.01 * sound.sum():
         note(_THIN, thin)
+
+
+def _format(first: Floats, second: Floats, extent: Floats) -> Kind:
+    """What boxes (N, 2), (N, 2) are probably stated as, of which many lead out of images of `extent` (N, 2)."""
+    across = extent[:, ::-1]
+    if _nearly_all((second > first) & (second <= extent + 1)):
+        return _CORNERS
+    if _nearly_all((first - second / 2 >= -1) & (first + second / 2 <= extent + 1)):
+        return _CENTRES
+    if _nearly_all(first + second <= across + 1) or _nearly_all((second > first) & (second <= across + 1)):
+        return _SWAPPED
+    return _ELSEWHERE
 
 
 def note_repeats(
@@ -149,30 +185,83 @@ def label(annotation: Record, index: int) -> str:
 def settle_areas(annotations: Sequence[Record], boxes: Floats, outlined: BoolArray, diagnostics: Diagnostics) -> None:
     """Give every annotation a plausible `area` in px: the stated one, else the outline's, else the box's.
 
-    COCO classifies objects as small, medium and large by area. A stated area is implausible if it is 0, more than
-    twice or less than a thousandth of the box's, or the same in all annotations with boxes of many sizes.
+    COCO classifies objects as small, medium and large by area. A stated area is implausible if it is 0 or less; more
+    than twice or less than a thousandth of the box's; the same in all annotations with boxes of many sizes; unlike the
+    outline's by a factor of 1.5, where a sample shows that this is common; or, without outlines, if the median is less
+    than a tenth of the box's.
 
     Args:
         annotations: changed in place.
         boxes: (N, 4) x y width height.
-        outlined: (N,) whether each annotation has a well-formed mask.
+        outlined: (N,) which annotations have a sound mask that their area can be taken from.
         diagnostics: of the file.
     """
     stated = np.array([a["area"] if a.get("area") is not None else np.nan for a in annotations], np.float64)
     box = boxes[:, 2] * boxes[:, 3]
-    missing, there = np.isnan(stated), box > 0
-    bad = there & ~missing & ((stated == 0) | (stated > 2 * box + 1) | (stated < box / 1000))
-    given, spread = stated[there & ~missing], box[there & ~missing]
+    missing = np.isnan(stated)
+    there = ~missing & (box > 0)
+    bad = there & ((stated <= 0) | (stated > 2 * box + 1) | (stated < box / 1000))
+    given, spread = stated[there], box[there]
     if len(given) >= _FEW and (given == given[0]).all() and spread.max() > 1.5 * spread.min():
-        bad = there & ~missing
+        bad = there
+    bare = there & ~outlined
+    if bare.sum() >= _FEW and np.median(stated[bare] / box[bare]) < 0.1:
+        bad |= bare
+    bad |= _unlike_outlines(annotations, stated, np.flatnonzero(there & outlined))
     for i in np.flatnonzero(bad | missing).tolist():
         annotations[i]["area"] = _area(annotations[i], float(box[i]), outlined=bool(outlined[i]))
     where = np.flatnonzero(bad)
     diagnostics.add_all(_AREAS, len(where), [f"{label(annotations[i], i)} of area {stated[i]:g}" for i in where[:3]])
 
 
-def _area(annotation: Record, box: float, *, outlined: bool) -> float:
-    from nas.data.masks import outline_area
+def _unlike_outlines(annotations: Sequence[Record], stated: Floats, outlined: NDArray[np.int64]) -> BoolArray:
+    """(N,) which stated areas are far from their outlines'; none where a sample shows that hardly any is."""
+    unlike = np.zeros(len(stated), bool)
 
+    def look(positions: NDArray[np.int64]) -> None:
+        areas = np.array([outline_area(annotations[i]["segmentation"]) for i in positions.tolist()])
+        ratio = stated[positions] / np.maximum(areas, 1e-9)
+        unlike[positions] = (areas > 0) & ((ratio > 1.5) | (ratio < 1 / 1.5))
+
+    sample = spread_out(outlined, _SAMPLE)
+    look(sample)
+    if unlike[sample].sum() >= max(_FEW, 0.05 * len(sample)):
+        look(outlined)
+    else:
+        unlike[:] = False
+    return unlike
+
+
+def note_masks(
+    annotations: Sequence[Record], boxes: Floats, outlined: NDArray[np.int64], diagnostics: Diagnostics
+) -> bool:
+    """Record, of a sample, sound masks that do not lie in their boxes, if they are many; returns whether they are.
+
+    Args:
+        annotations: all of them.
+        boxes: (N, 4) x y width height.
+        outlined: positions of the annotations that have a sound mask and a sound box.
+        diagnostics: of the file.
+    """
+    sample = spread_out(outlined, _SAMPLE)
+    extents = np.array([extent(annotations[i]["segmentation"]) for i in sample.tolist()]).reshape(-1, 4)
+    low = np.maximum(extents[:, :2], boxes[sample, :2])
+    high = np.minimum(extents[:, 2:], boxes[sample, :2] + boxes[sample, 2:])
+    shared = (high - low).clip(0).prod(1)
+    areas = (extents[:, 2:] - extents[:, :2]).prod(1) + boxes[sample, 2:].prod(1) - shared
+    apart = sample[shared < 0.5 * areas]
+    many = len(apart) >= max(_FEW, 0.1 * len(sample))
+    diagnostics.add_all(_APART, len(apart) * many, [label(annotations[i], i) for i in apart[:3].tolist()])
+    return many
+
+
+def spread_out(positions: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Up to `count` of the positions, evenly spread."""
+    if len(positions) <= count:
+        return positions
+    return positions[np.linspace(0, len(positions) - 1, count).astype(np.int64)]
+
+
+def _area(annotation: Record, box: float, *, outlined: bool) -> float:
     outline = outline_area(annotation["segmentation"]) if outlined else 0.0
     return outline if 0 < outline <= 2 * box + 1 else box

@@ -43,14 +43,19 @@ def shared_images(first: ImageFiles, second: ImageFiles) -> list[str]:
         return []
     lengths = set(first.lengths).intersection(second.lengths)
     known = {digest for _, digest in _excerpts(first, lengths)}
-    return [name for name, digest in _excerpts(second, lengths) if digest in known]
+    alike = [name for name, digest in _excerpts(second, lengths) if digest in known]
+    if not alike:
+        return []
+    sized = zip(first.load.names, first.lengths, strict=True)
+    whole = {excerpt(first.load.folder / name, 0, None) for name, length in sized if length in lengths}
+    return [name for name in alike if excerpt(second.load.folder / name, 0, None) in whole]
 
 
 def _excerpts(files: ImageFiles, lengths: set[int]) -> Iterator[tuple[str, bytes]]:
     """Names and digests of the files of these lengths."""
     for name, length in zip(files.load.names, files.lengths, strict=True):
         if length in lengths:
-            yield name, excerpt(files.load.folder / name, length)
+            yield name, excerpt(files.load.folder / name, length, 2**16)
 
 
 def _copies(load: ImageFolder, lengths: Sequence[int], positions: Iterable[int]) -> Iterator[list[int]]:
@@ -63,4 +68,14 @@ def _copies(load: ImageFolder, lengths: Sequence[int], positions: Iterable[int])
             alike: defaultdict[bytes, list[int]] = defaultdict(list)
             for i in group:
                 alike[excerpt(load.folder / load.names[i], length)].append(i)
-            yield from (found for found in alike.values() if len(found) > 1)
+            for found in alike.values():
+                yield from _equal(load, found)
+
+
+def _equal(load: ImageFolder, positions: list[int]) -> Iterator[list[int]]:
+    """Of files that begin and end alike, those that are equal in every byte."""
+    if len(positions) > 1:
+        whole: defaultdict[bytes, list[int]] = defaultdict(list)
+        for i in positions:
+            whole[excerpt(load.folder / load.names[i], 0, None)].append(i)
+        yield from (found for found in whole.values() if len(found) > 1)

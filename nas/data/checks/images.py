@@ -11,10 +11,10 @@ from PIL import Image
 
 from nas.data.checks.copies import note_repeated_images
 from nas.data.checks.paths import Listing, is_inside, whereabouts
-from nas.data.depth import ValueRange, deep_values, is_deep, value_range
+from nas.data.depth import ValueRange, deep_values, is_cut, is_deep, value_range
 from nas.data.detection_set import DataError
 from nas.data.diagnostics import Diagnostics, Kind, Severity
-from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, beyond_limit, read_image
+from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, beyond_limit, orientation, read_image, stored_size
 
 OPENED_UP_TO = EXCERPTS_UP_TO
 """Up to this many images all are opened; of larger sets only a sample, unless `every` is set."""
@@ -25,12 +25,10 @@ _DECODED = 8
 _DARK = 32
 _LONG = 8
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
-_ORIENTATION = 0x0112
 
 ProgressCallback = Callable[[int, int], None]
 """Called with (images opened, images to open)."""
 
-_OUTSIDE = Kind("file names that leave the image directory", "use names relative to it, without '..'")
 _BROKEN = Kind("broken images", "replace the files, or drop their entries")
 _RESIZED = Kind("images of another size than stated", "state width and height as stored, before any EXIF rotation")
 _UNREADABLE = Kind("broken images among those that were opened", "nas data check opens every image", Severity.warning)
@@ -42,6 +40,9 @@ _TURNED = Kind(
 _BLACK = Kind(
     "images that are nearly black, of those examined", "check that their values fill 0 to 255", Severity.warning
 )
+_CUT = Kind("images of 16-bit colour, of which the upper 8 bits alone are read", "store them as PNG", Severity.warning)
+_PAGES = Kind("images of several pages or frames, of which the first alone is read", "", Severity.warning)
+_PAGED = ("TIFF", "GIF", "WEBP", "AVIF")
 _RENAMED = Kind("file names that are read as paths below the image directory", "", Severity.note)
 _ELONGATED = Kind(
     f"images more than {_LONG} times as long as wide, of which few pixels remain in a square",
@@ -102,28 +103,39 @@ def _find(
 ) -> list[tuple[str, int]]:
     """Each image's path below the folder and its size in bytes; 0 for a missing file."""
     found: list[tuple[str, int]] = []
+    outside: list[Mapping[str, Any]] = []
     missing: list[Mapping[str, Any]] = []
     for image in images:
         stated: str = image["file_name"]
-        inside = is_inside(stated) if "/" in stated or "\\" in stated or ".." in stated or ":" in stated else stated
-        name = listing.resolve(stated) if inside else None
-        length = listing.size(name) or 0 if name else 0
-        found.append((name or stated, length))
-        if not inside:
-            diagnostics.add(_OUTSIDE, f"{stated} (id {image['id']})")
-        elif name is None:
-            missing.append(image)
+        length = listing.size(stated) if is_inside(stated) else None
+        name = stated if length is not None else listing.resolve(stated)
+        length = length if name in (stated, None) else listing.size(name)
+        found.append((name or stated, length or 0))
+        if name is None:
+            (missing if is_inside(stated) else outside).append(image)
         elif not length:
             diagnostics.add(_BROKEN, f"{stated} (id {image['id']}) is empty")
         elif name != stated:
             diagnostics.add(_RENAMED, f"{stated} as {name}")
-    if missing:
-        names = [image["file_name"] for image in missing]
-        where = whereabouts(names, root)
-        fix = f"{where}; move them, or state their paths" if where else "add the files, or drop their entries"
-        kind = Kind(f"missing images, looked for in {listing.folder.absolute()}", fix)
-        diagnostics.add_all(kind, len(missing), [f"{i['file_name']} (id {i['id']})" for i in missing[:3]])
+    _note_lost(outside, "file names that leave the image directory", "use names relative to it", root, diagnostics)
+    near = [listing.near(image["file_name"]) for image in missing[:3]]
+    what = f"missing images, looked for in {listing.folder.absolute()}"
+    if any(near):
+        shown = [f"{i['file_name']} (id {i['id']}; there is {other})" for i, other in zip(missing, near, strict=False)]
+        diagnostics.add_all(Kind(what, "state the names as the files have them"), len(missing), shown)
+    else:
+        _note_lost(missing, what, "add the files, or drop their entries", root, diagnostics)
     return found
+
+
+def _note_lost(
+    images: Sequence[Mapping[str, Any]], what: str, advice: str, root: Path, diagnostics: Diagnostics
+) -> None:
+    """Record images that are not where they should be, and where below `root` files of their names lie."""
+    if images:
+        where = whereabouts((image["file_name"] for image in images), root)
+        kind = Kind(what, f"{where}; move them, or state their paths" if where else advice)
+        diagnostics.add_all(kind, len(images), [f"{i['file_name']} (id {i['id']})" for i in images[:3]])
 
 
 class _Headers:
@@ -142,9 +154,10 @@ class _Headers:
         path, label = self.folder / name, f"{name} (id {entry['id']})"
         try:
             with Image.open(path) as image:
-                width, height = image.size
-                orientation = _orientation(image)
-                deep = is_deep(image)
+                width, height = stored_size(image)
+                turn = orientation(image)
+                deep, cut = is_deep(image), is_cut(image)
+                pages = getattr(image, "n_frames", 1) if image.format in _PAGED else 1
                 if not _has_end_marker(path, image.format):
                     image.load()
         except Image.DecompressionBombError:
@@ -155,24 +168,18 @@ class _Headers:
             return
         if deep:
             self.deep.append(path)
+        if cut:
+            self.diagnostics.add(_CUT, label)
+        if pages > 1:
+            self.diagnostics.add(_PAGES, f"{label} of {pages}")
         stated = entry["width"], entry["height"]
-        turned = f", EXIF orientation {orientation}" if orientation > 1 else ""
+        turned = f", EXIF orientation {turn}" if turn > 1 else ""
         if (width, height) != stated:
             self.diagnostics.add(_RESIZED, f"{label} is {width}x{height}{turned}, stated as {stated[0]}x{stated[1]}")
         elif turned:
             self.diagnostics.add(_TURNED, label)
         if max(stated) > _LONG * min(stated):
             self.diagnostics.add(_ELONGATED, f"{label} of {stated[0]}x{stated[1]}")
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation: 1 is upright. Avoids `getexif` of PNGs without EXIF, for which Pillow decodes them."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data do not affect the image
-        return 1
 
 
 def _has_end_marker(path: Path, image_format: str | None) -> bool:
@@ -216,7 +223,8 @@ def _note_black(
     brightest: list[int] = []
     for i in examined:
         try:
-            brightest.append(int(read_image(load.folder / load.names[i], load.values).max()))
+            pixels = read_image(load.folder / load.names[i], load.values)
+            brightest.append(int(np.quantile(pixels, 0.999)))
         except DataError:
             continue
     if brightest and max(brightest) < _DARK:

@@ -1,9 +1,11 @@
 """Paths of a set's images: those that annotations state, resolved to files on disk."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote
 
 _MOST_SEARCHED = 200_000
 """Upper bound of files visited in the search for missing images."""
@@ -28,18 +30,41 @@ class Listing:
         return self._directories[parent].get(file)
 
     def resolve(self, name: str) -> str | None:
-        """The path of the image `name` of an annotation file: unchanged, with slashes for backslashes, or without a
-        leading name of `folder`; None if no such file exists.
+        """The path of an image that annotations call `name`: as it is, with slashes for backslashes, from `folder` on
+        where it begins with the folder's own name, or as it leads back into the folder; None where no such file exists.
         """
         slashed = name.replace("\\", "/")
         below = slashed.removeprefix("./").removeprefix(f"{self.folder.name}/")
-        return next((path for path in (name, slashed, below) if path and self.size(path) is not None), None)
+        tries = [slashed if is_inside(name) else "", below if is_inside(below) else "", self._within(slashed)]
+        return next((path for path in tries if path and self.size(path) is not None), None)
+
+    def _within(self, name: str) -> str:
+        """A path relative to the folder that may lead out of it and back; empty where it ends outside."""
+        folder = str(self.folder.absolute())
+        full = os.path.normpath(Path(folder, name))
+        return full[len(folder) + 1 :] if full.startswith(folder + os.sep) and "\0" not in name else ""
+
+    def near(self, name: str) -> str | None:
+        """A file that another spelling of `name` leads to: letter case, spaces, accents, quoting, or the ending."""
+        parent, _, file = name.replace("\\", "/").rpartition("/")
+        self.size(name)  # lists the directory
+        files = self._directories.get(parent, {})
+        plain = _plain(file)
+        found = (other for other in files if _plain(other) == plain)
+        stems = (
+            other for other in files if _plain(other).rpartition(".")[0] in (plain, plain.rpartition(".")[0] or plain)
+        )
+        return next(found, None) or next(stems, None)
 
 
 def is_inside(name: str) -> bool:
     """Whether a relative path stays within its folder, on any system."""
     path = PureWindowsPath(name)  # the Windows flavour knows both separators
     return bool(path.parts) and not path.anchor and ".." not in path.parts and "\0" not in name
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", unquote(name)).strip().casefold()
 
 
 def whereabouts(names: Iterable[str], root: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.checks.annotations import BoolArray, clip, label, note_boxes, note_repeats, settle_areas
+from nas.data.checks.annotations import BoolArray, clip, label, note_boxes, note_masks, note_repeats, settle_areas
 from nas.data.checks.copies import shared_images
 from nas.data.checks.images import ProgressCallback, examine_images
 from nas.data.depth import ValueRange
@@ -18,7 +18,7 @@ from nas.data.formats.coco_document import Document, Record, read_document
 from nas.data.images import ImageFiles, ImageFolder
 from nas.data.masks import MALFORMED, UNMASKED, is_absent, mask_fault
 
-_NOTHING = Kind("set without an object to train on", "annotate at least one object that is not a crowd")
+_NOTHING = Kind("set without an object to train on or to score by", "annotate at least one object that is no crowd")
 _SINGLE = Kind("a single image, which every batch repeats", "", Severity.warning)
 _SHARED = Kind(
     "validation images that are training images as well, so that AP is too high", "drop them from one", Severity.warning
@@ -201,6 +201,7 @@ def _compare(train: _Reading, val: _Reading) -> None:
             "list the same ids and names in both",
         )
         train.diagnostics.add_all(kind, len(odd), [f"{c.name!r} (id {c.id})" for c in odd[:3]])
+    train.diagnostics.add_all(_SINGLE, len(train.images.lengths) == 1)
     shared = shared_images(train.images, val.images)
     val.diagnostics.add_all(_SHARED, len(shared), shared[:3])
     if found := [r.images.load.values for r in (train, val) if r.images.load.values]:
@@ -225,14 +226,15 @@ def _assemble(document: Document, name: str, load: ImageFolder, diagnostics: Dia
     note_boxes(boxes, limits, crowd, annotations, diagnostics)
     note_repeats(np.stack((where, labels), 1), boxes, annotations, diagnostics)
     masked = _masked(annotations, boxes.kept, [sizes[i] for i in where], diagnostics)
-    settle_areas(annotations, boxes.xywh, masked, diagnostics)
+    apart = note_masks(annotations, boxes.xywh, np.flatnonzero(masked & boxes.kept), diagnostics)
+    settle_areas(annotations, boxes.xywh, np.zeros_like(masked) if apart else masked, diagnostics)
 
     target = np.flatnonzero(boxes.kept & ~crowd)
     target = target[np.argsort(where[target], kind="stable")]
     ends = np.bincount(where[target], minlength=len(images)).cumsum()[:-1]
     if not target.size:
-        diagnostics.add(_NOTHING, f"{len(annotations)} annotations, {crowd.sum()} of them crowds")
-    diagnostics.add_all(_SINGLE, len(images) == 1)
+        counts = f"{len(images)} images, {len(annotations)} annotations, {crowd.sum()} of them crowds"
+        diagnostics.add(_NOTHING, counts)
     return DetectionSet(
         name=name,
         categories=categories,

@@ -40,26 +40,32 @@ def _is_box(value: object) -> bool:
 
 
 _INT = "a whole number"
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int
+
+
 _FIELDS = {
     "images": (
-        _Field("id", _is_int, _INT),
+        _Field("id", _is_id, _INT),
         _Field("file_name", lambda v: isinstance(v, str), "a text"),
         _Field("width", lambda v: _is_int(v) and v > 0, "a positive whole number"),
         _Field("height", lambda v: _is_int(v) and v > 0, "a positive whole number"),
     ),
     "categories": (
-        _Field("id", _is_int, _INT),
+        _Field("id", _is_id, _INT),
         _Field("name", lambda v: isinstance(v, str), "a text"),
     ),
     "annotations": (
-        _Field("image_id", _is_int, _INT),
-        _Field("category_id", _is_int, _INT),
+        _Field("image_id", _is_id, _INT),
+        _Field("category_id", _is_id, _INT),
         _Field("bbox", _is_box, "[x, y, width, height] in pixels"),
-        _Field("id", lambda v: v is None or _is_int(v), "a whole number, or left out"),
+        _Field("id", lambda v: v is None or _is_id(v), "a whole number, or left out"),
         _Field(
             "area",
-            lambda v: v is None or (_is_number(v) and 0 <= v < float("inf")),
-            "at least 0, or left out",
+            lambda v: v is None or (_is_number(v) and v < float("inf")),
+            "a finite number, or left out",
         ),
         _Field("iscrowd", lambda v: v is None or v in (0, 1), "0 or 1, or left out"),
     ),
@@ -89,6 +95,7 @@ def read_document(file: Path, diagnostics: Diagnostics) -> Document:
     diagnostics.raise_errors()
     for table in _FIELDS:
         _check_unique(table, document[table], diagnostics)
+    diagnostics.raise_errors()  # a repeated id leaves another unknown
     _check_references(document, diagnostics)
     diagnostics.raise_errors()
     _note_categories(document, diagnostics)

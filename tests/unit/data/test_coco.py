@@ -86,6 +86,7 @@ def test_what_cannot_be_learnt_from_is_skipped_and_counted(
     assert noticed(data) == {
         "boxes without a finite": 5,
         "boxes outside their image": 3,
+        "boxes beyond their image": 3,
         "boxes partly outside their image": 1,
         "categories without an annotation": 1,
     }
@@ -123,7 +124,7 @@ REFUSED: dict[str, tuple[Callable[[Document], object], str]] = {
     "short box": (lambda d: d["annotations"][0].update(bbox=[1, 2]), r"id 1: 'bbox' is \[1, 2\], must be \[x, y"),
     "text box": (lambda d: d["annotations"][0].update(bbox=list("1234")), "'bbox' is"),
     "huge box": (lambda d: d["annotations"][0].update(bbox=[1, 2, 3, 10**400]), "'bbox' is"),
-    "bad area": (lambda d: d["annotations"][0].update(area=-1), "'area' is -1, must be at least 0"),
+    "bad area": (lambda d: d["annotations"][0].update(area="1"), "'area' is '1', must be a finite number"),
     "bad crowd": (lambda d: d["annotations"][0].update(iscrowd=2), "'iscrowd' is 2, must be 0 or 1"),
     "no name": (lambda d: d["categories"][0].pop("name"), "ill-typed categories .* id 7: 'name' is missing"),
     "same image": (lambda d: d["images"].append(d["images"][0]), r"repeated ids in images \(1\): id 12 \(2 times\)"),

@@ -14,7 +14,7 @@ from PIL import Image
 from sets import write_set
 from support import noticed
 
-from nas.data.depth import ValueRange, scaled_from, value_range, values_of
+from nas.data.depth import ValueRange, deep_values, scaled_from, value_range, values_of
 from nas.data.detection_set import DataError
 from nas.data.formats.coco import read_coco, read_val
 from nas.data.images import read_image
@@ -69,6 +69,70 @@ def test_integers_and_floats_of_32_bits_keep_their_levels(
     pixels = read_image(_write(tmp_path / "a.tif", values))
     assert np.abs(pixels[..., 0].astype(int) - expected).max() <= 1
     assert len(np.unique(pixels)) >= 250
+
+
+@pytest.mark.parametrize("nothing", [-9999.0, -3.4e38, np.inf])
+def test_values_that_stand_for_no_data_do_not_count(tmp_path: Path, nothing: float) -> None:
+    """As GeoTIFF writes them in a corner."""
+    values = (_scaled(8) / 4 + 280).astype(np.float32)
+    values[:10, :10] = nothing
+    pixels = read_image(_write(tmp_path / "a.tif", values))
+    assert len(np.unique(pixels)) >= 250
+
+
+def test_a_hot_pixel_does_not_darken_an_image(tmp_path: Path) -> None:
+    values = _scaled(12).astype(np.uint16)
+    values[3, 3] = 65535
+    pixels = read_image(_write(tmp_path / "a.png", values))
+    values[3, 3] = 4095
+    assert np.array_equal(pixels[..., 0], values >> 4)
+
+
+def test_values_far_from_0_fill_the_grey_levels(tmp_path: Path) -> None:
+    """Hundredths of a kelvin, as thermal cameras write them: 28000 to 28255 of 65535."""
+    values = (_scaled(8) + 28000).astype(np.uint16)
+    pixels = read_image(_write(tmp_path / "a.png", values))
+    assert np.abs(pixels[..., 0].astype(int) - _scaled(8)).max() <= 1
+
+
+def test_unsigned_integers_of_32_bits_do_not_wrap() -> None:
+    """Pillow has a signed mode alone."""
+    values = (RAMP.astype(np.uint64) * (2**32 - 1) // RAMP.max()).astype(np.uint32)
+    image = Image.fromarray(values.view(np.int32))
+    image.tile = [("raw", (0, 0, 96, 80), 0, ("I;32", 0, 1))]  # type: ignore[attr-defined]
+    deep = deep_values(image, Path("a.tif"))
+    assert deep is not None
+    assert np.array_equal(deep, values)
+
+
+def test_several_pages_deserve_a_word(tmp_path: Path) -> None:
+    def pages(split: str, document: dict[str, Any]) -> None:
+        for image in document["images"]:
+            image["file_name"] = image["file_name"].replace("png", "tif")
+
+    write_set(tmp_path, change=pages)
+    for path in sorted((tmp_path / "images").glob("*.png")):
+        image = Image.open(path)
+        image.save(path.with_suffix(".tif"), save_all=True, append_images=[image])
+    assert noticed(read_coco(tmp_path)[0]) == {"images of several pages or frames": 4}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_read_as_it_is_stored(tmp_path: Path, orientation: int) -> None:
+    """Of all formats Pillow turns this one by itself; boxes are in stored pixels."""
+
+    def stored(split: str, document: dict[str, Any]) -> None:
+        for image in document["images"]:
+            image["file_name"] = image["file_name"].replace("png", "tif")
+
+    write_set(tmp_path, change=stored)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for path in sorted((tmp_path / "images").glob("*.png")):
+        Image.open(path).save(path.with_suffix(".tif"), exif=exif)
+    data = read_coco(tmp_path)[0]
+    assert np.array_equal(data.load(0), np.asarray(Image.open(tmp_path / "images" / "train_1.png")))
+    assert noticed(data) == ({} if orientation == 1 else {"images with an EXIF orientation": 4})
 
 
 def test_missing_values_become_black(tmp_path: Path) -> None:

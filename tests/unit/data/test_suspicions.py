@@ -53,6 +53,8 @@ def test_boxes_in_parts_of_their_image_are_refused(tmp_path: Path) -> None:
         (_corners, "would fit as [x1, y1, x2, y2]"),
         (_centred, "would fit as [centre x, centre y, width, height]"),
         (_halved, "none reaches beyond the upper left 55%"),
+        (lambda a: [value * 2 for value in a["bbox"]], "not in thousandths, nor of larger copies"),
+        (lambda a: [value / 100 for value in a["bbox"]] if a["id"] % 2 else a["bbox"], "parts of an image would (20)"),
     ],
 )
 def test_boxes_of_another_format_or_scale_are_suspected(
@@ -81,12 +83,57 @@ def test_an_area_that_cannot_be_is_the_outlines_or_the_boxs(tmp_path: Path, stat
     assert noticed(data) == ({} if stated is None else {"implausible areas": 8})
 
 
-def test_areas_of_masks_stay_as_they_are_stated(tmp_path: Path) -> None:
-    """COCO's own areas are those of outlines, smaller than the boxes'."""
-    data = _read(tmp_path, of_each(area=lambda a: a["area"] * 0.61))
+def _triangle(a: dict[str, Any]) -> list[list[float]]:
+    x, y, w, h = a["bbox"]
+    return [[x, y, x + w, y, x, y + h]]
+
+
+@pytest.mark.parametrize(("share", "outline"), [(0.5, _triangle), (0.4, _triangle), (0.61, None), (0.2, None)])
+def test_areas_of_masks_stay_as_they_are_stated(
+    tmp_path: Path, share: float, outline: Callable[[dict[str, Any]], object] | None
+) -> None:
+    """COCO's own areas are those of outlines, smaller than the boxes'; not all files hold the outlines as well."""
+    change = of_each(area=lambda a: a["area"] * share, segmentation=outline or (lambda a: []))
+    data = _read(tmp_path, change)
     _, _, w, h = data.ground_truth["annotations"][0]["bbox"]
-    assert data.ground_truth["annotations"][0]["area"] == w * h * 0.61
+    assert data.ground_truth["annotations"][0]["area"] == w * h * share
     assert noticed(data) == {}
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        lambda a: -1,
+        lambda a: a["area"] / 4,
+        lambda a: a["area"] / 160**2 * 100,
+        lambda a: a["bbox"][2] + a["bbox"][3],
+        lambda a: a["area"] if a["id"] == 1 else 1,
+    ],
+    ids=["negative", "of half the size", "per cent", "sums", "nearly all 1"],
+)
+def test_areas_unlike_their_outlines_are_replaced(tmp_path: Path, stated: Callable[[dict[str, Any]], float]) -> None:
+    data = _read(tmp_path, of_each(area=stated), size=(160, 160))
+    for annotation in data.ground_truth["annotations"]:
+        assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
+    assert noticed(data)["implausible areas"] >= 7
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        lambda a: [[value / 100 for value in a["segmentation"][0]]],
+        lambda a: {"size": [80, 96], "counts": [80 * 96]},
+        lambda a: [[value for x, y in zip(*[iter(a["segmentation"][0])] * 2, strict=True) for value in (y, x)]],
+    ],
+    ids=["in parts", "empty", "y before x"],
+)
+def test_masks_elsewhere_than_their_boxes_are_suspected(
+    tmp_path: Path, mask: Callable[[dict[str, Any]], object]
+) -> None:
+    data = _read(tmp_path, of_each(segmentation=mask), images=10)
+    assert noticed(data)["masks that do not lie in their boxes"] >= 5
+    for annotation in data.ground_truth["annotations"]:
+        assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
 
 
 @pytest.mark.parametrize(("every", "severity"), [(2, "warning"), (20, "note")])
@@ -130,38 +177,38 @@ def test_copies_of_images_under_other_names_are_found(tmp_path: Path) -> None:
     assert noticed(val) == {"validation images that are training images as well": 1}
 
 
+def test_images_that_begin_and_end_alike_are_no_copies(tmp_path: Path) -> None:
+    """Bitmaps of one background, of the same length, with an object somewhere."""
+
+    def bitmaps(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = image["file_name"].replace("png", "bmp")
+
+    write_set(tmp_path, size=(200, 200), change=bitmaps)
+    for number, path in enumerate(sorted((tmp_path / "images").glob("*.png"))):
+        pixels = np.full((200, 200, 3), 100, np.uint8)
+        pixels[40 + number : 60 + number, 50:70] = 200
+        Image.fromarray(pixels).save(path.with_suffix(".bmp"))
+    train, val = read_coco(tmp_path)
+    assert (noticed(train), noticed(val)) == ({}, {})
+
+
 def test_a_single_image_and_long_images_deserve_a_word(tmp_path: Path) -> None:
-    assert noticed(_read(tmp_path / "single", images=1))["a single image"] == 1
+    write_set(tmp_path / "single", images=1)
+    train, val = read_coco(tmp_path / "single")
+    assert noticed(train)["a single image"] == 1
+    assert "a single image" not in noticed(val)
     long = noticed(_read(tmp_path / "long", size=(400, 48)))
     assert long == {"images more than 8 times as long as wide": 4}
 
 
-@pytest.mark.parametrize("name", ["images\\{}", "images/{}", ".\\{}", "./images/{}"])
-def test_names_from_another_system_or_folder_are_found(tmp_path: Path, name: str) -> None:
-    """As Label Studio writes them on Windows, or relative to the set's own folder."""
+def test_swapped_axes_are_suspected(tmp_path: Path) -> None:
+    def swapped(a: dict[str, Any]) -> list[float]:
+        x, y, w, h = a["bbox"]
+        return [y, x, h, w]
 
-    def renamed(split: str, document: Document) -> None:
-        for image in document["images"]:
-            image["file_name"] = name.format(image["file_name"])
-
-    data = _read(tmp_path, renamed)
-    assert noticed(data) == {"file names that are read as paths below the image directory": 4}
-    assert np.array_equal(data.load(1), np.asarray(Image.open(tmp_path / "images" / "train_2.png")))
-
-
-def test_images_that_lie_elsewhere_are_found_by_the_message(tmp_path: Path) -> None:
-    write_set(tmp_path)
-    (tmp_path / "images").rename(tmp_path / "pictures")
-    (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match=rf"looked for in {tmp_path}/images.*4 of these names lie in {tmp_path}/pic"):
-        read_coco(tmp_path)
-
-
-def test_another_spelling_of_a_name_is_named(tmp_path: Path) -> None:
-    write_set(tmp_path)
-    (tmp_path / "images" / "val_1.png").rename(tmp_path / "images" / "VAL_1.PNG")
-    with pytest.raises(DataError, match=r"1 of these names lie in .*images, such as VAL_1\.PNG"):
-        read_coco(tmp_path)
+    data = _read(tmp_path, of_each(bbox=swapped), images=20, size=(160, 64))
+    assert "boxes beyond their image, where all would fit as [y, x, height, width]" in str(data.diagnostics)
 
 
 def test_roboflows_export_is_read_as_it_comes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torchvision.models import resnet50
 
 from nas.data.cache import letterbox
+from nas.data.depth import ValueRange
 from nas.data.detection_set import DetectionSet
 from nas.data.digits.scenes import DigitsConfig, digits
 from nas.detectors import DetectorConfig
@@ -158,6 +159,27 @@ def test_the_first_step_of_a_longer_training_has_the_rate_of_its_schedule(bluepr
     for name in ("lr", "betas"):
         assert goes_on.optimizer.param_groups[0][name] == long.optimizer.param_groups[0][name]
         assert goes_on.optimizer.param_groups[0][name] != short.optimizer.param_groups[0][name]
+
+
+def test_a_training_of_fewer_epochs_than_were_trained_is_only_scored(
+    blueprint: Blueprint, data: Data, tmp_path: Path
+) -> None:
+    _train(blueprint, data, tmp_path)
+    steps, said = _said(blueprint, CONFIG.model_copy(update={"epochs": 1}), data, tmp_path)
+    assert steps == []
+    assert "trained for 2 epochs already" in said[0]
+
+
+def test_a_training_goes_on_with_the_range_of_values_that_it_began_with(
+    blueprint: Blueprint, data: Data, tmp_path: Path
+) -> None:
+    """The validation set's range may have changed since: that makes it no other training."""
+    began = replace(blueprint, values=ValueRange(0, 4096))
+    _train(began, data, tmp_path)
+    longer = CONFIG.model_copy(update={"epochs": 3})
+    steps, _ = _said(replace(blueprint, values=ValueRange(0, 16384)), longer, data, tmp_path)
+    assert len(steps) == 2
+    assert Checkpoint.load(tmp_path / LAST).blueprint.values == ValueRange(0, 4096)
 
 
 def test_a_checkpoint_without_fingerprints_goes_on(

@@ -1,0 +1,82 @@
+"""Images whose names in the annotations are not quite those of their files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sets import Document, write_set
+from support import noticed
+
+from nas.data.detection_set import DataError, DetectionSet
+from nas.data.formats.coco import read_coco
+
+
+def _read(root: Path, change: Callable[[str, Document], None]) -> DetectionSet:
+    write_set(root, change=change)
+    return read_coco(root)[0]
+
+
+@pytest.mark.parametrize("name", ["images\\{}", "images/{}", ".\\{}", "./images/{}", "../images/{}"])
+def test_names_from_another_system_or_folder_are_found(tmp_path: Path, name: str) -> None:
+    """As Label Studio writes them on Windows, or relative to the set's own folder."""
+
+    def renamed(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = name.format(image["file_name"])
+
+    data = _read(tmp_path, renamed)
+    assert noticed(data) == {"file names that are read as paths below the image directory": 4}
+    assert np.array_equal(data.load(1), np.asarray(Image.open(tmp_path / "images" / "train_2.png")))
+
+
+def test_absolute_names_within_the_folder_are_found(tmp_path: Path) -> None:
+    def absolute(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = f"{tmp_path}/images/{image['file_name']}"
+
+    assert noticed(_read(tmp_path, absolute)) == {"file names that are read as paths below the image directory": 4}
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "upper case": str.upper,
+    "quoted": lambda name: name.replace("_", "%5F"),
+    "a space": lambda name: f"{name} ",
+    "no ending": lambda name: name.removesuffix(".png"),
+    "another ending": lambda name: name.replace(".png", ".jpg"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_another_spelling_of_a_name_that_is_there_is_named(tmp_path: Path, spelling: str) -> None:
+    def respelt(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = SPELLINGS[spelling](image["file_name"])
+
+    with pytest.raises(DataError, match=r"\(id 1; there is val_1\.png\).*state the names as the files have them"):
+        _read(tmp_path, respelt)
+
+
+def test_names_of_another_machine_are_refused_with_where_the_files_lie(tmp_path: Path) -> None:
+    def foreign(split: str, document: Document) -> None:
+        for image in document["images"]:
+            image["file_name"] = f"/elsewhere/images/{image['file_name']}"
+
+    with pytest.raises(DataError, match=rf"leave the image directory.*4 of these names lie in {tmp_path}/images"):
+        _read(tmp_path, foreign)
+
+
+def test_images_that_lie_elsewhere_are_found_by_the_message(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "pictures")
+    (tmp_path / "images").mkdir()
+    with pytest.raises(DataError, match=rf"looked for in {tmp_path}/images.*4 of these names lie in {tmp_path}/pic"):
+        read_coco(tmp_path)
+
+
+def test_another_spelling_of_a_name_is_named(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "images" / "val_1.png").rename(tmp_path / "images" / "VAL_1.PNG")
+    with pytest.raises(DataError, match=r"val_1\.png \(id 1; there is VAL_1\.PNG\)"):
+        read_coco(tmp_path)
