@@ -21,10 +21,7 @@ SEARCH = (
     *("--digits.train-images", "10", "--out", RUN),
 )
 COMMANDS = (
-    "--help",
-    "draw --help",
     "search --help",
-    "train --help",
     "zoo",
     "cost zoo:spinenet-49",
     "draw zoo:spinenet-49",
