@@ -7,6 +7,7 @@ Readers run in separate processes, interleaved: ours, pycocotools' index, which 
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -43,18 +44,20 @@ def make(folder: Path, images: int, boxes: int) -> None:
     for entry in entries:
         (folder / "images" / str(entry["file_name"])).write_bytes(b"\xff\xd8\xff\xd9")
     corners, sides = rng.random((boxes, 2)) * (500, 380), rng.random((boxes, 2)) * (130, 90) + 5
+    turns = np.linspace(0, 2 * np.pi, 25, endpoint=False)
+    circle = np.stack((np.cos(turns), np.sin(turns)), 1) / 2 + 0.5
     of_image, category = rng.integers(1, images + 1, boxes), rng.integers(1, 81, boxes)
     with (folder / "train.json").open("w") as file:
         names = [{"id": c, "name": f"category {c}"} for c in range(1, 81)]
         file.write(json.dumps({"images": entries, "categories": names})[:-1] + ', "annotations": [')
         for i in range(boxes):
-            outline = (corners[i] + rng.random((25, 2)) * sides[i]).round(2)
+            outline = (corners[i] + circle * sides[i]).round(2)
             annotation = {
                 "id": i + 1,
                 "image_id": int(of_image[i]),
                 "category_id": int(category[i]),
                 "bbox": [*corners[i].round(2).tolist(), *sides[i].round(2).tolist()],
-                "area": round(float(sides[i].prod()) / 2, 2),
+                "area": round(float(sides[i].prod()) * math.pi / 4, 2),
                 "iscrowd": 0,
                 "segmentation": [outline.ravel().tolist()],
             }

@@ -1,6 +1,7 @@
 """Masks in COCO's forms, polygons and run lengths, and as pixels."""
 
 import math
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ _MOST_CHARACTERS = 7
 
 def is_absent(segmentation: object) -> bool:
     """Whether an annotation has no mask: no `segmentation`, an empty one, or one of empty polygons alone."""
-    return not segmentation or (isinstance(segmentation, list) and all(polygon == [] for polygon in segmentation))
+    if not segmentation:
+        return True
+    return isinstance(segmentation, list) and not any(segmentation) and all(polygon == [] for polygon in segmentation)
 
 
 def mask_fault(segmentation: object, shape: Shape) -> str:
@@ -125,8 +128,9 @@ def extent(segmentation: Any) -> tuple[float, float, float, float]:
 
 
 def _shoelace(polygon: list[float]) -> float:
-    xs, ys = np.asarray(polygon[::2], np.float64), np.asarray(polygon[1::2], np.float64)
-    return float(abs(np.dot(xs, np.roll(ys, -1)) - np.dot(ys, np.roll(xs, -1))) / 2)
+    # several times as fast as arrays for the few corners of an outline
+    xs, ys = polygon[::2], polygon[1::2]
+    return abs(sum(map(mul, xs, ys[1:] + ys[:1])) - sum(map(mul, ys, xs[1:] + xs[:1]))) / 2
 
 
 def draw(segmentation: Any, shape: Shape, scale: float, size: int) -> UInt8Array:
