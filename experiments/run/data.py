@@ -1,7 +1,7 @@
 """The data of a run: opened, checked and decoded once, before the first trial."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
@@ -48,26 +48,38 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
 
 def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet]) -> None:
     """Refuse data that has changed since the run was started: trials scored on different data do not compare."""
-    now = {part: fingerprint(split) for part, split in zip(("train", "val"), data, strict=True)}
-    kept = run.path / FINGERPRINT
-    before = json.loads(kept.read_bytes()) if kept.is_file() else now  # runs of version 0.1 have no fingerprint
-    for part, split in zip(("train", "val"), data, strict=True):
-        if changed := changes(before[part], now[part]):
-            raise UsageError(
-                f"{run.path}: its trials were scored on other data: of {split.name}, {', '.join(changed)} differ; "
-                "restore the data, or start a new run with another --out"
-            )
+    now = _fingerprints(data)
+    for name, changed in _changes(run, data, now):
+        raise UsageError(
+            f"{run.path}: its trials were scored on other data: of {name}, {changed} differ; "
+            "restore the data, or start a new run with another --out"
+        )
     run.write(FINGERPRINT, json.dumps(now, indent=1))
 
 
 def say_if_changed(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet], console: Console) -> None:
-    """Say where data is not what a run's trials were scored on."""
+    """Print how the data differs from that on which a run's trials were scored."""
+    for name, changed in _changes(run, data, _fingerprints(data)):
+        said = f"{name}: note: {changed} differ from what the trials of {run.path} were scored on"
+        console.print(said, soft_wrap=True)
+
+
+Fingerprints = dict[str, dict[str, str]]
+
+
+def _fingerprints(data: tuple[DetectionSet, DetectionSet]) -> Fingerprints:
+    return {part: fingerprint(split) for part, split in zip(("train", "val"), data, strict=True)}
+
+
+def _changes(
+    run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet], now: Fingerprints
+) -> Iterator[tuple[str, str]]:
+    """Name of each set that changed since the run was started, and its changes in words."""
     kept = run.path / FINGERPRINT
-    before = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    before = json.loads(kept.read_bytes()) if kept.is_file() else now  # runs of version 0.1 have no fingerprint
     for part, split in zip(("train", "val"), data, strict=True):
-        if part in before and (changed := changes(before[part], fingerprint(split))):
-            said = f"{split.name}: note: {', '.join(changed)} differ from what the trials of {run.path} were scored on"
-            console.print(said, soft_wrap=True)
+        if changed := changes(before[part], now[part]):
+            yield split.name, ", ".join(changed)
 
 
 _STYLES = {Severity.error: "red", Severity.warning: "yellow"}

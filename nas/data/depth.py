@@ -13,13 +13,15 @@ from PIL import Image
 from nas.data.detection_set import DetectionSet, UInt8Array
 
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)
-"""Bits that sensors and file formats have."""
+"""Bit depths of sensors and file formats."""
 _OUTLIERS = 0.001
+"""Share of values that may lie outside the range, at each end."""
 _SAMPLE = 2**18
-"""Values of an image that are looked at."""
+"""Values sampled from an image."""
 _NO_NUMBER = 1e30
+"""Bound of valid values."""
 _NO_DATA = (-9999, -32767, -32768, -99999)
-"""What GeoTIFF and elevation models write where nothing was measured."""
+"""Values for "no data" in GeoTIFF and elevation models."""
 
 
 @dataclass(frozen=True)

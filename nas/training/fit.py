@@ -71,8 +71,9 @@ def fit(
         WeightsError: the backbone's weights cannot be read or do not fit.
     """
     inputs = _inputs(config, data)
-    if (out / LAST).exists():  # images of more than 8 bits stay scaled as they were
-        blueprint = replace(blueprint, values=Checkpoint.load(out / LAST).blueprint.values)
+    found = Checkpoint.load(out / LAST) if (out / LAST).exists() else None
+    if found:  # images of more than 8 bits stay scaled as they were
+        blueprint = replace(blueprint, values=found.blueprint.values)
     train, val = (_prepared(part, blueprint) for part in data)
     limit = int(config.cache_gib * 2**30)
     batches = Batches(
@@ -86,13 +87,14 @@ def fit(
         blueprint = taking_over(blueprint, weights)
     torch.manual_seed(config.seed)
     model = blueprint.build()
-    if weights is not None and not (out / LAST).exists():
+    if weights is not None and not found:
         load_backbone(backbone_of(model), weights)
     model.to(device)
     trainer = Trainer(model, config.recipe, config.epochs * batches.steps_per_epoch)
     out.mkdir(parents=True, exist_ok=True)
     wanted = Checkpoint(blueprint, config.model_dump_json(), config.epochs, {}, inputs)
-    for epoch in range(resume(out / LAST, wanted, trainer, say), config.epochs):
+    first = resume(out / LAST, found, wanted, trainer, say) if found else 0
+    for epoch in range(first, config.epochs):
         model.train()
         set_epoch(model, epoch)
         stream = batches.training(seed=config.seed, epoch=epoch, flip=config.recipe.flip, device=device)

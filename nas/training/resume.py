@@ -17,11 +17,12 @@ _FREE = ("epochs", "cache_gib", "data", "digits", "network", "detector", "image_
 """Settings that may change, or are compared by their result, a blueprint or a fingerprint."""
 
 
-def resume(path: Path, wanted: Checkpoint, trainer: Trainer, say: Callable[[str], None]) -> int:
-    """Load the checkpoint at `path` into the trainer, if it belongs to the requested training.
+def resume(path: Path, found: Checkpoint, wanted: Checkpoint, trainer: Trainer, say: Callable[[str], None]) -> int:
+    """Load a checkpoint into the trainer, if it belongs to the requested training.
 
     Args:
-        path: the checkpoint; may be missing.
+        path: the checkpoint's file, for messages.
+        found: the checkpoint.
         wanted: requested blueprint, settings, inputs and epochs, without a state.
         trainer: receives weights, optimiser and schedule.
         say: called with a sentence on how the training continues.
@@ -32,9 +33,6 @@ def resume(path: Path, wanted: Checkpoint, trainer: Trainer, say: Callable[[str]
     Raises:
         CheckpointError: the checkpoint is of another training; the message names every difference.
     """
-    if not path.exists():
-        return 0
-    found = Checkpoint.load(path)
     if different := list(_differences(found, wanted)):
         raise CheckpointError(
             f"{path} belongs to another training: {'; '.join(different)}. Give the same, or another --out"

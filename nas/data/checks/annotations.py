@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.data.checks.sample import evenly_spread
 from nas.data.detection_set import FloatArray
 from nas.data.diagnostics import Diagnostics, Kind, Severity
 from nas.data.masks import extent, outline_area
@@ -18,9 +19,9 @@ Floats = NDArray[np.float64]
 _FAR = 1e9
 """Bound of valid coordinates, px; products of smaller ones do not overflow."""
 _FEW = 3
-"""Boxes beyond their images that say something of the format of all."""
+"""Fewest boxes beyond their images from which another box format is inferred."""
 _MANY = 12
-"""Boxes of which some would reach the right and lower parts of their images."""
+"""Fewest boxes from which a smaller scale of the coordinates is inferred."""
 _SLENDER = 30
 _REACH = 0.55
 
@@ -147,12 +148,12 @@ def note_boxes(
         note(_THIN, thin)
 
 
-def _format(first: Floats, second: Floats, extent: Floats) -> Kind:
-    """What boxes (N, 2), (N, 2) are probably stated as, of which many lead out of images of `extent` (N, 2)."""
-    across = extent[:, ::-1]
-    if _nearly_all((second > first) & (second <= extent + 1)):
+def _format(first: Floats, second: Floats, sizes: Floats) -> Kind:
+    """The probable format of boxes, both pairs of numbers (N, 2), in images of `sizes` (N, 2), width and height, px."""
+    across = sizes[:, ::-1]
+    if _nearly_all((second > first) & (second <= sizes + 1)):
         return _CORNERS
-    if _nearly_all((first - second / 2 >= -1) & (first + second / 2 <= extent + 1)):
+    if _nearly_all((first - second / 2 >= -1) & (first + second / 2 <= sizes + 1)):
         return _CENTRES
     if _nearly_all(first + second <= across + 1) or _nearly_all((second > first) & (second <= across + 1)):
         return _SWAPPED
@@ -223,7 +224,7 @@ def _unlike_outlines(annotations: Sequence[Record], stated: Floats, outlined: ND
         ratio = stated[positions] / np.maximum(areas, 1e-9)
         unlike[positions] = (areas > 0) & ((ratio > 1.5) | (ratio < 1 / 1.5))
 
-    sample = spread_out(outlined, _SAMPLE)
+    sample = outlined[evenly_spread(len(outlined), _SAMPLE)]
     look(sample)
     if unlike[sample].sum() >= max(_FEW, 0.05 * len(sample)):
         look(outlined)
@@ -243,23 +244,17 @@ def note_masks(
         outlined: positions of the annotations that have a sound mask and a sound box.
         diagnostics: of the file.
     """
-    sample = spread_out(outlined, _SAMPLE)
+    sample = outlined[evenly_spread(len(outlined), _SAMPLE)]
     extents = np.array([extent(annotations[i]["segmentation"]) for i in sample.tolist()]).reshape(-1, 4)
     low = np.maximum(extents[:, :2], boxes[sample, :2])
     high = np.minimum(extents[:, 2:], boxes[sample, :2] + boxes[sample, 2:])
     shared = (high - low).clip(0).prod(1)
     areas = (extents[:, 2:] - extents[:, :2]).prod(1) + boxes[sample, 2:].prod(1) - shared
     apart = sample[shared < 0.5 * areas]
-    many = len(apart) >= max(_FEW, 0.1 * len(sample))
-    diagnostics.add_all(_APART, len(apart) * many, [label(annotations[i], i) for i in apart[:3].tolist()])
-    return many
-
-
-def spread_out(positions: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Up to `count` of the positions, evenly spread."""
-    if len(positions) <= count:
-        return positions
-    return positions[np.linspace(0, len(positions) - 1, count).astype(np.int64)]
+    if len(apart) < max(_FEW, 0.1 * len(sample)):
+        return False
+    diagnostics.add_all(_APART, len(apart), [label(annotations[i], i) for i in apart[:3].tolist()])
+    return True
 
 
 def _area(annotation: Record, box: float, *, outlined: bool) -> float:

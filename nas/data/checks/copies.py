@@ -1,7 +1,8 @@
 """Checks for duplicate images: entries of the same file, and copies of files."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
 
 from nas.data.diagnostics import Diagnostics, Kind, Severity
 from nas.data.images import EXCERPTS_UP_TO, ImageFiles, ImageFolder, excerpt
@@ -31,8 +32,10 @@ def note_repeated_images(
         if count > 1:
             diagnostics.add(_TWICE, f"{name} ({count} times)")
     if contents:
-        for first, *others in _copies(load, lengths, {load.names[i]: i for i in there}.values()):
-            diagnostics.add(_COPIES, f"{', '.join(load.names[i] for i in others)} of {load.names[first]}")
+        once = list({load.names[i]: i for i in there}.values())
+        for group in _copies([(load.folder / load.names[i], lengths[i]) for i in once]):
+            first, *others = (load.names[once[i]] for i in group)
+            diagnostics.add(_COPIES, f"{', '.join(others)} of {first}")
 
 
 def shared_images(first: ImageFiles, second: ImageFiles) -> list[str]:
@@ -42,40 +45,33 @@ def shared_images(first: ImageFiles, second: ImageFiles) -> list[str]:
     if max(len(first.lengths), len(second.lengths)) > EXCERPTS_UP_TO:
         return []
     lengths = set(first.lengths).intersection(second.lengths)
-    known = {digest for _, digest in _excerpts(first, lengths)}
-    alike = [name for name, digest in _excerpts(second, lengths) if digest in known]
-    if not alike:
-        return []
-    sized = zip(first.load.names, first.lengths, strict=True)
-    whole = {excerpt(first.load.folder / name, 0, None) for name, length in sized if length in lengths}
-    return [name for name in alike if excerpt(second.load.folder / name, 0, None) in whole]
+    ours, theirs = ([file for file in _files(part) if file[1] in lengths] for part in (first, second))
+    groups = _copies([*ours, *theirs])
+    shared = sorted(i - len(ours) for group in groups if group[0] < len(ours) for i in group if i >= len(ours))
+    return [theirs[i][0].relative_to(second.load.folder).as_posix() for i in shared]
 
 
-def _excerpts(files: ImageFiles, lengths: set[int]) -> Iterator[tuple[str, bytes]]:
-    """Names and digests of the files of these lengths."""
-    for name, length in zip(files.load.names, files.lengths, strict=True):
-        if length in lengths:
-            yield name, excerpt(files.load.folder / name, length, 2**16)
+_File = tuple[Path, int]
+"""A file and its length in bytes."""
 
 
-def _copies(load: ImageFolder, lengths: Sequence[int], positions: Iterable[int]) -> Iterator[list[int]]:
-    """Groups of positions whose files have the same length, beginning, middle and end."""
-    same_length: defaultdict[int, list[int]] = defaultdict(list)
-    for i in positions:
-        same_length[lengths[i]].append(i)
-    for length, group in same_length.items():
-        if len(group) > 1:
-            alike: defaultdict[bytes, list[int]] = defaultdict(list)
-            for i in group:
-                alike[excerpt(load.folder / load.names[i], length)].append(i)
-            for found in alike.values():
-                yield from _equal(load, found)
+def _files(files: ImageFiles) -> list[_File]:
+    return [(files.load.folder / name, length) for name, length in zip(files.load.names, files.lengths, strict=True)]
 
 
-def _equal(load: ImageFolder, positions: list[int]) -> Iterator[list[int]]:
-    """Of files that begin and end alike, those that are equal in every byte."""
-    if len(positions) > 1:
-        whole: defaultdict[bytes, list[int]] = defaultdict(list)
-        for i in positions:
-            whole[excerpt(load.folder / load.names[i], 0, None)].append(i)
-        yield from (found for found in whole.values() if len(found) > 1)
+def _copies(files: Sequence[_File]) -> list[list[int]]:
+    """Groups of positions, in order, of files that are equal in every byte; few files are read whole."""
+    groups = _alike([list(range(len(files)))], lambda i: files[i][1])
+    groups = _alike(groups, lambda i: excerpt(*files[i]))
+    return _alike(groups, lambda i: excerpt(*files[i], None))
+
+
+def _alike(groups: Iterable[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
+    """The groups, divided by a key; groups of one are dropped."""
+    found: list[list[int]] = []
+    for group in groups:
+        same: defaultdict[Hashable, list[int]] = defaultdict(list)
+        for i in group:
+            same[key(i)].append(i)
+        found += [positions for positions in same.values() if len(positions) > 1]
+    return found

@@ -11,6 +11,7 @@ from PIL import Image
 
 from nas.data.checks.copies import note_repeated_images
 from nas.data.checks.paths import Listing, is_inside, whereabouts
+from nas.data.checks.sample import evenly_spread
 from nas.data.depth import ValueRange, deep_values, is_cut, is_deep, value_range
 from nas.data.detection_set import DataError
 from nas.data.diagnostics import Diagnostics, Kind, Severity
@@ -82,7 +83,7 @@ def examine_images(
     found = _find(images, Listing(folder), root, diagnostics)
     there = [i for i, (_, length) in enumerate(found) if length]
     all_opened = every or len(images) <= OPENED_UP_TO
-    opened = there if all_opened else _spread(there, _SAMPLE)
+    opened = there if all_opened else [there[i] for i in evenly_spread(len(there), _SAMPLE)]
     headers = _Headers(folder, diagnostics, _BROKEN if all_opened else _UNREADABLE)
     for done, i in enumerate(opened, 1):
         headers.check(images[i], found[i][0])
@@ -107,10 +108,9 @@ def _find(
     missing: list[Mapping[str, Any]] = []
     for image in images:
         stated: str = image["file_name"]
-        length = listing.size(stated) if is_inside(stated) else None
-        name = stated if length is not None else listing.resolve(stated)
-        length = length if name in (stated, None) else listing.size(name)
-        found.append((name or stated, length or 0))
+        name = listing.resolve(stated)
+        length = (listing.size(name) or 0) if name else 0
+        found.append((name or stated, length))
         if name is None:
             (missing if is_inside(stated) else outside).append(image)
         elif not length:
@@ -191,16 +191,9 @@ def _has_end_marker(path: Path, image_format: str | None) -> bool:
         return file.read() == ending
 
 
-def _spread(positions: list[int], count: int) -> list[int]:
-    """Up to `count` of the positions, evenly spread."""
-    if len(positions) <= count:
-        return positions
-    return [positions[i] for i in np.linspace(0, len(positions) - 1, count).astype(int)]
-
-
 def _common_values(deep: list[Path]) -> ValueRange | None:
     """The value range of images of more than 8 bits, from a sample of them; None if there are none."""
-    return value_range(_decoded(deep[i] for i in _spread(list(range(len(deep))), _SAMPLE)))
+    return value_range(_decoded(deep[i] for i in evenly_spread(len(deep), _SAMPLE)))
 
 
 def _decoded(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
@@ -219,7 +212,7 @@ def _note_scaling(values: ValueRange, count: int, diagnostics: Diagnostics) -> N
 def _note_black(
     load: ImageFolder, images: Sequence[Mapping[str, Any]], opened: list[int], diagnostics: Diagnostics
 ) -> None:
-    examined = _spread(opened, _DECODED)
+    examined = [opened[i] for i in evenly_spread(len(opened), _DECODED)]
     brightest: list[int] = []
     for i in examined:
         try:

@@ -33,10 +33,14 @@ class Listing:
         """The path of an image that annotations call `name`: as it is, with slashes for backslashes, from `folder` on
         where it begins with the folder's own name, or as it leads back into the folder; None where no such file exists.
         """
+        if is_inside(name) and self.size(name) is not None:
+            return name
         slashed = name.replace("\\", "/")
         below = slashed.removeprefix("./").removeprefix(f"{self.folder.name}/")
-        tries = [slashed if is_inside(name) else "", below if is_inside(below) else "", self._within(slashed)]
-        return next((path for path in tries if path and self.size(path) is not None), None)
+        spellings = [path for path in (slashed, below) if is_inside(path)]
+        return next(
+            (path for path in (*spellings, self._within(slashed)) if path and self.size(path) is not None), None
+        )
 
     def _within(self, name: str) -> str:
         """A path relative to the folder that may lead out of it and back; empty where it ends outside."""
@@ -50,11 +54,10 @@ class Listing:
         self.size(name)  # lists the directory
         files = self._directories.get(parent, {})
         plain = _plain(file)
-        found = (other for other in files if _plain(other) == plain)
-        stems = (
-            other for other in files if _plain(other).rpartition(".")[0] in (plain, plain.rpartition(".")[0] or plain)
-        )
-        return next(found, None) or next(stems, None)
+        stems = {plain, plain.rpartition(".")[0] or plain}
+        same = (other for other in files if _plain(other) == plain)
+        same_stem = (other for other in files if _plain(other).rpartition(".")[0] in stems)
+        return next(same, None) or next(same_stem, None)
 
 
 def is_inside(name: str) -> bool:
