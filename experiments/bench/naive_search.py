@@ -29,7 +29,7 @@ from nas.training.recipe import Recipe
 from proxies.config import ShortTrainConfig
 from proxies.pool import evaluate_all
 from proxies.ranking.agreement import FloatArray, agreement
-from proxies.ranking.loop import PROXY_SEEDS
+from proxies.ranking.plan import PROXY_SEEDS
 from proxies.short_train import ShortTrain
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype

@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.rank.report import number
 from proxies.ranking.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
-from proxies.ranking.loop import REFERENCE
+from proxies.ranking.plan import REFERENCE
 
 SPLITS = 500
 RESAMPLES = 2000

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from experiments.run.config import RunConfig
-from proxies.ranking.loop import PROXY_SEEDS, Measurement, Plan, draw_candidates, measurements
+from proxies.ranking.plan import PROXY_SEEDS, Measurement, Plan, draw_candidates, measurements
 from search_spaces.choose import Sampled, sample
 from search_spaces.genotype import Genotype
 from search_spaces.naming import unknown

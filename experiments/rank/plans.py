@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from experiments.errors import UsageError, faults
 from nas.training.recipe import Recipe
 from proxies.config import ProxyConfig, ShortTrainConfig
-from proxies.ranking.loop import Plan
+from proxies.ranking.plan import Plan
 from proxies.zero_cost import ZERO_COST
 from search_spaces.genotype import Scale
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nas.inspect.palette import FAINT, INK, OUTPUT, WAYS
 from nas.inspect.svg import svg
-from proxies.ranking.loop import REFERENCE
+from proxies.ranking.plan import REFERENCE
 from proxies.ranking.verdict import Verdict, pareto_optimal
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from nas.inspect.words import duration, format_score, one_line
 from nas.search.store import Store
 from nas.search.types import Proxy, Trial
 from proxies.ranking.agreement import FEWEST_CANDIDATES
-from proxies.ranking.loop import Measurement, measured, run_ranking
-from proxies.ranking.loop import prepare as prepare_proxies
+from proxies.ranking.loop import measured, run_ranking
+from proxies.ranking.plan import Measurement
+from proxies.ranking.plan import prepare as prepare_proxies
 from proxies.registry import OwnConfig
 from search_spaces.naming import dotted
 

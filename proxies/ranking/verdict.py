@@ -15,7 +15,7 @@ from proxies.ranking.agreement import (
     intraclass,
     intraclass_of_mean,
 )
-from proxies.ranking.loop import REFERENCE, SECONDS, Candidates, Measurement, Plan, row_key
+from proxies.ranking.plan import REFERENCE, SECONDS, Candidates, Measurement, Plan, row_key
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,8 @@ from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.types import Ask, Direction, Proxy, Report, Runner, Scores, State, Tell, Trial, Work
 from proxies.ranking.agreement import agreement
-from proxies.ranking.loop import (
-    REFERENCE,
-    Measurement,
-    Plan,
-    draw_candidates,
-    measured,
-    measurements,
-    prepare,
-    run_ranking,
-)
+from proxies.ranking.loop import measured, run_ranking
+from proxies.ranking.plan import REFERENCE, Measurement, Plan, draw_candidates, measurements, prepare
 from proxies.ranking.verdict import Measured, cheapest, collect, judge
 from proxies.short_train import ShortTrain
 from search_spaces.choose import SpaceExhausted

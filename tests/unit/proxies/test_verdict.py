@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proxies.ranking.loop import REFERENCE
+from proxies.ranking.plan import REFERENCE
 from proxies.ranking.verdict import Measured, best_within, cheapest, judge, pareto_optimal, unfinished
 
 
