@@ -10,7 +10,7 @@ from itertools import islice
 from statistics import fmean, quantiles, stdev
 
 from experiments.bench.table import Table
-from nas.search.run_search import MOST_REPEATS
+from nas.search.search_loop import MOST_REPEATS
 from nas.search.strategies import StrategyConfig, build_strategy
 from nas.search.types import Direction, State, Trial
 

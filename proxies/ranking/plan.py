@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nas.data.cache import Images
 from nas.data.detection_set import DetectionSet
-from nas.search.run_search import MOST_REPEATS
+from nas.search.search_loop import MOST_REPEATS
 from nas.search.types import Proxy
 from proxies import registry
 from proxies.config import ShortTrainConfig, ZeroCostConfig

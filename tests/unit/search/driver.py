@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from searches import Search
+from searches import ToySearch
 from toys import DigitSpace, SumProxy
 
 from nas.search import lease
@@ -71,7 +71,13 @@ def main(place: str, url: str, log: str, trials: str, name: str = "", beat_s: st
     if name:
         store.join(name, {"seed": 1})
     proxy = SumProxy(steps=STEPS, pause=0.02, log=log)
-    Search(store, DigitSpace(4, base=6, order=False), proxy=proxy, runner=runner(place, proxy)).run(int(trials))
+    ToySearch(
+        store=store,
+        trials=int(trials),
+        space=DigitSpace(4, base=6, order=False),
+        proxy=proxy,
+        runner=runner(place, proxy),
+    ).run()
 
 
 if __name__ == "__main__":

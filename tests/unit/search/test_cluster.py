@@ -13,7 +13,7 @@ import pytest
 import toys
 from driver import until
 from nodes import Nodes
-from searches import Search
+from searches import ToySearch
 from test_ray_runner import Journal
 from toys import SumProxy, alive, hold, let_go, misbehave, waiting
 
@@ -93,7 +93,7 @@ def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) 
     hold(log, 4)
     killer = threading.Thread(target=kill)
     killer.start()
-    Search(store, strategy="random", proxy=SumProxy(log=str(log)), runner=runner(nodes)).run(16)
+    ToySearch(store=store, trials=16, strategy="random", proxy=SumProxy(log=str(log)), runner=runner(nodes)).run()
     killer.join()
     assert len(before) >= 4
     trials = store.trials()

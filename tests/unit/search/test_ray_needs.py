@@ -124,13 +124,13 @@ def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytes
 SEARCH = """
 import sys
 sys.path[:0] = {path!r}
-from searches import Search
+from searches import ToySearch
 from toys import SumProxy
 from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
 store = Store("sqlite://")
 proxy = SumProxy()
-Search(store, proxy=proxy, runner=RayRunner(proxy.steps, concurrent=1)).run(2)
+ToySearch(store=store, trials=2, proxy=proxy, runner=RayRunner(proxy.steps, concurrent=1)).run()
 print([trial.state.value for trial in store.trials()])
 """
 
