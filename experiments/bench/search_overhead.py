@@ -17,7 +17,7 @@ from nas.search.run_search import run_search
 from nas.search.runners.local import LocalRunner
 from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import build_strategy, strategy_config
 from nas.search.types import Runner, Trial
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
@@ -36,7 +36,7 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
     space = JointSpace()
     start = time.perf_counter()
     run_search(
-        strategy=build_strategy(StrategyConfig(name="evolution"), space, EMPTY.objectives, seed=0),
+        strategy=build_strategy(strategy_config("evolution"), space, EMPTY.objectives, seed=0),
         proxy=EMPTY,
         runner=runner,
         store=store,

@@ -17,7 +17,7 @@ from experiments.bench.baselines.no_proxy import NoProxy
 from nas.search.run_search import run_search
 from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import build_strategy, strategy_config
 from nas.search.types import Trial
 from search_spaces.joint import JointSpace
 
@@ -69,7 +69,7 @@ def measure(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watc
     watch = Watch(workers, seconds)
     with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
         run_search(
-            strategy=build_strategy(StrategyConfig(name=strategy), JointSpace(), proxy.objectives, seed=0),
+            strategy=build_strategy(strategy_config(strategy), JointSpace(), proxy.objectives, seed=0),
             proxy=proxy,
             runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
             store=Store(f"sqlite:///{Path(folder, 'study.db')}", report_every=1.0),

@@ -18,7 +18,7 @@ from nas.search.ranking import best
 from nas.search.run_search import MOST_REPEATS, run_search
 from nas.search.store import Store, StoreError
 from nas.search.store.study import CONTENTS
-from nas.search.strategies import BY_FIRST, build_strategy
+from nas.search.strategies import build_strategy
 from nas.search.strategies.proposal_rng import candidate
 from nas.search.types import Direction, State
 from nas.seeds import nth_seed
@@ -63,7 +63,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     known = store.trials()
     what = f": {config.trials} trials of space {config.space!r} on {config.data}"
     console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
-    if len(config.objectives) > 1 and config.strategy.name in BY_FIRST:
+    if len(config.objectives) > 1 and config.strategy.by_first:
         console.print(
             f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
         )

@@ -252,7 +252,7 @@ def test_settings_that_see_the_same_images_share_them() -> None:
     assert short.train_images is reference.train_images is scored_on_few.train_images
     assert short.val_images is reference.val_images is not scored_on_few.val_images
     assert len(scored_on_few.val) == 2
-    assert short.config == PLAN.settings["short"].short_train
+    assert short.config == PLAN.settings["short"].proxy
     assert once.train_images.take(np.array([0])).shape == (1, 3, 64, 64)
 
 

@@ -11,7 +11,7 @@ from nas.search.run_search import Result, run_search
 from nas.search.runners.attempt import attempt
 from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import build_strategy, strategy_config
 from nas.search.strategies.proposal_rng import candidate
 from nas.search.types import Ask, Direction, Runner, Tell, Trial, Work
 from nas.seeds import nth_seed
@@ -54,7 +54,7 @@ class Search:
     """Whether it continues at random once the strategy has converged."""
 
     def run(self, trials: int) -> Result:
-        config = StrategyConfig(name=self.strategy, population=5, tournament=3)
+        config = strategy_config(self.strategy, population=5, tournament=3)
         seed = nth_seed(1, self.store.slot)
         strategy = build_strategy(config, self.space, self.objectives, seed=seed, asked=self.store.asked)
         return run_search(
