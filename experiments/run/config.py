@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.digits.scenes import DigitsConfig
 from nas.data.fetch import is_url
 from nas.search.halving.scheduler import SchedulerConfig
+from nas.search.runners import RUNNERS
 from nas.search.store.database import in_memory, parse_url
 from nas.search.strategies import AnyStrategy, strategy_config
 from nas.search.types import Direction
@@ -18,7 +19,15 @@ from proxies.registry import PROXIES, AnyProxy
 from search_spaces.naming import unknown
 from search_spaces.registry import find_space
 
-RunnerName = Literal["ray", "pool", "local"]
+if TYPE_CHECKING:
+    RunnerName = str
+else:
+    RunnerName = Literal[tuple(RUNNERS)]
+_RUNNERS = (
+    "Where trials run. "
+    + "; ".join(f"{name}: {runner.about}" for name, runner in RUNNERS.items())
+    + ". By default ray; pool, if the proxy scores many candidates per second and no ray_address is given."
+)
 
 
 class RunConfig(BaseModel):
@@ -39,10 +48,7 @@ class RunConfig(BaseModel):
     """Random seed of the candidates, the initial weights and the order of the data."""
     out: Path | None = Field(None, exclude=True)
     """Directory of the run, which must be new or empty; by default a new one under runs/."""
-    runner: RunnerName | None = None
-    """Where trials run. ray: in parallel, on this machine or a cluster;
-    pool: in parallel processes of one thread each, for proxies that score many candidates per second;
-    local: one at a time, in this process. By default ray, or pool for zero_cost and cost without a ray_address."""
+    runner: RunnerName | None = Field(None, description=_RUNNERS)
     ray_address: str | None = None
     """Address of a running Ray cluster, "auto" or host:port; by default Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
@@ -82,14 +88,16 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _reached(self) -> Self:
-        if self.ray_address and self.runs_on != "ray":
+        runner = RUNNERS[self.runs_on]
+        if self.ray_address and not runner.clusters:
             raise ValueError(
                 f"ray_address: the runner {self.runs_on} uses no cluster: leave {self.ray_address!r} out, or give "
                 "runner ray"
             )
-        if self.concurrent and self.concurrent > 1 and self.runs_on == "local":
+        if self.concurrent and self.concurrent > 1 and not runner.parallel:
             raise ValueError(
-                f"concurrent: the runner local runs one trial at a time, not {self.concurrent}; give another runner"
+                f"concurrent: the runner {self.runs_on} runs one trial at a time, not {self.concurrent}; give another "
+                "runner"
             )
         return self
 

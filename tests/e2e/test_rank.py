@@ -134,7 +134,8 @@ def test_a_ranking_of_version_0_1_resumes(plan: str, tmp_path: Path) -> None:
     before = report(out)
     config, measured = (json.loads((out / name).read_text()) for name in ("ranking.json", "measured.json"))
     for setting in (config["plan"]["reference"], *config["plan"]["settings"].values()):
-        setting[setting["proxy"].pop("kind")] = setting.pop("proxy")
+        proxy = setting.pop("proxy")
+        setting[proxy.pop("kind")] = proxy
     (out / "ranking.json").write_text(json.dumps(config))
     kinds = [setting.pop("kind") for setting in measured.values()]
     assert kinds == ["short_train"] * 3

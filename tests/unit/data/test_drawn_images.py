@@ -8,7 +8,7 @@ from sets import Document, write_set
 
 from nas.data.detection_set import DetectionSet
 from nas.data.digits.scenes import DigitsConfig, digits
-from nas.data.formats.coco import read_val
+from nas.data.directory import read_val
 
 
 def _without_objects(count: int):  # type: ignore[no-untyped-def]
