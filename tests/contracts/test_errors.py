@@ -3,9 +3,8 @@
 import ast
 import importlib
 
-from test_floors import FILES
-
 from search_spaces.errors import FusionNasError
+from tests.contracts.test_floors import FILES
 
 OTHERS = {
     "DamagedRow": "the store turns it into a StoreError that names the database",

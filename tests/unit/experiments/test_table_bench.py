@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from support import nas, shared_data
 
 from experiments.bench.strategies import evaluations, needed, regrets
 from experiments.bench.table import Table
 from experiments.errors import UsageError
 from search_spaces.choose import sample
+from tests.support import nas, shared_data
 
 
 def sums(length: int = 4, base: int = 4) -> dict[str, float]:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from support import nas
 
 from experiments.rank.config import RankConfig
 from experiments.rank.plans import default_plan
@@ -14,6 +13,7 @@ from experiments.run.runner import build_runner, gpus_per_trial
 from nas.search.runners.pool import PoolRunner
 from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
+from tests.support import nas
 
 SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
 
