@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support import noticed
 
 from nas.data.checks import images as image_checks
 from nas.data.detection_set import Category, DataError, DetectionSet
 from nas.data.digits.scenes import DigitsConfig
 from nas.data.directory import read_directory, read_split
 from nas.data.open import open_data
+from tests.support import noticed
 
 Document = dict[str, Any]
 

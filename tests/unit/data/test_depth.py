@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from sets import write_set
-from support import noticed
 
 from nas.data.depth import ValueRange, deep_values, scaled_from, value_range, values_of
 from nas.data.detection_set import DataError
 from nas.data.directory import read_directory, read_val
 from nas.data.images import read_image
+from tests.sets import write_set
+from tests.support import noticed
 
 RAMP: NDArray[np.int64] = np.arange(96 * 80).reshape(80, 96)
 

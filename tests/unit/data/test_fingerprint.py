@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from sets import Document, write_set
 
 from nas.data.digits.scenes import DigitsConfig, digits
 from nas.data.directory import read_directory
 from nas.data.fingerprint import changes, fingerprint
+from tests.sets import Document, write_set
 
 
 def _classes(document: Document) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sets import Document, write_set
-from support import noticed
 
 from nas.data.detection_set import DataError, DetectionSet
 from nas.data.directory import read_directory
+from tests.sets import Document, write_set
+from tests.support import noticed
 
 
 def _read(root: Path, change: Callable[[str, Document], None]) -> DetectionSet:

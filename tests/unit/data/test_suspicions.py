@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sets import Change, Document, of_each, write_set
-from support import noticed
 
 from nas.data.detection_set import DataError, DetectionSet
 from nas.data.directory import check_directory, read_directory, read_split
+from tests.sets import Change, Document, of_each, write_set
+from tests.support import noticed
 
 
 def _read(root: Path, change: Change | None = None, **options: Any) -> DetectionSet:

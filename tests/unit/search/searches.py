@@ -4,8 +4,6 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
-
 from nas.search.halving.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.run_search import Result, run_search
 from nas.search.runners.attempt import attempt
@@ -17,6 +15,7 @@ from nas.search.types import Ask, Direction, Runner, Tell, Trial, Work
 from nas.seeds import nth_seed
 from search_spaces.choose import sample
 from search_spaces.within import Violation
+from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
 NEVER = SchedulerConfig(method="none")
 

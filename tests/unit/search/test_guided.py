@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from toys import OBJECTIVES, DigitSpace
 
 from nas.search.strategies import build_strategy, strategy_config
 from nas.search.strategies.guided import MOST_TRAINING
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
+from tests.unit.search.toys import OBJECTIVES, DigitSpace
 
 SPACE = DigitSpace(length=4, base=6)
 POOL, WARM_UP = 8, 4

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import Search
-from toys import OBJECTIVES, Digits, DigitSpace
 
 from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Direction, Runner, Scores, State
+from tests.unit.search.searches import Search
+from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace
 
 
 @dataclass(frozen=True)

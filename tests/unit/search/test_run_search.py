@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from searches import PairRunner, Search, interrupt_at, odd
-from toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
 from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.run_search import run_search
@@ -13,6 +11,8 @@ from nas.search.store import Store
 from nas.search.strategies import STRATEGIES, RandomSearch
 from nas.search.types import Runner, State, Trial
 from nas.seeds import nth_seed
+from tests.unit.search.searches import PairRunner, Search, interrupt_at, odd
+from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import numpy as np
 import optuna
 import pytest
 from optuna.samplers._tpe import sampler
-from toys import OBJECTIVES, DigitSpace
 
 from nas.search.ranking import pareto_front
 from nas.search.strategies import Task, build_strategy, strategy_config
 from nas.search.strategies.config import ControllerConfig
 from nas.search.strategies.optuna_samplers import BEST, LATEST, Tpe
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
+from tests.unit.search.toys import OBJECTIVES, DigitSpace
 
 SPACE = DigitSpace(length=4, base=4)
 

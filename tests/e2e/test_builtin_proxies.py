@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from support import nas
 
 from experiments.commands.search_flags import parse_search
 from experiments.errors import UsageError
@@ -17,6 +16,7 @@ from nas.search.runners.pool import PoolRunner
 from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
 from proxies.registry import PROXIES
+from tests.support import nas
 
 SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
 
