@@ -1,4 +1,4 @@
-"""Puts this directory on the import path, so that every test can `from support import ...`, and evens out machines.
+"""Even out machines.
 
 Torch keeps to one thread: threads that wait for each other on shared cores make small tensors many times slower.
 Ray asks nobody for a token: a process stays with what it did first, be it with a cluster or on its own machine.
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from nodes import Nodes, running_cluster
-from postgres import Server, running_server
+
+from tests.nodes import Nodes, running_cluster
+from tests.postgres import Server, running_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["RAY_AUTH_MODE"] = "disabled"

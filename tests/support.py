@@ -15,7 +15,9 @@ from nas.data.detection_set import DetectionSet
 from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import op, stem_maps
 
-_ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("search_spaces", "nas", "proxies", "experiments")
+"""The four floors, lowest first."""
 
 
 OFFICIAL_ASFF = {
@@ -29,12 +31,23 @@ OFFICIAL_ASFF = {
 """Zoo entry -> its name in `facts/asff.json`."""
 
 
+def source_files(*folders: str) -> dict[str, Path]:
+    """Python files of the folders, by default of the four packages: path from the root -> path."""
+    paths = [path for folder in folders or PACKAGES for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {str(path.relative_to(ROOT)): path for path in paths}
+
+
+def module_name(file: str) -> str:
+    """Import path of a file that `source_files` lists."""
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def shared_data() -> Path:
     """The folder that holds `data/`, `facts/` and `fixtures/`: FUSION_NAS_DATA, or `shared` beside the repository.
 
     Skips the calling test where there is none.
     """
-    folder = Path(os.environ.get("FUSION_NAS_DATA") or _ROOT.parent / "shared")
+    folder = Path(os.environ.get("FUSION_NAS_DATA") or ROOT.parent / "shared")
     if not (folder / "data").is_dir():
         pytest.skip(f"needs shared data, and {folder} has none; set FUSION_NAS_DATA")
     return folder

@@ -22,7 +22,7 @@ import numpy as np
 from experiments.bench.baselines import naive_loop
 from experiments.rank.config import RankConfig
 from experiments.rank.report import DOCUMENT, format_estimate
-from experiments.run.presets import preset
+from experiments.run.presets import preset, short_training
 from nas.data.open import open_data
 from nas.search.runners.ray import RayRunner
 from nas.training.recipe import Recipe
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=float, default=0.0, help="GPUs per trial, may be a fraction")
     asked = parser.parse_args()
     search = preset("digits")
-    searched = search.proxy
+    searched = short_training("digits")
     recipe = Recipe(batch_size=16, learning_rate=0.004, flip=False)
     usual = ShortTrainConfig(scale=replace(searched.scale, head_depth=4), steps=320, rungs=1, recipe=recipe)
     small = searched.recipe.model_copy(update={"batch_size": asked.batch})

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from experiments.bench.interleaved import Ratio, autocast, clock, interleaved
-from experiments.run.presets import preset
+from experiments.run.presets import preset, short_training
 from nas.data.open import open_data
 from nas.detectors import build_detector
 from nas.training.batches import Batch, Batches
@@ -66,7 +66,7 @@ def main() -> None:
     asked = parser.parse_args()
     device = best_device(asked.device)
     search = preset("digits" if asked.data == "digits" else "boxes")
-    proxy = ShortTrain.prepare(search.proxy, open_data(asked.data, search.digits))
+    proxy = ShortTrain.prepare(short_training(asked.data), open_data(asked.data, search.digits))
     config = proxy.config
     ratios: list[float] = []
     spent: dict[str, list[float]] = {"training": [], EVALUATOR: [], "pycocotools": []}

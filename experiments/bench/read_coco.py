@@ -21,7 +21,7 @@ import numpy as np
 OURS = """
 from pathlib import Path
 try:
-    from nas.data.formats.coco import read_split
+    from nas.data.directory import read_split
 except ImportError:  # a checkout from before 2026-11-28
     from nas.data.coco import read_split
 ; read_split(Path('train.json'), Path('images'))"""

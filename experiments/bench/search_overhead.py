@@ -18,7 +18,7 @@ from nas.search.runners.local import LocalRunner
 from nas.search.runners.ray import RayRunner
 from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig
+from nas.search.strategies import strategy_config
 from nas.search.types import Runner, Trial
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
@@ -39,7 +39,7 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
         proxy=EMPTY,
         store=store,
         trials=trials,
-        strategy=StrategyConfig(name="evolution"),
+        strategy=strategy_config("evolution"),
         scheduler=SchedulerConfig(method="none"),
         runner=runner,
         watch=watch,

@@ -11,7 +11,7 @@ from statistics import fmean, quantiles, stdev
 
 from experiments.bench.table import Table
 from nas.search.search_loop import MOST_REPEATS
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import build_strategy, strategy_config
 from nas.search.types import Direction, State, Trial
 
 OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
@@ -62,7 +62,7 @@ def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -
     Args:
         noise: standard deviation of the noise added to the accuracy, drawn once per key and seed.
     """
-    config = StrategyConfig(name=strategy)
+    config = strategy_config(strategy)
     if strategy == "nsga2":
         config = config.model_copy(update={"population": POPULATION})
     searching = build_strategy(config, table, OBJECTIVES, seed=seed)

@@ -18,7 +18,7 @@ from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.ray import RayRunner
 from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig
+from nas.search.strategies import strategy_config
 from nas.search.types import Trial
 from search_spaces.joint import JointSpace
 
@@ -74,7 +74,7 @@ def measure(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watc
             proxy=proxy,
             store=Store(f"sqlite:///{Path(folder, 'study.db')}", report_every=1.0),
             trials=1_000_000,
-            strategy=StrategyConfig(name=strategy),
+            strategy=strategy_config(strategy),
             scheduler=SchedulerConfig(method="none"),
             runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
             watch=watch,

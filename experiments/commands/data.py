@@ -12,7 +12,7 @@ from experiments.commands.arguments import parse, split_positional
 from experiments.errors import UsageError
 from experiments.run.data import print_diagnostic
 from nas.data.diagnostics import Severity
-from nas.data.formats.coco import Examined, check_coco
+from nas.data.directory import Examined, check_directory
 from nas.inspect.console import open_console
 from search_spaces.naming import unknown
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 def _examine(directory: Path, console: Console) -> tuple[Examined, Examined]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("opening images", total=None)
-        return check_coco(directory, lambda done, total: progress.update(task, completed=done, total=total))
+        return check_directory(directory, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _print(split: Examined, console: Console) -> None:

@@ -91,4 +91,4 @@ def _from_run(path: Path, number: str) -> Named:
             raise UsageError(f"{run.path} has no trial with scores yet: continue it with `nas resume {run.path}`")
     label = f"{run.path.resolve().name}-{chosen.number}"
     genotype = Genotype.from_json(chosen.genotype)
-    return Named(genotype, label, config.size.scale, config.size.image_size, run)
+    return Named(genotype, label, config.proxy.scale, config.proxy.image_size, run)

@@ -16,6 +16,7 @@ from experiments.commands.genotype_argument import Named, find_genotype
 from experiments.commands.network_flags import Network, parse_network, with_head_flag
 from experiments.errors import UsageError
 from experiments.run.data import report, say_if_changed
+from experiments.run.presets import short_training
 from nas.data.depth import values_of
 from nas.data.detection_set import Category
 from nas.data.digits.scenes import DigitsConfig
@@ -25,6 +26,7 @@ from nas.inspect.console import open_console
 from nas.training.blueprint import Blueprint
 from nas.training.device import best_device
 from nas.training.recipe import FitConfig, Recipe
+from proxies.config import ShortTrainConfig
 from search_spaces.genotype import Scale
 
 if TYPE_CHECKING:
@@ -110,7 +112,8 @@ def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
     if named.run is None:
         return TrainConfig(network=Network(scale or named.scale or Scale()), image_size=named.image_size or 640)
     searched = named.run.config()
-    proxy, size, small = searched.proxy, searched.size, searched.size.scale
+    proxy, small = searched.proxy, searched.proxy.scale
+    trained = proxy if isinstance(proxy, ShortTrainConfig) else short_training(searched.data)
     twice = replace(
         small,
         width=small.width * 2,
@@ -121,10 +124,10 @@ def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,
-        image_size=size.image_size * 2,
+        image_size=proxy.image_size * 2,
         network=Network(scale or twice),
-        detector=proxy.detector,
-        recipe=_long_recipe(proxy.recipe),
+        detector=trained.detector,
+        recipe=_long_recipe(trained.recipe),
         seed=searched.seed,
     )
 

@@ -18,7 +18,6 @@ from nas.search.search import Search
 from nas.search.search_loop import MOST_REPEATS
 from nas.search.store import Store, StoreError
 from nas.search.store.study import CONTENTS
-from nas.search.strategies import BY_FIRST
 from nas.search.types import Direction, State
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
@@ -49,7 +48,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     known = store.trials()
     what = f": {config.trials} trials of space {config.space!r} on {config.data}"
     console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
-    if len(config.objectives) > 1 and config.strategy.name in BY_FIRST:
+    if len(config.objectives) > 1 and config.strategy.by_first:
         console.print(
             f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
         )

@@ -12,7 +12,7 @@ from nas.search.runners.evaluate import Evaluate
 from nas.search.runners.local import LocalRunner
 from nas.search.search_loop import SearchLoop
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import StrategyConfig, Task, strategy_config
 from nas.search.strategies.proposal_rng import candidate
 from nas.search.types import Candidate, Direction, Predictor, Proxy, Runner, Trial
 from nas.seeds import nth_seed
@@ -60,7 +60,7 @@ class Search:
     proxy: Proxy
     store: Store
     trials: int
-    strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    strategy: StrategyConfig = field(default_factory=strategy_config)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     runner: Runner = field(default_factory=LocalRunner)
     objectives: Mapping[str, Direction] | None = None
@@ -88,14 +88,8 @@ class Search:
         def draw(rng: random.Random) -> Candidate:
             return candidate(sample(space, rng))
 
-        strategy = build_strategy(
-            self.strategy,
-            space,
-            objectives,
-            seed=nth_seed(self.seed, self.store.slot),  # each driver of a study makes its own proposals
-            asked=self.store.asked,
-            predictor=self.predictor,
-        )
+        seed = nth_seed(self.seed, self.store.slot)  # each driver of a study makes its own proposals
+        strategy = self.strategy.build(Task(space, objectives, seed, self.store.asked, self.predictor))
         with Lease(self.store) as lease:
             loop = SearchLoop(
                 store=self.store,

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from breakers import (
+
+from experiments.contracts.contract import Contract, Outcome, outcomes
+from experiments.contracts.proxies import PROXY
+from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED
+from experiments.contracts.strategies import STRATEGY
+from tests.contracts.breakers import (
     GENOTYPE_SPACES,
     NAMED_SPACES,
     PROXIES,
@@ -21,11 +26,6 @@ from breakers import (
     dependent,
     pair,
 )
-
-from experiments.contracts.contract import Contract, Outcome, outcomes
-from experiments.contracts.proxies import PROXY
-from experiments.contracts.spaces import GENOTYPES, KEYED, NAMED
-from experiments.contracts.strategies import STRATEGY
 
 CONTRACTS: Mapping[str, tuple[Contract[Any], Mapping[str, Any]]] = {
     "space": (KEYED, SPACES),

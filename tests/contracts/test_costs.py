@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
-from test_ops import variants
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -30,6 +29,7 @@ from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Kind, Op
 from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
+from tests.operator_cases import variants
 
 CLASSES = 7
 SIZES = (96, 75, 130)

@@ -3,9 +3,8 @@
 import ast
 import importlib
 
-from test_floors import FILES
-
 from search_spaces.errors import FusionNasError
+from tests.support import module_name, source_files
 
 OTHERS = {
     "DamagedRow": "the store turns it into a StoreError that names the database",
@@ -17,11 +16,11 @@ OTHERS = {
 def public_exceptions() -> list[type]:
     """The exception classes without a leading underscore that the four packages define, wherever they lie."""
     found = []
-    for file, path in FILES.items():
+    for file, path in source_files().items():
         classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
         names = [node.name for node in classes if node.bases and not node.name.startswith("_")]
         if names:
-            module = importlib.import_module(file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+            module = importlib.import_module(module_name(file))
             found += [getattr(module, name) for name in names]
     return [each for each in found if issubclass(each, BaseException)]
 

@@ -1,4 +1,4 @@
-"""Commands import slow packages only where they compute with them."""
+"""Modules and commands import slow packages only where they compute with them."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ import pytest
 
 from experiments.cli import VERBS
 from nas.training.device import has_driver
+from tests.support import ROOT, module_name, source_files
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "scipy", "pycocotools")
 SEARCH = (
     *("search", "--by", "cost", "--runner", "local", "--trials", "3", "--strategy.name", "random"),
@@ -77,3 +77,32 @@ def test_a_search_that_trains_nothing_imports_no_torch(arguments: tuple[str, ...
 
 def test_torch_is_seen_where_a_command_builds_networks(tmp_path: Path) -> None:
     assert "torch" in imported("published", cwd=tmp_path)
+
+
+def modules_imported(files: list[str]) -> set[str]:
+    """Top-level modules that are imported once all these files are, in a process of its own."""
+    code = f"""
+import importlib, sys
+for name in {[module_name(file) for file in files]}:
+    importlib.import_module(name)
+print(*{{name.split(".")[0] for name in sys.modules}})
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-600:]
+    return set(done.stdout.split())
+
+
+def test_importing_nas_imports_no_heavy_package() -> None:
+    """A machine without Ray can decode, train, evaluate and draw; heavy scoring code is imported when used."""
+    built_on_them = (
+        "nas/search/runners/ray.py",
+        "nas/training/ray_launch.py",
+        "nas/search/strategies/optuna_samplers.py",
+    )
+    files = [file for file in source_files("search_spaces", "nas") if file not in built_on_them]
+    assert not {"ray", "optuna", "pycocotools"} & modules_imported(files)
+
+
+def test_importing_search_spaces_imports_no_dependency() -> None:
+    files = list(source_files("search_spaces"))
+    assert not {"torch", "numpy", "networkx", "ray"} & modules_imported(files)

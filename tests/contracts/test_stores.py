@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres import Server
 
 from nas.search.store import KeyClaimed, Store, StoreError, StudyFull, TakenOver
 from nas.search.types import State
+from tests.postgres import Server
 
 OPTIONAL_URLS = [url for url in [os.environ.get("NAS_TEST_STORE_URL")] if url]
 TRACE = {"depth": 3, "offsets": (1, -1), "fuse": "asff", "msfm": True, "ratio": 0.5}

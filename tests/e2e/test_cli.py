@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import nas
 
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from nas.training.checkpoint import Checkpoint
 from nas.training.evaluation import METRICS
 from search_spaces.zoo import zoo
+from tests.support import nas
 
 TINY = [
     *("--proxy.steps", "4", "--proxy.rungs", "2"),

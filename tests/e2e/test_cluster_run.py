@@ -5,11 +5,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from nodes import Nodes
 from PIL import Image
-from support import nas
 
 from nas.data.fetch import fetch
+from tests.nodes import Nodes
+from tests.support import nas
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster]
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import optuna
 import pytest
-from support import nas
 
 from experiments.errors import UsageError
 from experiments.run.config import SearchConfig
@@ -30,6 +29,7 @@ from proxies.budget import Limits
 from search_spaces.choose import Chooser, TraceError, sample
 from search_spaces.genotype import Genotype
 from search_spaces.joint import JointSpace
+from tests.support import nas
 
 STATES = [State.finished, State.finished, State.stopped, State.failed, State.finished, State.finished, State.running]
 OPTUNA = {State.finished: "COMPLETE", State.stopped: "PRUNED", State.failed: "FAIL"}

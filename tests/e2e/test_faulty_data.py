@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sets import Document, of_each, write_set
-from support import nas
 
 from experiments.cli import main
+from tests.sets import Document, of_each, write_set
+from tests.support import nas
 
 SEARCH = ("--runner", "local", "--trials", "1", "--proxy.steps", "2", "--proxy.rungs", "1", "--proxy.image-size", "64")
 SCALE = ("--scale.width", "0.0625", "--scale.output-width", "32", "--scale.head-depth", "1")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support import shared_data
 
 from experiments.cli import main
 from nas.training.checkpoint import Checkpoint
 from search_spaces.rewrite import with_padding
 from search_spaces.zoo import zoo
+from tests.support import shared_data
 
 TRAIN = (
     *("--data", "digits", "--digits.train-images", "4", "--digits.val-images", "2", "--image-size", "64"),

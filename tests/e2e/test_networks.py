@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from support import nas
 
 from search_spaces.zoo import ZOO
+from tests.support import nas
 
 
 def test_zoo_prints_one_json_document(folder: Path) -> None:

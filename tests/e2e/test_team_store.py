@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from postgres import Server
-from support import nas
+
+from tests.postgres import Server
+from tests.support import nas
 
 TINY = (
     *("--runner", "local", "--proxy.steps", "4", "--proxy.rungs", "2", "--proxy.scale.head-depth", "1"),

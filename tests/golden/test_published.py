@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from support import OFFICIAL_ASFF, shared_data
 
 from experiments.cli import main
 from experiments.published import FIGURES, asff, retinanet, spinenet
 from experiments.published.figure import Figure, millions
 from experiments.published.msfm import FOREIGN_BASELINES, INCONSISTENT, ZOO_BASELINES, baseline
 from search_spaces.zoo import zoo
+from tests.support import OFFICIAL_ASFF, shared_data
 
 
 def test_every_figure_is_within_its_tolerance(capsys: pytest.CaptureFixture[str]) -> None:

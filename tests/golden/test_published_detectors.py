@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from support import shared_data
 
 from nas.cost import Cost, cost
 from search_spaces.zoo import SCALES, SPINENET_CLASSES, zoo
+from tests.support import shared_data
 
 FROZEN = 225_344
 """Stem and first stage of a ResNet-50, which mmdet does not train and the papers do not count."""

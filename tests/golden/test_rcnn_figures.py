@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from support import shared_data
 from torch import nn
 
 from nas.cost import cost
 from nas.detectors import build_detector
 from search_spaces.zoo import zoo
+from tests.support import shared_data
 
 # of `facts/msfm.json`, and 4 background box outputs fewer than torchvision's
 BASELINES = {

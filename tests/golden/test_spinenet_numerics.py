@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import shared_data
 from torch import Tensor, nn
 
 from nas.decode import Backbone, decode
@@ -16,6 +15,7 @@ from nas.importers.variables import read_variables
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.rewrite import with_activation, with_padding
 from search_spaces.zoo import zoo
+from tests.support import shared_data
 
 TINY = Scale(width=0.33, output_width=48)
 

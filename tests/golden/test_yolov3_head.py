@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import shared_data
 from torch import Tensor
 from torchvision.ops import box_convert
 
@@ -16,6 +15,7 @@ from nas.detectors.yolov3.loss import Terms, losses, terms
 from nas.detectors.yolov3.match import gather_truths, match
 from nas.importers.asff import head_state
 from search_spaces.ops import op
+from tests.support import shared_data
 
 
 @pytest.fixture

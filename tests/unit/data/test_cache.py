@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support import shared_data
 
 from nas.data.cache import PADDING, ImageCache, ImageFiles, cache_bytes, letterbox, letterbox_image, open_images
 from nas.data.detection_set import DataError, DetectionSet, UInt8Array
 from nas.data.digits.scenes import DigitsConfig, digits
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
+from tests.support import shared_data
 
 
 @pytest.fixture(scope="module")

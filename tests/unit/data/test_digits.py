@@ -102,21 +102,24 @@ def test_ink_touches_all_borders(side: int) -> None:
 
 
 def test_default_digits_are_bright_on_dark(splits: tuple[DetectionSet, DetectionSet]) -> None:
+    """A digit's ink is at least .85 of white, 217. A backdrop is at most .02 + .10 + .03 = .15 of it, 38, and the faint
+    ink around a box is under `INK` = .1 of what remains to white: 60.
+    """
     data = splits[0]
     for position in range(20):
         gray = data.load(position).mean(2)
         away = np.ones_like(gray, bool)
         for x1, y1, x2, y2 in data.boxes[position].astype(int):
             away[y1:y2, x1:x2] = False
-            assert gray[y1:y2, x1:x2].max() > 190
+            assert gray[y1:y2, x1:x2].max() > 210
         assert gray[away].max() < 60
 
 
 def test_clutter_lowers_contrast_and_adds_colour() -> None:
     plain, busy = (pixels(digits(SMALL.model_copy(update={"clutter": c}))[0]).astype(float) for c in (0.0, 1.0))
     assert np.ptp(plain, axis=3).max() == 0
-    assert np.ptp(busy, axis=3).mean() > 20
-    assert np.median(busy) > 2 * np.median(plain)
+    assert np.ptp(busy, axis=3).mean() > 33  # ten seeds: 37.7, standard deviation 1.4
+    assert np.median(busy) > 2 * np.median(plain)  # ten seeds: 2.6 times, standard deviation .06
 
 
 def test_a_loaded_scene_is_the_callers_own() -> None:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import noticed, shared_data
 from torch import Tensor
 
 from nas.data.cache import letterbox, letterbox_image
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.masks import decode, decompress, draw, encode, is_absent, mask_fault, outline_area
 from nas.training.batches import Batches
+from tests.support import noticed, shared_data
 
 SHAPE = (40, 60)
 CROSS = [[20, 5, 30, 5, 30, 35, 20, 35], [10, 15, 50, 15, 50, 20, 10, 20]]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from support import shared_data
 
 from nas.data.detection_set import DetectionSet
 from nas.data.digits.scenes import DigitsConfig
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.open import open_data
+from tests.support import shared_data
 
 
 @pytest.mark.parametrize(

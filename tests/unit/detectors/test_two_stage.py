@@ -130,7 +130,7 @@ def test_the_background_has_no_box_and_no_mask() -> None:
     outputs = model.network(torch.rand(1, 3, 96, 96))
     assert outputs["box_deltas"].shape == (40, 4 * (CLASSES + 1))
     assert not outputs["box_deltas"][:, :4].any()
-    assert outputs["masks"].shape == (100, CLASSES + 1, 28, 28)
+    assert outputs["masks"].shape == (CONFIG.max_detections, CLASSES + 1, 28, 28)
     assert not outputs["masks"][:, 0].any()
 
 
@@ -163,7 +163,8 @@ def test_scores_are_those_of_the_mean_logits_and_boxes_those_of_the_last_stage()
         nn.init.zeros_(stage.box_predictor.cls_score.weight)
         nn.init.zeros_(stage.box_predictor.bbox_pred.weight)
         stage.box_predictor.cls_score.bias.data.copy_(vote)
-    model.roi_heads.stages[2].box_predictor.bbox_pred.bias.data[2] = 15 * torch.tensor(1.5).log()
+    # 1.5 times the width: R-CNN's delta is log(w / w_region), times the stage's weight of widths
+    model.roi_heads.stages[2].box_predictor.bbox_pred.bias.data[2] = BOX_WEIGHTS[2][2] * torch.tensor(1.5).log()
     features = model.backbone(torch.rand(1, 3, 96, 96))
     (found,), _ = model.roi_heads(features, [torch.tensor([[20.0, 30, 60, 50]])], [(96, 96)])
     torch.testing.assert_close(found["scores"], votes.mean(0).softmax(0)[1:].sort(descending=True).values)

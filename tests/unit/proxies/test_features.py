@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import respelled
 
 from nas.count import counted
 from nas.detectors import build_detector
@@ -17,6 +16,7 @@ from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import op
 from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
+from tests.support import respelled
 
 SPINENET, IDENTITY, CONV = op("spinenet"), op("identity"), op("conv", kernel=1)
 

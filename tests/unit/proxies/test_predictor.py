@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
-from support import shared_data
 
 from proxies.predictor.ensemble import FEWEST, Ensemble, cross_validate
 from proxies.predictor.features import Vector, features
 from search_spaces.choose import sample
 from search_spaces.genotype import Genotype
 from search_spaces.registry import SPACES
+from tests.support import shared_data
 
 
 def drawn(space: str, count: int, seed: int = 0) -> list[Genotype]:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import Tiny, batch, conv
 from torch import nn
 
 from nas.training.batches import Batch
@@ -17,6 +16,7 @@ from proxies.zero_cost.network import Score
 from proxies.zero_cost.snip import snip
 from proxies.zero_cost.synflow import synflow
 from proxies.zero_cost.zico import zico
+from tests.unit.proxies.tiny import Tiny, batch, conv
 
 Array = NDArray[np.float64]
 FIRST, SECOND = batch(2, 5, seed=1), batch(2, 5, seed=2)

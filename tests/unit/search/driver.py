@@ -1,6 +1,6 @@
 """A driver to be killed, stopped and left without its database.
 
-`python driver.py local|RAY_ADDRESS STORE LOG TRIALS [NAME BEAT_S]`: with a name it joins the study.
+`python -m tests.unit.search.driver local|RAY_ADDRESS STORE LOG TRIALS [NAME BEAT_S]`: with a name it joins the study.
 """
 
 import itertools
@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from searches import ToySearch
-from toys import DigitSpace, SumProxy
-
 from nas.search import lease
 from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.types import Runner
+from tests.unit.search.searches import ToySearch
+from tests.unit.search.toys import DigitSpace, SumProxy
 
+_ROOT = Path(__file__).resolve().parents[3]
 STEPS = 3
 PATIENCE_S = 300.0
 """Seconds after which a test holds that what it waits for has hung."""
@@ -30,10 +30,9 @@ def start(
     place: str, url: str, log: Path, trials: int, *name: object, stderr: int | None = None
 ) -> subprocess.Popen[str]:
     """A driver in a process of its own."""
-    here = Path(__file__).parent
     arguments = [place, url, str(log), str(trials), *map(str, name)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), str(here), str(here.parents[1])])}
-    command = [sys.executable, str(here / "driver.py"), *arguments]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), str(_ROOT)])}
+    command = [sys.executable, "-m", "tests.unit.search.driver", *arguments]
     return subprocess.Popen(command, env=environment, text=True, stderr=stderr)
 
 

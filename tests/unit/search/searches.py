@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from toys import Digits, DigitSpace, SumProxy, parse
-
 from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.attempt import attempt
 from nas.search.search import Search
-from nas.search.strategies import StrategyConfig
+from nas.search.strategies import StrategyConfig, strategy_config
 from nas.search.types import Ask, Tell, Trial, Work
+from tests.unit.search.toys import Digits, DigitSpace, SumProxy, parse
 
 
 @dataclass
@@ -31,7 +30,7 @@ class PairRunner:
 
 def small(name: str) -> StrategyConfig:
     """A strategy of a small population."""
-    return StrategyConfig(name=name, population=5, tournament=3)
+    return strategy_config(name, population=5, tournament=3)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toys import FakeTime, misbehave
 
 from nas.search.runners.attempt import attempt, failure_reason
 from nas.search.types import Job, Report, Scores, State, Work
+from tests.unit.search.toys import FakeTime, misbehave
 
 
 def reports_of(work: Work, what: str = "", time_limit: float | None = None) -> list[Report]:

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import toys
-from driver import until
-from nodes import Nodes
-from searches import ToySearch
-from test_ray_runner import Journal
-from toys import SumProxy, alive, hold, let_go, misbehave, waiting
 
 from nas.search.store import Store
 from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Trial
+from tests.nodes import Nodes
+from tests.unit.search import toys
+from tests.unit.search.driver import until
+from tests.unit.search.searches import ToySearch
+from tests.unit.search.test_ray_runner import Journal
+from tests.unit.search.toys import SumProxy, alive, hold, let_go, misbehave, waiting
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(900)]
 

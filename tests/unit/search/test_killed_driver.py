@@ -9,12 +9,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import driver
 import pytest
-from toys import held, hold, let_go
 
 from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import State, Trial
+from tests.unit.search import driver
+from tests.unit.search.toys import held, hold, let_go
 
 LIVES = 20
 CALLS = 50_000
@@ -53,7 +53,7 @@ def test_a_search_survives_twenty_deaths_of_its_driver(tmp_path: Path, monkeypat
     rng, trials = random.Random(5), 80
     server = multiprocessing.get_context("forkserver")  # processes that need not import all anew
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    server.set_forkserver_preload(["driver"])
+    server.set_forkserver_preload(["tests.unit.search.driver"])
     arguments = "local", url(tmp_path), str(tmp_path / "log"), str(trials), "driver"
     for life in range(LIVES):
         by = signal.SIGINT if life % 7 == 6 else signal.SIGKILL

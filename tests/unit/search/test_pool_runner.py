@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from searches import ToySearch
-from test_ray_runner import Journal, given_up_jobs_go_no_further
-from toys import DigitSpace, FakeTime, misbehave
 
 from nas.search.runners import pool as pool_runner
 from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Job, Report, Scores, State, Work
+from tests.unit.search.searches import ToySearch
+from tests.unit.search.test_ray_runner import Journal, given_up_jobs_go_no_further
+from tests.unit.search.toys import DigitSpace, FakeTime, misbehave
 
 
 @pytest.fixture(autouse=True)

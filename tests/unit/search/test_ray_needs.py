@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import nas
 
 from nas.search.runners import ray_needs
 from nas.search.runners.ray_needs import LONGEST_ROOT, lend_token, session_folder
 from nas.search.types import CannotRun
+from tests.support import nas
 
 NOWHERE = "/proc/nowhere"
 """No folder can be made there, whoever asks."""
@@ -124,8 +124,8 @@ def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytes
 SEARCH = """
 import sys
 sys.path[:0] = {path!r}
-from searches import ToySearch
-from toys import SumProxy
+from tests.unit.search.searches import ToySearch
+from tests.unit.search.toys import SumProxy
 from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
 store = Store("sqlite://")
@@ -141,7 +141,7 @@ def test_a_search_needs_no_home_and_no_short_temporary_folder(tmp_path: Path) ->
     (long := tmp_path / ("x" * 80)).mkdir()
     unset = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_TMPDIR")
     surroundings = {name: value for name, value in os.environ.items() if name not in unset}
-    script = SEARCH.format(path=[str(Path(__file__).parent), *sys.path])
+    script = SEARCH.format(path=sys.path)
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**surroundings, "HOME": NOWHERE, "TMPDIR": str(long)},

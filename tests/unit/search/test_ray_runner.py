@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driver import until
-from searches import ToySearch
-from toys import DigitSpace, SumProxy, misbehave
 
 from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.types import Job, Report, Runner, Scores, State, Work
+from tests.unit.search.driver import until
+from tests.unit.search.searches import ToySearch
+from tests.unit.search.toys import DigitSpace, SumProxy, misbehave
 
 pytestmark = pytest.mark.ray
 

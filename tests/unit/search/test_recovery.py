@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from searches import ToySearch
 
 from experiments.bench.baselines.no_proxy import NoProxy
 from nas.search.runners.local import LocalRunner
@@ -14,6 +13,7 @@ from nas.search.types import Ask, Report, Runner, State, Tell, Work
 from proxies.ranking.loop import run_ranking
 from proxies.ranking.plan import Measurement, draw_candidates
 from search_spaces.registry import SPACES
+from tests.unit.search.searches import ToySearch
 
 TRIALS = 4
 CANDIDATES = draw_candidates(SPACES["fpn"], TRIALS, seed=0)

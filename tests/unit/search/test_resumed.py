@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import ToySearch, interrupt_at, odd, small
-from toys import DigitSpace, SumProxy
 
 from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES
 from nas.search.types import State
+from tests.unit.search.searches import ToySearch, interrupt_at, odd, small
+from tests.unit.search.toys import DigitSpace, SumProxy
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import ToySearch, small
-from toys import OBJECTIVES, Digits, DigitSpace
 
 from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Direction, Runner, Scores, State
+from tests.unit.search.searches import ToySearch, small
+from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from searches import PairRunner, ToySearch, interrupt_at, odd, small
-from toys import DigitSpace, SumProxy, parse
 
 from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.local import LocalRunner
 from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import STRATEGIES, RandomSearch, StrategyConfig
+from nas.search.strategies import STRATEGIES, RandomSearch, strategy_config
 from nas.search.types import Runner, State, Trial
 from nas.seeds import nth_seed
+from tests.unit.search.searches import PairRunner, ToySearch, interrupt_at, odd, small
+from tests.unit.search.toys import DigitSpace, SumProxy, parse
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_says_when_nothing_is_allowed(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 def test_repairs_what_is_not_allowed(store: Store) -> None:
-    random = StrategyConfig(name="random")
+    random = strategy_config("random")
     Search(
         space=DigitSpace(3), proxy=SumProxy(), store=store, trials=20, strategy=random, violation=odd, parse=parse
     ).run()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from driver import PATIENCE_S, STEPS, start, until
-from toys import hold, let_go
 
 from nas.search.lease import MOST_MISSED
 from nas.search.store import Store
 from nas.search.store.schema import drivers
 from nas.search.types import State, Trial
+from tests.unit.search.driver import PATIENCE_S, STEPS, start, until
+from tests.unit.search.toys import hold, let_go
 
 TRIALS = 24
 

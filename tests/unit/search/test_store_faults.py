@@ -12,14 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from driver import PATIENCE_S, STEPS, start, until
-from postgres import Server
 from sqlalchemy import Connection
-from toys import hold, let_go
 
 from nas.search.store import Store, StoreError
 from nas.search.store.study import Study
 from nas.search.types import State, Trial
+from tests.postgres import Server
+from tests.unit.search.driver import PATIENCE_S, STEPS, start, until
+from tests.unit.search.toys import hold, let_go
 
 TRIALS = 24
 HELD_AFTER = 3

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
-from toys import DigitSpace
 
 from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Candidate
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
+from tests.unit.search.toys import DigitSpace
 
 SPACE = DigitSpace(length=6, base=4)
 WEIGHTS = (3, 1, 4, 1, 5, 9)

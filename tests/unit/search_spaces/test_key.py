@@ -11,7 +11,6 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import respelled
 
 from search_spaces import canonical
 from search_spaces.canonical import Arc
@@ -20,6 +19,7 @@ from search_spaces.genotype import Edge, Genotype, Node
 from search_spaces.ops import GenotypeError, op
 from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
+from tests.support import respelled
 
 Graph = tuple[list[str], list[Arc]]
 

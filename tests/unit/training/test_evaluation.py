@@ -10,17 +10,17 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from sets import Document, of_each, write_set
-from support import shared_data
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
 from nas.data.cache import Images, letterbox
 from nas.data.detection_set import Category, DataError, DetectionSet
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.targets import Target
 from nas.training.batches import Batches
 from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
+from tests.sets import Document, of_each, write_set
+from tests.support import shared_data
 
 CASES = {
     "val2014_100/bbox": ("instances_val2014_100.json", "instances_val2014_fakebbox100_results.json"),

@@ -4,13 +4,13 @@ import random
 from pathlib import Path
 
 import pytest
-from support import nas
 
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from nas.search.types import State
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
+from tests.support import nas
 
 SCORES = [(0.3, 0.05, 0.4), (0.2, 0.04, 0.5), (0.2, 0.06, 0.3), (0.1, 0.06, 0.5), (0.9, 0.01, 0.1)]
 """AP, multiply-adds and parameters; the last trial is given up early, so it does not count."""

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from support import nas
+
+from tests.support import nas
 
 SMALL = ("--digits.train-images", "4", "--digits.val-images", "2")
 MODULE = '''

@@ -11,7 +11,7 @@ from experiments.commands.arguments import parse
 from experiments.run.config import SearchConfig
 from experiments.run.presets import preset
 
-CLUSTER = Path(__file__).resolve().parents[2] / "experiments" / "cluster"
+CLUSTER = Path(__file__).resolve().parents[3] / "experiments" / "cluster"
 TRIALS = 64
 
 

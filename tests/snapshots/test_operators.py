@@ -1,10 +1,9 @@
 """What every operator computes at a fixed seed: numbers that a refactor may not move.
 
-After a change that is meant to move them: `python tests/golden/test_operators.py` writes them anew.
+After an intended change, `python -m tests.snapshots.test_operators` rewrites them.
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,18 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
-
-from test_ops import CASES, Case, open_gates
-
 from search_spaces.ops import Kind
+from tests.operator_cases import CASES, Case, open_gates
 
 FILE = Path(__file__).with_name("operators.json")
 Numbers = list[list[float]]
 """For each map: mean, standard deviation, and a sum weighted by place, which a transposed or shifted map changes."""
 
 
-def golden_cases() -> Iterator[tuple[str, Case]]:
+def recorded_cases() -> Iterator[tuple[str, Case]]:
     """Each operator with each attribute in the first surroundings that its contract lists; edges for each move."""
     for name, cases in CASES.items():
         seen = set()
@@ -40,7 +36,7 @@ def _text(value: object) -> str:
     return ",".join(str(getattr(part, "attributes", part)) for part in parts)
 
 
-CASE_BY_NAME = dict(golden_cases())
+CASE_BY_NAME = dict(recorded_cases())
 
 
 def fill(module: nn.Module) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from support import shared_data
 
 from experiments.overfit.__main__ import MEDIUM, Arguments, choose_images, main, overfit
 from experiments.overfit.cases import CASES
 from nas.data.detection_set import DetectionSet
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.detectors import HEADS
 from nas.detectors.config import DetectorConfig
+from tests.support import shared_data
 
 SIZE = 64
 CORNERS = {7: 3, 3: 4, 90: 8}
