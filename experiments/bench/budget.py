@@ -10,7 +10,7 @@ import statistics
 import time
 
 from nas.cost import cost
-from nas.search.strategies import STRATEGIES, build_strategy, strategy_config
+from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import Direction, State, Trial
 from proxies.budget import Budget, Limits
 from proxies.config import ProxyConfig, ShortTrainConfig
@@ -38,7 +38,7 @@ def gmacs(genotype: Genotype, config: ProxyConfig) -> float:
 def measure(name: str, space: str, budget: Budget, asks: int) -> str:
     """A table row: share of proposals within the budget, number of distinct ones, milliseconds per proposal."""
     part = Within(SPACES[space], budget, seed=0)
-    strategy = build_strategy(strategy_config(name), part, OBJECTIVES, seed=0, predictor=Ensemble(proposal_features))
+    strategy = strategy_config(name).build(Task(part, OBJECTIVES, seed=0, predictor=Ensemble(proposal_features)))
     taken: list[float] = []
     keys: list[str] = []
     kept = 0

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from experiments.bench.baselines.no_proxy import NoProxy
 from experiments.bench.store import many, ours, reopening
-from nas.search.run_search import run_search
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.local import LocalRunner
 from nas.search.runners.ray import RayRunner
+from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import build_strategy, strategy_config
+from nas.search.strategies import strategy_config
 from nas.search.types import Runner, Trial
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
@@ -33,18 +34,18 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
         if trial.state.ended:
             ends.append(time.perf_counter())
 
-    space = JointSpace()
-    start = time.perf_counter()
-    run_search(
-        strategy=build_strategy(strategy_config("evolution"), space, EMPTY.objectives, seed=0),
+    search = Search(
+        space=JointSpace(),
         proxy=EMPTY,
-        runner=runner,
         store=store,
         trials=trials,
-        seed=0,
-        device="cpu",
+        strategy=strategy_config("evolution"),
+        scheduler=SchedulerConfig(method="none"),
+        runner=runner,
         watch=watch,
     )
+    start = time.perf_counter()
+    search.run()
     return (ends[-1] - ends[0]) / (len(ends) - 1) * 1e3, ends[0] - start
 
 

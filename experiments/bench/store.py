@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, update
 from experiments.bench.interleaved import interleaved
 from nas.search.store import Store, schema
 from nas.search.store.rows import reports_text, trace_text
-from nas.search.strategies import build_strategy, strategy_config
+from nas.search.strategies import Task, strategy_config
 from nas.search.types import State
 from search_spaces.choose import Sampled, sample
 from search_spaces.genotype import Genotype
@@ -79,7 +79,7 @@ def reopening(url: str, study: str, strategy: str) -> float:
     """Seconds to open a study, read its history and replay it to a strategy."""
     start = time.perf_counter()
     store = Store(url, study)
-    resumed = build_strategy(strategy_config(strategy), JointSpace(), {OBJECTIVE: "max"}, seed=0, asked=store.asked)
+    resumed = strategy_config(strategy).build(Task(JointSpace(), {OBJECTIVE: "max"}, seed=0, asked=store.asked))
     for trial in store.history():
         resumed.tell(trial)
     return time.perf_counter() - start

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.bench.baselines.no_proxy import NoProxy
-from nas.search.run_search import run_search
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.ray import RayRunner
+from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import build_strategy, strategy_config
+from nas.search.strategies import strategy_config
 from nas.search.types import Trial
 from search_spaces.joint import JointSpace
 
@@ -68,16 +69,16 @@ def measure(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watc
     """Search with a number of workers until `seconds` have been measured."""
     watch = Watch(workers, seconds)
     with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
-        run_search(
-            strategy=build_strategy(strategy_config(strategy), JointSpace(), proxy.objectives, seed=0),
+        Search(
+            space=JointSpace(),
             proxy=proxy,
-            runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
             store=Store(f"sqlite:///{Path(folder, 'study.db')}", report_every=1.0),
             trials=1_000_000,
-            seed=0,
-            device="cpu",
+            strategy=strategy_config(strategy),
+            scheduler=SchedulerConfig(method="none"),
+            runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
             watch=watch,
-        )
+        ).run()
     return watch
 
 

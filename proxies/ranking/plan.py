@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nas.search.run_search import MOST_REPEATS
+from nas.search.search_loop import MOST_REPEATS
 from nas.search.types import Proxy
 from proxies.config import Data, Decoded, Progress, ShortTrainConfig
 from proxies.registry import PROXIES, AnyProxy

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from experiments.bench import asff_overhead
 from experiments.bench.asff_overhead import fusions, summed
@@ -15,6 +14,7 @@ from nas.decode import decode
 from nas.ops.fuse.asff import Asff
 from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
+from tests.contracts.canaries.torch import nn
 
 
 @pytest.mark.parametrize("name", PLAIN)
