@@ -34,7 +34,7 @@ def parse(kind: type[T], verb: str, arguments: Sequence[str], default: T | None 
     return tyro.cli(
         kind,
         prog=f"nas {verb}",
-        description=_wrapped(kind.__doc__ or ""),
+        description=wrapped(kind.__doc__ or ""),
         args=list(arguments),
         default=tyro.MISSING_NONPROP if default is None else default,
         registry=_REGISTRY,
@@ -48,10 +48,10 @@ def run(main: Callable[..., T], about: str | None) -> T:
         main: function with a flag for each parameter, whose help is in the function's docstring.
         about: docstring of the script, which introduces the help.
     """
-    return tyro.cli(main, prog=Path(sys.argv[0]).name, description=_wrapped(about or ""), registry=_REGISTRY)
+    return tyro.cli(main, prog=Path(sys.argv[0]).name, description=wrapped(about or ""), registry=_REGISTRY)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """A description at the terminal's width; tyro does not wrap it, and keeps only those line breaks before a blank."""
     fill = textwrap.TextWrapper(
         width=shutil.get_terminal_size().columns, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
