@@ -52,7 +52,7 @@ def run(main: Callable[..., T], about: str | None) -> T:
 
 
 def wrapped(text: str) -> str:
-    """A description at the terminal's width; tyro does not wrap it, and keeps only those line breaks before a blank."""
+    """A description at the terminal's width: tyro wraps none, and joins its lines unless they are indented."""
     fill = textwrap.TextWrapper(
         width=shutil.get_terminal_size().columns, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )
