@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain, product
 
 import torch
+from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from nas.ops.block import BLOCKS
@@ -21,7 +22,6 @@ from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
 from search_spaces.genotype import Scale
 from search_spaces.ops import OPS, Field, Kind, Op, op, stem_maps
-from tests.contracts.canaries.torch import Tensor, nn
 
 TABLES = {Kind.stem: STEMS, Kind.resample: RESAMPLES, Kind.fuse: FUSES, Kind.block: BLOCKS}
 PARTS: dict[str, Callable[[Op, int], nn.Module]] = {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nas.cost import cost
@@ -28,7 +29,6 @@ from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import Kind, Op
 from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.operator_cases import variants
 
 CLASSES = 7

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from nas.ops.block import BLOCKS
 from nas.ops.common import Build
@@ -16,7 +17,6 @@ from nas.ops.part.dsa import SelfAttention
 from nas.ops.part.msfm import Msfm
 from search_spaces.genotype import Scale
 from search_spaces.ops import OPS, Kind, op
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.operator_cases import BUILD, CASES, EXTRAS, PARTS, TABLES, Case, open_gates, variants
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.cost import cost
@@ -18,7 +19,6 @@ from nas.ops.block.dropblock import DropBlock
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import op
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.support import OFFICIAL_ASFF, shared_data
 
 HEADS_OF_MODULE_LIST = {3: "37", 4: "28", 5: "19"}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
@@ -17,7 +18,6 @@ from search_spaces.genotype import Genotype, Scale
 from search_spaces.nas_fpn import PUBLISHED, NasFpnSpace, merge
 from search_spaces.trunk import resnet, trunk_of
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 
 NARROW = Scale(width=1 / 64, output_width=8)
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from nas.cost import cost
 from nas.detectors import build_detector
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import nn
 from tests.support import shared_data
 
 # of `facts/msfm.json`, and 4 background box outputs fewer than torchvision's

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torchvision.models import resnet18, resnet34, resnet50, resnet101, resnet152
 
 from nas.decode import Backbone, decode
@@ -14,7 +15,6 @@ from search_spaces.msfm import PUBLISHED
 from search_spaces.ops import GenotypeError, op
 from search_spaces.trunk import Trunk, bare, resnet
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 
 NARROW_NECK = Scale(output_width=8)
 BUILDERS = {18: resnet18, 34: resnet34, 50: resnet50, 101: resnet101, 152: resnet152}

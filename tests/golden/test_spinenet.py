@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nas.decode import Backbone, decode
 from nas.detectors import build_detector
@@ -18,7 +19,6 @@ from search_spaces.genotype import Edge, Node, Scale
 from search_spaces.msfm import PUBLISHED, MsfmSettings
 from search_spaces.ops import Op, op
 from search_spaces.zoo import SCALES, zoo
-from tests.contracts.canaries.torch import nn
 from tests.support import shared_data
 
 

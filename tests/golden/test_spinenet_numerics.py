@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from nas.decode import Backbone, decode
 from nas.importers.tf_spinenet import import_weights
@@ -14,7 +15,6 @@ from nas.importers.variables import read_variables
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.rewrite import with_activation, with_padding
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.support import shared_data
 
 TINY = Scale(width=0.33, output_width=48)

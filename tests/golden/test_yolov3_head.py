@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torchvision.ops import box_convert
 
 from nas.detectors.yolov3.grid import Grid, make_grid
@@ -14,7 +15,6 @@ from nas.detectors.yolov3.loss import Terms, losses, terms
 from nas.detectors.yolov3.match import gather_truths, match
 from nas.importers.asff import head_state
 from search_spaces.ops import op
-from tests.contracts.canaries.torch import Tensor
 from tests.support import shared_data
 
 

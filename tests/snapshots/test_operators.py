@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from search_spaces.ops import Kind
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.operator_cases import CASES, Case, open_gates
 
 FILE = Path(__file__).with_name("operators.json")

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 from torchvision.ops import DeformConv2d
 
 from nas.count import LiveBytes, counted
-from tests.contracts.canaries.torch import nn
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])

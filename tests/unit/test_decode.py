@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from nas.decode import decode
 from nas.ops.block.residual import ResidualUnit
@@ -13,7 +14,6 @@ from nas.ops.stem import STEMS
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import OPS, GenotypeError, Kind, Op, op, stem_maps
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import nn
 
 
 def drawn(rng: random.Random, kind: Kind) -> Op:

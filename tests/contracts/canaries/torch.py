@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.contracts.canaries.canary import canary, found, source, takes
-from tests.contracts.canaries.torch import Tensor
 
 
 @canary("torch.utils._python_dispatch.TorchDispatchMode", "nas/count.py", "sees every operator call inside it")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 from torchvision.models.detection._utils import Matcher
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import box_iou
@@ -19,7 +20,6 @@ from nas.detectors.yolov3.match import last_of_place
 from search_spaces.genotype import Scale
 from search_spaces.ops import op
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor
 
 SMALL = Scale(width=0.125, output_width=32, head_depth=1)
 HEADS = ("fcos", "retinanet", "yolov3", "faster_rcnn", "mask_rcnn", "cascade_rcnn")

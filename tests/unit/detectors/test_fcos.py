@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -18,7 +19,6 @@ from nas.detectors.transform import BatchTransform
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor
 
 SMALL = Scale(width=0.125, output_width=32, head_depth=1)
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, KeypointRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from torchvision.models.detection.ssd import SSD
@@ -13,7 +14,6 @@ from search_spaces.genotype import Genotype, Scale
 from search_spaces.nas_fpn import merge
 from search_spaces.trunk import resnet
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 
 SCALE = Scale(width=1 / 16, output_width=16)
 SIDE = 128

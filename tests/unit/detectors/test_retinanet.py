@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torchvision.models.detection.retinanet import RetinaNetHead
 
 from nas.detectors import DetectorConfig, build_detector
@@ -16,7 +17,6 @@ from search_spaces.genotype import Scale
 from search_spaces.ops import Op, op
 from search_spaces.retinanet import DSA_CONF, PLAIN, retinanet_r50
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 
 LEVELS = (3, 4, 5, 6, 7)
 SMALL = Scale(width=0.125, output_width=16, head_depth=1)

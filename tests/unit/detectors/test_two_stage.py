@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.roi_heads import paste_masks_in_image
@@ -14,7 +15,6 @@ from nas.detectors.cascade_rcnn import BOX_WEIGHTS, IOUS, refine
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import GenotypeError, op
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 
 SMALL = Scale(width=0.0625, output_width=16, head_depth=2, stem=0.125)
 CONFIG = DetectorConfig(box_unit=0.5, score_threshold=0.0, nms_threshold=0.5, proposals=40, samples=32)

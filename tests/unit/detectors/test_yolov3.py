@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from nas.detectors import DetectorConfig, build_detector
 from nas.detectors.yolov3.grid import ANCHORS, SLOTS, Grid, anchors, make_grid
@@ -17,7 +18,6 @@ from nas.training.trainer import Trainer
 from search_spaces.genotype import Scale
 from search_spaces.ops import GenotypeError, op
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor
 
 SMALL = Scale(width=0.0625, stem=0.25)
 CLASSES = 5

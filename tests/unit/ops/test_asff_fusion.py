@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 import torch
+from torch import Tensor
 
 from nas.ops.common import Build
 from nas.ops.fuse.asff import Asff
 from nas.ops.maps import MapSpec
 from search_spaces.genotype import Scale
 from search_spaces.ops import op
-from tests.contracts.canaries.torch import Tensor
 
 
 def asff(inputs: int, act: str = "leaky_relu") -> Asff:

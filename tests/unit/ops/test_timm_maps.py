@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from nas.cost import cost
 from nas.data.detection_set import Category
@@ -17,7 +18,6 @@ from search_spaces.genotype import Genotype, Scale
 from search_spaces.nas_fpn import merge
 from search_spaces.ops import GenotypeError, Op, op, stem_maps
 from search_spaces.trunk import bare
-from tests.contracts.canaries.torch import Tensor, nn
 
 timm = pytest.importorskip("timm")
 SMALL = Scale(output_width=32, head_depth=1)

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from proxies.zero_cost.entropy import entropy
 from proxies.zero_cost.jacob_cov import EPSILON, jacob_cov
 from proxies.zero_cost.naswot import kernel, naswot
 from proxies.zero_cost.network import BatchStatistics, Score
 from proxies.zero_cost.zen import zen
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.unit.proxies.tiny import Tiny, batch, conv
 
 IMAGES = batch(1, 6, seed=3, side=4)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from nas.training.batches import Batch
 from proxies.zero_cost.grad_norm import grad_norm
@@ -15,7 +16,6 @@ from proxies.zero_cost.network import Score
 from proxies.zero_cost.snip import snip
 from proxies.zero_cost.synflow import synflow
 from proxies.zero_cost.zico import zico
-from tests.contracts.canaries.torch import nn
 from tests.unit.proxies.tiny import Tiny, batch, conv
 
 Array = NDArray[np.float64]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from nas.data.cache import ImageCache
 from nas.data.detection_set import DataError, DetectionSet
@@ -23,7 +24,6 @@ from search_spaces.choose import first_choice
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.registry import SPACES
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import nn
 
 SCALE = Scale(width=1 / 16, output_width=32, head_depth=1, stem=1 / 4)
 CONFIG = ZeroCostConfig(scale=SCALE, image_size=64, batch_size=4)

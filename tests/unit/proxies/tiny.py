@@ -3,10 +3,10 @@
 from collections import OrderedDict
 
 import torch
+from torch import Tensor, nn
 
 from nas.detectors.transform import BatchTransform
 from nas.training.batches import Batch
-from tests.contracts.canaries.torch import Tensor, nn
 
 
 class Backbone(nn.Module):

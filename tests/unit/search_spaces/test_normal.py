@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from nas.detectors import build_detector
 from search_spaces.choose import sample
@@ -13,7 +14,6 @@ from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import GenotypeError, Op, op, stem_maps
 from search_spaces.registry import SPACES
 from search_spaces.zoo import zoo
-from tests.contracts.canaries.torch import Tensor, nn
 
 SMALL = Scale(width=1 / 16, alpha=0.25, output_width=32, head_depth=1, stem=0.25)
 STEM, HEAD, IDENTITY, LATERAL, CONV = op("resnet_stem"), op("fcos"), op("identity"), op("lateral"), op("conv")

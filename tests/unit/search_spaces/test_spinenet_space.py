@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torchvision.ops import StochasticDepth
 
 from nas.decode import decode
@@ -20,7 +21,6 @@ from search_spaces.genotype import Scale
 from search_spaces.ops import op
 from search_spaces.spinenet import SCALE_PERMUTED, SpineNetSpace, connect
 from search_spaces.zoo import SPINENET_49
-from tests.contracts.canaries.torch import nn
 
 TABLE_1 = {
     "r35-sp18": ({2: 2, 3: 3, 4: 5, 5: 1}, {2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1}),

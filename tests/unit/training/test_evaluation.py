@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from torchvision.ops import roi_align
 
 from nas.data.cache import Images, letterbox
@@ -18,7 +19,6 @@ from nas.data.directory import read_split
 from nas.data.targets import Target
 from nas.training.batches import Batches
 from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
-from tests.contracts.canaries.torch import Tensor, nn
 from tests.sets import Document, of_each, write_set
 from tests.support import shared_data
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from nas.decode import Backbone, decode
 from nas.training.pretrained import WeightsError, load_backbone, read_weights
@@ -17,7 +18,6 @@ from nas.training.weights_file import common_prefix
 from search_spaces.bifpn import bifpn
 from search_spaces.genotype import Scale
 from search_spaces.trunk import resnet
-from tests.contracts.canaries.torch import Tensor, nn
 
 State = dict[str, Tensor]
 STATE: State = {"conv1.weight": torch.arange(3.0), "bn1.bias": torch.ones(2), "layer1.0.conv1.weight": torch.zeros(1)}
