@@ -11,7 +11,7 @@ from statistics import fmean, quantiles, stdev
 
 from experiments.bench.table import Table
 from nas.search.search_loop import MOST_REPEATS
-from nas.search.strategies import build_strategy, strategy_config
+from nas.search.strategies import Task, strategy_config
 from nas.search.types import Direction, State, Trial
 
 OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
@@ -65,7 +65,7 @@ def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -
     config = strategy_config(strategy)
     if strategy == "nsga2":
         config = config.model_copy(update={"population": POPULATION})
-    searching = build_strategy(config, table, OBJECTIVES, seed=seed)
+    searching = config.build(Task(table, OBJECTIVES, seed=seed))
     known: dict[str, Trial] = {}
     repeats = 0
     while repeats < MOST_REPEATS:

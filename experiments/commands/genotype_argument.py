@@ -21,8 +21,8 @@ class Named:
 
     Attributes:
         label: short name, valid as a file name.
-        scale: published, searched or requested scale; None for a JSON file.
-        image_size: image size of that scale, px; None for a JSON file.
+        scale: published, searched or requested scale; full scale for a JSON file.
+        image_size: image size of that scale, px.
         run: the run that found it, if any.
         num_classes: class count of a zoo entry's published head, or the requested one.
         frozen: modules that the authors of a zoo entry did not train.
@@ -30,8 +30,8 @@ class Named:
 
     genotype: Genotype
     label: str
-    scale: Scale | None = None
-    image_size: int | None = None
+    scale: Scale = Scale()  # noqa: RUF009 - a frozen value
+    image_size: int = 640
     run: "RunDirectory[SearchConfig] | None" = None
     num_classes: int | None = None
     frozen: tuple[str, ...] = ()

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
+from experiments.commands.arguments import run
 from experiments.overfit.cases import CASES, Case
 from nas.data.detection_set import DetectionSet
 from nas.data.directory import read_directory
@@ -91,6 +91,7 @@ class Arguments:
     results: Path = RESULTS
     """Directory of the result files."""
     device: str = "cpu"
+    """Device: cpu, cuda or cuda:N."""
 
 
 def main(asked: Arguments) -> int:
@@ -127,4 +128,4 @@ def _record(asked: Arguments, case: Case, data: DetectionSet, outcome: Outcome) 
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Arguments)))
+    sys.exit(main(run(Arguments, __doc__)))

@@ -185,10 +185,6 @@ class SearchConfig(SearchOptions):
                 raise ValueError(f"objectives: {unknown('score', name, offered)}")
         return {name: offered[name] for name in self.objectives}
 
-    def compared(self, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
-        """The objectives that the strategy and the scheduler compare trials by."""
-        return dict(list(objectives.items())[: len(self.objectives) or 1])
-
     @model_validator(mode="before")
     @classmethod
     def _migrated(cls, document: Any) -> Any:

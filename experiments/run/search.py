@@ -62,7 +62,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
                 strategy=config.strategy,
                 scheduler=config.scheduler,
                 runner=build_runner(config, steps=proxy.steps),
-                objectives=config.compared(objectives),
+                objectives=objectives if config.objectives else None,
                 violation=judge.budget,
                 predictor=Ensemble(proposal_features),
                 seed=config.seed,

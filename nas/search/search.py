@@ -88,8 +88,9 @@ class Search:
         def draw(rng: random.Random) -> Candidate:
             return candidate(sample(space, rng))
 
-        seed = nth_seed(self.seed, self.store.slot)  # each driver of a study makes its own proposals
-        strategy = self.strategy.build(Task(space, objectives, seed, self.store.asked, self.predictor))
+        # each driver of a study makes its own proposals
+        seed, asked = nth_seed(self.seed, self.store.slot), self.store.asked
+        strategy = self.strategy.build(Task(space, objectives, seed, asked, self.predictor))
         with Lease(self.store) as lease:
             loop = SearchLoop(
                 store=self.store,

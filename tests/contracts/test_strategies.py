@@ -8,7 +8,7 @@ import pytest
 
 from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace, drive, ended_trial, reached, task
 from nas.search.ranking import best
-from nas.search.strategies import STRATEGIES, Task, build_strategy, strategy_config
+from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import State, Strategy, Trial
 
 
@@ -34,10 +34,10 @@ def test_beats_chance_on_an_additive_objective(name: str) -> None:
 def test_a_strategy_imports_only_the_packages_it_needs() -> None:
     code = """
 import sys
-from nas.search.strategies import strategy_config, build_strategy
+from nas.search.strategies import strategy_config, Task
 from search_spaces.fpn import FpnSpace
 for name in ("random", "evolution", "local", "guided"):
-    build_strategy(strategy_config(name), FpnSpace(), {"ap": "max"}, seed=0)
+    strategy_config(name).build(Task(FpnSpace(), {"ap": "max"}, seed=0))
 assert not {"torch", "optuna", "ray"} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -47,7 +47,7 @@ assert not {"torch", "optuna", "ray"} & set(sys.modules)
 def test_evolution_forgets_the_oldest() -> None:
     """Real et al. 2019: the oldest members leave the population, however good they are."""
     config = strategy_config("evolution", population=2, tournament=2)
-    strategy = build_strategy(config, BagSpace(), OBJECTIVES, seed=0)
+    strategy = config.build(Task(BagSpace(), OBJECTIVES, seed=0))
     drive(strategy, 2)
     for number, digit in enumerate((5, 0, 0)):
         trace = {f"d{i}": digit for i in range(6)}
@@ -57,7 +57,7 @@ def test_evolution_forgets_the_oldest() -> None:
 
 def test_evolution_crosses_two_parents() -> None:
     config = strategy_config("evolution", population=2, tournament=1, crossover=1.0)
-    strategy = build_strategy(config, BagSpace(), OBJECTIVES, seed=0)
+    strategy = config.build(Task(BagSpace(), OBJECTIVES, seed=0))
     for number, digit in enumerate((1, 2)):
         trace = {f"d{i}": digit for i in range(6)}
         strategy.tell(Trial(number, State.finished, str(digit) * 6, trace, "{}", 0, ({"ap": 1.0},)))

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace
 from nas.cost import cost
-from nas.search.strategies import STRATEGIES, Task, build_strategy, strategy_config
+from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import Candidate, State, Strategy, Trial
 from proxies.budget import Budget, Limits, require_within
 from proxies.config import ShortTrainConfig
@@ -28,7 +28,7 @@ every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
 
 
 def make(name: str, space: SearchSpace[Any]) -> Strategy:
-    return build_strategy(strategy_config(name, pool=16), space, OBJECTIVES, seed=0)
+    return strategy_config(name, pool=16).build(Task(space, OBJECTIVES, seed=0))
 
 
 def gmacs(genotype: Genotype) -> float:

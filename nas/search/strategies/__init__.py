@@ -23,8 +23,6 @@ from nas.search.strategies.config import (
 from nas.search.strategies.evolution import EvolutionConfig, RegularizedEvolution
 from nas.search.strategies.local_search import LocalConfig, LocalSearch
 from nas.search.strategies.random_search import RandomConfig, RandomSearch
-from nas.search.types import Direction, Predictor, Strategy
-from search_spaces.choose import SearchSpace
 from search_spaces.importing import is_import_path
 from search_spaces.naming import unknown
 
@@ -38,7 +36,6 @@ __all__ = [
     "StrategyConfig",
     "Task",
     "all_settings",
-    "build_strategy",
     "strategy_config",
 ]
 
@@ -104,16 +101,3 @@ def strategy_config(name: str = DEFAULT, **settings: Any) -> StrategyConfig:
         ImportPathError: the name is an import path that cannot be imported.
     """
     return _READER.validate_python({"name": name, **settings})
-
-
-def build_strategy(
-    config: StrategyConfig,
-    space: SearchSpace[Any],
-    objectives: Mapping[str, Direction],
-    *,
-    seed: int,
-    asked: int = 0,
-    predictor: Predictor | None = None,
-) -> Strategy:
-    """Build the strategy that a config names; to resume one, give `asked` and tell it the store's history."""
-    return config.build(Task(space, objectives, seed, asked, predictor))

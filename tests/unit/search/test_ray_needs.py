@@ -124,6 +124,8 @@ def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytes
 SEARCH = """
 import sys
 sys.path[:0] = {path!r}
+from tests.unit.search.searches import Search
+from tests.unit.search.toys import SumProxy
 from tests.unit.search.searches import ToySearch
 from tests.unit.search.toys import SumProxy
 from nas.search.runners.ray import RayRunner

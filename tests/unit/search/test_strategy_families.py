@@ -10,7 +10,7 @@ import pytest
 from optuna.samplers._tpe import sampler
 
 from nas.search.ranking import pareto_front
-from nas.search.strategies import Task, build_strategy, strategy_config
+from nas.search.strategies import Task, strategy_config
 from nas.search.strategies.config import ControllerConfig
 from nas.search.strategies.optuna_samplers import BEST, LATEST, Tpe
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
@@ -20,7 +20,7 @@ SPACE = DigitSpace(length=4, base=4)
 
 
 def build(name: str, objectives: Mapping[str, Direction] = OBJECTIVES, space: DigitSpace = SPACE) -> Strategy:
-    return build_strategy(strategy_config(name), space, objectives, seed=0)
+    return strategy_config(name).build(Task(space, objectives, seed=0))
 
 
 def digits(candidate: Candidate) -> list[int]:
@@ -182,7 +182,7 @@ def hypervolume(front: set[tuple[float, ...]]) -> float:
 
 def test_nsga2_begins_with_a_random_population_and_then_crosses() -> None:
     config = strategy_config("nsga2", population=50)
-    strategy = build_strategy(config, SPACE, OBJECTIVES, seed=0)
+    strategy = config.build(Task(SPACE, OBJECTIVES, seed=0))
     first = [strategy.ask() for _ in range(50)]
     assert len({candidate.key for candidate in first}) > 25
     for candidate in first:
