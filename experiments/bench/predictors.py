@@ -55,7 +55,7 @@ def main(run: Positional[Path]) -> None:
         run: directory of the search.
     """
     searched = RunDirectory.open(run, SearchConfig)
-    space = find_space(searched.config().space)
+    space = find_space(searched.config.space)
     judged = [(trial, objective_vector(trial, objectives(searched))) for trial in searched.store().trials()]
     members = [Candidate(t.trace, t.key, replay(space, t.trace)) for t, score in judged if score is not None]
     scores = [score[0] for _, score in judged if score is not None]

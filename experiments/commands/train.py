@@ -15,6 +15,7 @@ from experiments.commands.genotype_argument import Named, find_genotype
 from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from experiments.run.data import report, say_if_changed
+from experiments.run.presets import short_training
 from nas.data.depth import values_of
 from nas.data.detection_set import Category
 from nas.data.digits.scenes import DigitsConfig
@@ -24,6 +25,7 @@ from nas.inspect.console import open_console
 from nas.training.blueprint import Blueprint
 from nas.training.device import best_device
 from nas.training.recipe import FitConfig, Recipe
+from proxies.config import ShortTrainConfig
 from search_spaces.genotype import Scale
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     console = open_console()
     data = open_data(config.data, config.digits)
     report(data, console)
-    if named.run and config.data == named.run.config().data:
+    if named.run and config.data == named.run.config.data:
         say_if_changed(named.run, data, console)
     out = config.out or Path("train") / named.label
     outputs = _outputs(data[0].categories, config.network.classes)
@@ -120,7 +122,7 @@ def _enlarged(named: Named) -> Named:
 def _defaults(named: Named) -> TrainConfig:
     if named.run is None:
         return TrainConfig(image_size=named.image_size)
-    searched = named.run.config()
+    searched = named.run.config
     proxy = searched.proxy
     trained = proxy if isinstance(proxy, ShortTrainConfig) else short_training(searched.data)
     return TrainConfig(

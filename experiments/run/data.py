@@ -33,7 +33,7 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
         GenotypeError: a proxy's scale does not suit the space.
         UsageError: the data has changed since the run was started.
     """
-    config = run.config()
+    config = run.config
     data = open_data(config.data, config.digits)
     simplest = find_space(config.space).build(first_choice)
     for proxy in proxies:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -83,8 +84,9 @@ class RunDirectory(Generic[C]):
             raise UsageError(f"{path} is not a run of this kind: it has no {kind.file}")
         return RunDirectory(path, kind)
 
+    @cached_property
     def config(self) -> C:
-        """The configuration the run was started with.
+        """The configuration the run was started with, read once.
 
         Raises:
             UsageError: the file is damaged or from another release; the message names the fields.
@@ -121,7 +123,7 @@ class RunDirectory(Generic[C]):
         Raises:
             StoreError: the store cannot be opened, or its file has been removed since the run started.
         """
-        if team := self.config().team:
+        if team := self.config.team:
             return Store(*team, report_every=1.0)
         file = self.path / STUDY
         started = any((self.path / name).exists() for name in (DRIVER, MEASURED))

@@ -3,7 +3,10 @@
 import json
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
@@ -21,6 +24,7 @@ from nas.search.store.study import CONTENTS
 from nas.search.types import Direction, State
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
+from search_spaces.importing import ImportPathError
 from search_spaces.registry import find_space
 
 
@@ -43,7 +47,7 @@ def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, consol
 
 
 def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
-    config = run.config()
+    config = run.config
     proxy, objectives = judge.proxy, judge.objectives
     known = store.trials()
     what = f": {config.trials} trials of space {config.space!r} on {config.data}"
@@ -93,8 +97,16 @@ def join(run: RunDirectory[SearchConfig]) -> Store:
     """
     store = run.store()
     contents = json.loads((run.path / FINGERPRINT).read_bytes())
-    store.join(run.driver(), {**run.config().agreed(), CONTENTS: contents})
+    store.join(run.driver(), {**run.config.agreed(), CONTENTS: contents}, _migrated)
     return store
+
+
+def _migrated(kept: dict[str, Any]) -> dict[str, Any]:
+    """What a study keeps of its configuration, in the present form; unchanged if this machine cannot read it."""
+    contents = {CONTENTS: kept.pop(CONTENTS)} if CONTENTS in kept else {}
+    with suppress(ValidationError, ImportPathError):
+        kept = SearchConfig.model_validate(kept).agreed()
+    return kept | contents
 
 
 def _conclude(

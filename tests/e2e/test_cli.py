@@ -268,7 +268,7 @@ def _ask_for_one_more(run: Path) -> int:
     store = directory.store()
     count = store.count + 1
     store.close()
-    (run / "config.json").write_text(directory.config().model_copy(update={"trials": count}).model_dump_json())
+    (run / "config.json").write_text(directory.config.model_copy(update={"trials": count}).model_dump_json())
     return count
 
 
