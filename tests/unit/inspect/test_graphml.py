@@ -8,6 +8,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+from support import nas
 
 from nas.inspect.graphml import graph_of, write_graphml
 from search_spaces.choose import sample
@@ -70,6 +71,11 @@ def test_a_node_may_be_called_head(tmp_path: Path) -> None:
     graph = _read_back(renamed, tmp_path / "g.graphml")
     assert graph.nodes["head"]["kind"] == "node"
     assert graph.nodes["head'"]["kind"] == "head"
+
+
+def test_the_suffix_asks_for_it(tmp_path: Path) -> None:
+    nas("draw", "zoo:fpn", "--out", "fpn.graphml", cwd=tmp_path)
+    assert nx.is_isomorphic(nx.read_graphml(tmp_path / "fpn.graphml"), graph_of(zoo("fpn").genotype))
 
 
 def test_importing_it_imports_no_networkx() -> None:

@@ -90,6 +90,28 @@ def test_workers_change_nothing(masked: DetectionSet, workers: int) -> None:
     _require_same(_epochs(alone), _epochs(shared))
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_reach_a_gpu_as_they_are(masked: DetectionSet, workers: int) -> None:
+    expected = _epochs(_loader(masked, masks=True))
+    loader = open_loader(
+        masked,
+        SIZE,
+        Recipe(batch_size=4, flip=False),
+        seed=3,
+        masks=True,
+        cache_bytes=0,
+        workers=workers,
+        device="cuda",
+    )
+    there = [batch for epoch in (0, 1) for batch in batches_of(loader, epoch, "cuda")]
+    for before, after in zip(expected, there, strict=True):
+        assert after[0].is_cuda
+        assert after[1].boxes.is_cuda
+        for one, other in zip(_tensors(before), _tensors(after), strict=True):
+            assert torch.equal(one, other.cpu())
+
+
 def test_augmentation_depends_on_seed_epoch_and_position_and_leaves_torchs_numbers_alone(scenes: DetectionSet) -> None:
     images = letterbox(scenes, SIZE)
 
