@@ -131,8 +131,7 @@ def _train_epoch(
         loss = trainer.step(images, targets)
         # reading a loss waits for the GPU
         if not loss.is_cuda or step % CHECK_EVERY == 1 or step == len(loader):
-            require_finite(loss, trainer.steps)
-            shown = float(loss)
+            shown = require_finite(loss, trainer.steps)
         watch(Progress(epoch, config.epochs, step, len(loader), shown))
 
 
