@@ -2,7 +2,7 @@
 
 The images of an epoch, their order and their augmentation depend on the seed and the epoch only, whatever the number of
 workers. Short trainings of a search read `nas.training.batches` instead: arrays in memory give 16 images of 128 px in
-0.3 ms, samples in 2.7 ms, of a step of 100 ms.
+0.3 ms, samples in 1.4 ms (0.5 without augmentation); the step of a tiny network takes 100.
 """
 
 import os
