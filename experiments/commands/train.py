@@ -14,7 +14,7 @@ from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
 from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.run.data import report, say_if_changed
+from experiments.run.data import fingerprints, report, say_if_changed
 from experiments.run.presets import short_training
 from nas.data.depth import values_of
 from nas.data.detection_set import Category
@@ -65,8 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     console = open_console()
     data = open_data(config.data, config.digits)
     report(data, console)
+    now = fingerprints(data)
     if named.run and config.data == named.run.config.data:
-        say_if_changed(named.run, data, console)
+        say_if_changed(named.run, data, now, console)
     out = config.out or Path("train") / named.label
     outputs = _outputs(data[0].categories, config.network.classes)
     blueprint = Blueprint(named.genotype, named.scale, config.detector, config.image_size, outputs, values_of(data[0]))
@@ -86,7 +87,8 @@ def main(arguments: Sequence[str]) -> int:
             console.print(sentence, soft_wrap=True)
 
         try:
-            metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch, say=say)
+            device = best_device(config.device)
+            metrics = fit(blueprint, config, data, out, device=device, watch=watch, say=say, fingerprints=now)
         except KeyboardInterrupt:
             console.print(f"interrupted: repeat the command to continue from {out / LAST}", soft_wrap=True)
             raise

@@ -13,7 +13,7 @@ from nas.training.errors import CheckpointError
 from nas.training.trainer import Trainer
 from search_spaces.naming import dotted
 
-_FREE = ("epochs", "cache_gib", "data", "digits", "network", "detector", "image_size", "backbone_weights")
+_FREE = ("epochs", "cache_gib", "workers", "data", "digits", "network", "detector", "image_size", "backbone_weights")
 """Settings that may change, or are compared by their result, a blueprint or a fingerprint."""
 
 

@@ -116,7 +116,7 @@ def trainable(settings: Mapping[str, Any]) -> None:
 
 def _loader(folder: Path, batch_size: int, *, shuffle: bool) -> DataLoader[Any]:
     from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
-    from torchvision.transforms.v2 import Compose, ToDtype, ToImage  # type: ignore[attr-defined]
+    from torchvision.transforms.v2 import Compose, ToDtype, ToImage
 
     transforms = Compose([ToImage(), ToDtype(torch.float32, scale=True)])
     data = CocoDetection(str(folder), str(folder / "instances.json"), transforms=transforms)

@@ -22,6 +22,7 @@ from nas.training.fit import LAST, METRICS, FitConfig, Progress, fit
 from nas.training.recipe import Recipe
 from nas.training.trainer import Diverged, Trainer
 from search_spaces.genotype import Scale
+from search_spaces.ops import op
 from search_spaces.zoo import zoo
 
 Data = tuple[DetectionSet, DetectionSet]
@@ -52,9 +53,12 @@ def _train(blueprint: Blueprint, data: Data, out: Path, cut: tuple[int, int] | N
 
 
 @pytest.mark.parametrize("cut", [(0, 2), (1, 1)], ids=["in the first epoch", "in the second"])
+@pytest.mark.parametrize("head", ["fcos", "faster_rcnn"])
 def test_a_training_cut_short_and_resumed_ends_as_if_it_never_was(
-    blueprint: Blueprint, data: Data, tmp_path: Path, cut: tuple[int, int]
+    blueprint: Blueprint, data: Data, tmp_path: Path, head: str, cut: tuple[int, int]
 ) -> None:
+    """Also with a head that samples the regions it trains on."""
+    blueprint = replace(blueprint, genotype=replace(blueprint.genotype, head=op(head)))
     whole = _train(blueprint, data, tmp_path / "whole")
     with pytest.raises(Cut):
         _train(blueprint, data, tmp_path / "cut", cut)
