@@ -8,7 +8,8 @@ from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.run_search import run_search
 from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
-from nas.search.strategies import STRATEGIES, RandomSearch
+from nas.search.strategies import STRATEGIES
+from nas.search.strategies.random_search import RandomSearch
 from nas.search.types import Runner, State, Trial
 from nas.seeds import nth_seed
 from tests.unit.search.searches import PairRunner, Search, interrupt_at, odd
