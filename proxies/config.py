@@ -1,12 +1,17 @@
-"""Settings of the built-in proxies, and those that all proxies share: the scale and the image size of candidates."""
+"""Settings of proxies: those that all share, and those of the proxies whose modules import torch.
 
-from collections.abc import Mapping
-from typing import Self
+Settings build their proxy with `prepare`, which imports its module.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nas.data.cache import Images
+from nas.data.detection_set import DetectionSet
 from nas.detectors import DetectorConfig
-from nas.search.types import Direction
+from nas.search.types import Direction, Proxy
 from nas.training.recipe import Recipe
 from proxies.zero_cost import ZERO_COST
 from search_spaces.genotype import Scale
@@ -20,16 +25,30 @@ _OBJECTIVES = ("ap", "gmacs")
 _SIGNALS = ("ap", "ap50", "loss")
 
 
+Data = tuple[DetectionSet, DetectionSet]
+"""Training and validation set."""
+Progress = Callable[[int, int], None]
+"""Called with (images decoded, images in total), set by set."""
+Decoded = dict[tuple[str, int, int], Images]
+"""Decoded images by set, size and memory limit, shared by the proxies that use the same."""
+
+
 class ProxyConfig(BaseModel):
-    """The size at which candidates are scored.
+    """The proxy, and the size at which it scores candidates.
 
     Attributes:
+        kind: name of the proxy; a subclass has one.
         scale: width, depth and output width at which a candidate is decoded.
         image_size: side of the letterboxed images, px.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    quick: ClassVar[bool] = False
+    """Whether the proxy scores many candidates per second: by default it runs in a process pool."""
+    decodes: ClassVar[bool] = True
+    """Whether the proxy decodes candidates at this scale, so that the scale has to suit the space."""
 
+    kind: str
     scale: Scale = Scale(width=0.125, alpha=1.0, output_width=32, head_depth=1)
     image_size: int = Field(96, ge=32)
 
@@ -47,6 +66,32 @@ class ProxyConfig(BaseModel):
     def signals(self) -> Mapping[str, Direction]:
         """The scores by which `nas rank` compares candidates; the first objective comes first."""
         return dict([next(iter(self.objectives.items()))])
+
+    @property
+    def optional(self) -> Mapping[str, str]:
+        """Scores that these settings leave out, and the flag that adds each."""
+        return {}
+
+    @classmethod
+    def in_search(cls, size: "ProxyConfig") -> Self:
+        """The default settings in a search, at the scale and image size of another proxy."""
+        return cls.model_validate({"scale": size.scale, "image_size": size.image_size})
+
+    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+        """Build the proxy, with the data that it uses decoded.
+
+        Args:
+            decoded: images that other proxies of this data have decoded; those decoded here are added to it.
+
+        Raises:
+            DataError: an image cannot be decoded, or there are too few images.
+            ImportPathError: a user's own proxy cannot be built, or does not have the score it is compared by.
+        """
+        raise NotImplementedError
+
+    def notes(self, val: DetectionSet) -> Iterator[str]:
+        """What a user should know about scoring candidates on this validation set."""
+        return iter(())
 
 
 class DetectorProxyConfig(ProxyConfig):
@@ -74,6 +119,7 @@ class ShortTrainConfig(DetectorProxyConfig):
         recipe: optimiser and schedule of the training.
     """
 
+    kind: Literal["short_train"] = "short_train"
     steps: int = Field(256, ge=1)
     rungs: int = Field(4, ge=1)
     val_images: int = Field(128, ge=1)
@@ -105,6 +151,22 @@ class ShortTrainConfig(DetectorProxyConfig):
         """AP, and two earlier signals: AP50 and the mean training loss (TSE, arXiv 2006.04492, section 3)."""
         return {name: _SCORES[name] for name in _SIGNALS}
 
+    @property
+    def optional(self) -> Mapping[str, str]:
+        return {} if self.latency else {"latency_ms": "--proxy.latency"}
+
+    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+        from proxies.short_train import ShortTrain
+
+        return ShortTrain.prepare(self, data, progress, decoded)
+
+    def notes(self, val: DetectionSet) -> Iterator[str]:
+        if self.val_images < len(val) and not val.shuffled:
+            yield (
+                f"every candidate is scored on the same {self.val_images} of its {len(val)} images, drawn at random; "
+                f"--proxy.val-images {len(val)} uses all"
+            )
+
 
 class ZeroCostConfig(DetectorProxyConfig):
     """The zero-cost scores to compute, and their batches of training images.
@@ -115,6 +177,9 @@ class ZeroCostConfig(DetectorProxyConfig):
         batches: number of batches; zico compares their gradients, the other scores use only the first.
     """
 
+    quick = True
+
+    kind: Literal["zero_cost"] = "zero_cost"
     scores: tuple[str, ...] = tuple(ZERO_COST)
     batch_size: int = Field(16, ge=2)
     batches: int = Field(2, ge=2)
@@ -137,3 +202,13 @@ class ZeroCostConfig(DetectorProxyConfig):
     def offered(self) -> Mapping[str, Direction]:
         """All scores that a search may optimise."""
         return {**dict.fromkeys(self.scores, "max"), "gmacs": "min"}
+
+    @classmethod
+    def in_search(cls, size: ProxyConfig) -> Self:
+        """A single score, as a search optimises the first only."""
+        return super().in_search(size).model_copy(update={"scores": ("naswot",)})
+
+    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+        from proxies.zero_cost.proxy import ZeroCost
+
+        return ZeroCost.prepare(self, data, progress)

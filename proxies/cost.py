@@ -1,13 +1,13 @@
 """The cost of a genotype as a proxy: computed by formula, without weights or data."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from nas.cost import Cost, cost
-from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Scores
 from proxies.candidate import require_resolution
-from proxies.config import ProxyConfig
+from proxies.config import Data, Decoded, Progress, ProxyConfig
 from search_spaces.genotype import Genotype
 
 _MIB = 2**20
@@ -16,6 +16,10 @@ _SCORES: Mapping[str, Direction] = {"gmacs": "min", "mparams": "min", "activatio
 
 class CostConfig(ProxyConfig):
     """The size at which the cost of candidates is computed."""
+
+    quick = True
+
+    kind: Literal["cost"] = "cost"
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
@@ -27,6 +31,10 @@ class CostConfig(ProxyConfig):
         """All scores that a search may optimise."""
         return _SCORES
 
+    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> "CostProxy":
+        """Build the proxy from the number of classes; no image is decoded."""
+        return CostProxy(self, data[0].num_classes)
+
 
 @dataclass(frozen=True)
 class CostProxy:
@@ -34,15 +42,6 @@ class CostProxy:
 
     config: CostConfig
     num_classes: int
-
-    @staticmethod
-    def prepare(
-        config: CostConfig,
-        data: tuple[DetectionSet, DetectionSet],
-        progress: Callable[[int, int], None] | None = None,
-    ) -> "CostProxy":
-        """Read the number of classes; no image is decoded."""
-        return CostProxy(config, data[0].num_classes)
 
     @property
     def objectives(self) -> Mapping[str, Direction]:

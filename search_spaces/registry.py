@@ -49,7 +49,7 @@ def find_space(name: str) -> SearchSpace[Genotype]:
     if not isinstance(member, Genotype):
         raise ImportPathError(
             f"{name}: its members are of type {type(member).__name__}, and detectors are built from genotypes "
-            "(search_spaces.genotype.Genotype); for other values call nas.search.run_search.run_search with `parse`"
+            "(search_spaces.genotype.Genotype); for other values run nas.search.search.Search with `parse`"
         )
     return space
 

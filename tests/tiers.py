@@ -33,7 +33,7 @@ LONG: dict[str, str] = {
     "tests/unit/search/test_resumed.py": "hundreds of searches",
     "tests/unit/search/test_retries.py": "starts and kills processes",
     "tests/unit/search/test_killed_driver.py": "starts and kills processes",
-    "tests/unit/search/test_run_search.py::test_a_search_gets_to_know": "hundreds of trials",
+    "tests/unit/search/test_search.py::test_a_search_gets_to_know": "hundreds of trials",
     "tests/unit/search/test_shared_study.py": "starts and kills processes",
     "tests/unit/search/test_store_faults.py": "waits for databases",
     "tests/unit/search_spaces/test_normal.py": "builds many networks",

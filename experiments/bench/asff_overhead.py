@@ -5,7 +5,6 @@ The fusions are timed alone too, on their actual inputs, since their cost is bel
 CPU are processor time: in wall time other processes would slow long passes more than the short fusions.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +12,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from experiments.bench.interleaved import DEVICE, autocast, clock, interleaved, place
+from experiments.bench.interleaved import autocast, clock, interleaved, place
 from experiments.bench.train_step import stepper
+from experiments.commands.arguments import run
 from nas.decode import decode
 from nas.training.device import best_device
 from search_spaces.genotype import Genotype, Scale
@@ -77,32 +77,41 @@ def mean_square(network: nn.Module, images: Tensor) -> Tensor:
     return torch.stack([x.square().mean() for x in network(images).values()]).sum()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--train", action="store_true", help="time a training step (forward, backward, SGD) instead of inference"
-    )
-    parser.add_argument("--compile", action="store_true", help="compile the fusions with torch.compile")
-    parser.add_argument("--image-size", type=int, default=256, help="image size in px, a multiple of 32")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--width", type=float, default=0.25, help="width multiplier")
-    parser.add_argument("--device", default="cpu", help=DEVICE)
-    options = parser.parse_args()
-    genotype, scale = zoo("yolov3-asff").genotype, Scale(width=options.width, stem=options.width)
-    device = best_device(options.device)
-    images = torch.rand(options.batch, 3, options.image_size, options.image_size)
+def main(
+    *,
+    train: bool = False,
+    compile: bool = False,
+    image_size: int = 256,
+    batch: int = 1,
+    rounds: int = 30,
+    width: float = 0.25,
+    device: str = "cpu",
+) -> None:
+    """Print the ratio of the passes, and the times of the fusions alone.
+
+    Args:
+        train: time a training step (forward, backward, SGD) instead of inference.
+        compile: compile the fusions with torch.compile.
+        image_size: image size in px, a multiple of 32.
+        batch: images per pass.
+        rounds: interleaved passes of each network.
+        width: width multiplier.
+        device: cpu or cuda; cuda runs in channels-last and bfloat16, as training does.
+    """
+    genotype, scale = zoo("yolov3-asff").genotype, Scale(width=width, stem=width)
+    device = best_device(device)
+    images = torch.rand(batch, 3, image_size, image_size)
     whole, parts = [], []
     for each in (genotype, summed(genotype)):
-        network, given = place(decode(each, scale).train(options.train), images, device)
+        network, given = place(decode(each, scale).train(train), images, device)
         found = fusions(network, given, [node.name for node in genotype.nodes if node.fuse.name == "asff"])
-        if options.compile:
+        if compile:
             for fuse, _ in found:
                 fuse.compile()
-        whole.append(stepper(network, given, mean_square) if options.train else inference(network, given))
-        parts.append(alone(found, given, train=options.train))
+        whole.append(stepper(network, given, mean_square) if train else inference(network, given))
+        parts.append(alone(found, given, train=train))
     now = time.process_time if device == "cpu" else clock
-    passes, fused = (interleaved(asff, plain, options.rounds, now) for asff, plain in (whole, parts))
+    passes, fused = (interleaved(asff, plain, rounds, now) for asff, plain in (whole, parts))
     cost_ms, sum_ms = fused.first * 1e3, fused.second * 1e3
     print(f"asff over sum: {passes}, {torch.get_num_threads()} threads")
     share = (fused.first - fused.second) / passes.second
@@ -110,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -4,13 +4,13 @@ The budget is a band of 10 % around a quantile of random members' multiply-adds.
 multiply-adds scored higher, which pulls a strategy out of the band; milliseconds are processor time.
 """
 
-import argparse
 import random
 import statistics
 import time
 
+from experiments.commands.arguments import run
 from nas.cost import cost
-from nas.search.strategies import STRATEGIES, StrategyConfig, build_strategy
+from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import Direction, State, Trial
 from proxies.budget import Budget, Limits
 from proxies.config import ProxyConfig, ShortTrainConfig
@@ -38,9 +38,7 @@ def gmacs(genotype: Genotype, config: ProxyConfig) -> float:
 def measure(name: str, space: str, budget: Budget, asks: int) -> str:
     """A table row: share of proposals within the budget, number of distinct ones, milliseconds per proposal."""
     part = Within(SPACES[space], budget, seed=0)
-    strategy = build_strategy(
-        StrategyConfig(name=name), part, OBJECTIVES, seed=0, predictor=Ensemble(proposal_features)
-    )
+    strategy = strategy_config(name).build(Task(part, OBJECTIVES, seed=0, predictor=Ensemble(proposal_features)))
     taken: list[float] = []
     keys: list[str] = []
     kept = 0
@@ -56,10 +54,12 @@ def measure(name: str, space: str, budget: Budget, asks: int) -> str:
     return f"{kept / asks:.0%} | {len(set(keys))} | {ms}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--asks", type=int, default=150)
-    asks = parser.parse_args().asks
+def main(*, asks: int = 150) -> None:
+    """Print a table row per proxy, space, quantile and strategy.
+
+    Args:
+        asks: proposals per strategy and budget.
+    """
     print("| proxy | space | quantile | random fits | strategy | fits | different | ms, median | ms, 9 in 10 |")
     print("|---|---|---|---|---|---|---|---|---|")
     for label, config in PROXIES.items():
@@ -76,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -6,7 +6,6 @@ no cost; the two are interleaved. Times are processor time of one core, so that 
 alike.
 """
 
-import argparse
 import random
 import statistics
 import time
@@ -17,6 +16,7 @@ from itertools import islice
 import torch
 from torch import nn
 
+from experiments.commands.arguments import run
 from nas.cost import cost
 from nas.count import counted
 from nas.detectors import build_detector
@@ -45,7 +45,7 @@ def by_formula(genotype: Genotype) -> tuple[int, int, int]:
     return found.parameters, found.macs, found.activations
 
 
-def on_meta(genotype: Genotype) -> tuple[int, int, int]:
+def by_meta(genotype: Genotype) -> tuple[int, int, int]:
     """Parameters, multiply-adds and activations as counted on the meta device."""
     with torch.device("meta"):
         model = build_detector(genotype, PROXY.scale, CLASSES).eval()
@@ -58,20 +58,22 @@ def on_meta(genotype: Genotype) -> tuple[int, int, int]:
     return parameters, *counted(model, model.network, image)[1:]  # type: ignore[arg-type]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--genotypes", type=int, default=2000, help="number of genotypes costed by formula")
-    parser.add_argument("--on-meta", type=int, default=40, help="number of those also counted on the meta device")
-    options = parser.parse_args()
+def main(*, genotypes: int = 2000, on_meta: int = 40) -> None:
+    """Print the costs per second by formula, and the median time on the meta device.
+
+    Args:
+        genotypes: number of genotypes costed by formula.
+        on_meta: number of those also counted on the meta device.
+    """
     formula, meta, wall = list[float](), list[float](), 0.0
-    for i, genotype in enumerate([*islice(different(), options.genotypes)]):
+    for i, genotype in enumerate([*islice(different(), genotypes)]):
         start, began = time.perf_counter(), time.process_time()
         counts = by_formula(genotype)
         formula.append(time.process_time() - began)
         wall += time.perf_counter() - start
-        if i * options.on_meta % options.genotypes < options.on_meta:
+        if i * on_meta % genotypes < on_meta:
             began = time.process_time()
-            assert on_meta(genotype) == counts
+            assert by_meta(genotype) == counts
             meta.append(time.process_time() - began)
     ours, theirs = statistics.median(formula), statistics.median(meta)
     print(
@@ -82,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -4,13 +4,14 @@ Decodes on the meta device, without initialising weights, unless another device 
 is computed by formula, without building modules, and operators are cached.
 """
 
-import argparse
 import statistics
 from collections.abc import Callable
 
 import torch
+from tyro.conf import Positional
 
 from experiments.bench.interleaved import clock
+from experiments.commands.arguments import run
 from nas.cost import cost
 from nas.decode import decode
 from nas.training.device import best_device
@@ -28,14 +29,16 @@ def milliseconds(run: Callable[[], object], rounds: int) -> float:
     return statistics.median(taken) * 1e3
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="?", default="spinenet-49", help="a zoo entry")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--device", default="meta", help="device to decode on: meta, cpu or cuda")
-    options = parser.parse_args()
-    entry = zoo(options.name)
-    device = options.device if options.device == "meta" else best_device(options.device)
+def main(name: Positional[str] = "spinenet-49", *, rounds: int = 20, device: str = "meta") -> None:
+    """Print the median times of decoding and of the cost.
+
+    Args:
+        name: a zoo entry.
+        rounds: timed calls of each.
+        device: device to decode on: meta, cpu or cuda.
+    """
+    entry = zoo(name)
+    device = device if device == "meta" else best_device(device)
 
     def decoded() -> None:
         with torch.device(device):
@@ -44,11 +47,9 @@ def main() -> None:
     def costed() -> None:
         cost(entry.genotype, entry.scale, image_size=entry.image_size, num_classes=entry.num_classes)
 
-    decode_ms, cost_ms = milliseconds(decoded, options.rounds), milliseconds(costed, options.rounds)
-    print(
-        f"{options.name}: decode on {device} {decode_ms:.1f} ms + cost {cost_ms:.2f} ms = {decode_ms + cost_ms:.1f} ms"
-    )
+    decode_ms, cost_ms = milliseconds(decoded, rounds), milliseconds(costed, rounds)
+    print(f"{name}: decode on {device} {decode_ms:.1f} ms + cost {cost_ms:.2f} ms = {decode_ms + cost_ms:.1f} ms")
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -4,6 +4,7 @@ import random
 import statistics
 import time
 
+from experiments.commands.arguments import run
 from search_spaces.choose import sample
 from search_spaces.registry import SPACES
 
@@ -11,6 +12,7 @@ COUNT, ROUNDS = 300, 5
 
 
 def main() -> None:
+    """Print the median rate for each space."""
     for name, space in SPACES.items():
         rates = []
         for seed in range(ROUNDS):
@@ -25,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

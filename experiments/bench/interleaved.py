@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-DEVICE = "cpu or cuda; cuda runs in channels-last and bfloat16, as training does"
-"""Help text of a benchmark's `--device`."""
-
 
 @dataclass(frozen=True)
 class Ratio:

@@ -1,4 +1,7 @@
-"""The default `nas search`, measured as a subprocess: seconds, trials by state, best and median AP."""
+"""The default `nas search`, measured as a subprocess: `python -m experiments.bench.main_job [FLAGS OF NAS SEARCH]`.
+
+Prints seconds, trials by state, and best and median AP.
+"""
 
 import json
 import statistics
@@ -6,8 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import tyro
+
+from experiments.commands.arguments import wrapped
 
 
 def nas(*arguments: str) -> str:
@@ -15,11 +23,12 @@ def nas(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def main() -> None:
+def main(flags: Sequence[str]) -> None:
+    """Measure `nas search` with these flags."""
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")
         start = time.perf_counter()
-        nas("search", "--out", run, *sys.argv[1:])
+        nas("search", "--out", run, *flags)
         seconds = time.perf_counter() - start
         document: dict[str, Any] = json.loads(nas("inspect", run, "--json"))
     states = [trial["state"] for trial in document["trials"]]
@@ -39,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(lambda: None, description=wrapped(__doc__), return_unknown_args=True)[1])

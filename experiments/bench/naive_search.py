@@ -6,7 +6,6 @@ otherwise that of the calibrated proxy as well. With `--ranking DIRECTORY` the m
 rank`, and the agreement with its reference is printed as well.
 """
 
-import argparse
 import json
 import math
 import random
@@ -20,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.bench.baselines import naive_loop
+from experiments.commands.arguments import run
 from experiments.rank.config import RankConfig
 from experiments.rank.report import DOCUMENT, format_estimate
-from experiments.run.presets import preset
+from experiments.run.presets import preset, short_training
 from nas.data.open import open_data
 from nas.search.runners.ray import RayRunner
 from nas.training.recipe import Recipe
@@ -69,47 +69,50 @@ def ranked(folder: Path) -> Candidates:
     return Candidates(genotypes, np.array(report["settings"][0]["scores"], np.float64))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--candidates", type=int, default=8)
-    parser.add_argument("--enough", type=int, default=80, help="number of steps that a ranking found sufficient")
-    parser.add_argument("--batch", type=int, default=4, help="batch size of those steps")
-    parser.add_argument("--ranking", type=Path, help="directory of a finished nas rank on digits")
-    parser.add_argument("--gpus", type=float, default=0.0, help="GPUs per trial, may be a fraction")
-    asked = parser.parse_args()
+def main(
+    *, candidates: int = 8, enough: int = 80, batch: int = 4, ranking: Path | None = None, gpus: float = 0.0
+) -> None:
+    """Print the speed of the loop and of ours, the best AP, and the agreement with a ranking.
+
+    Args:
+        candidates: number of random members, without a ranking.
+        enough: number of steps that a ranking found sufficient.
+        batch: batch size of those steps.
+        ranking: directory of a finished nas rank on digits.
+        gpus: GPUs per trial, may be a fraction.
+    """
     search = preset("digits")
-    searched = search.proxy
+    searched = short_training("digits")
     recipe = Recipe(batch_size=16, learning_rate=0.004, flip=False)
     usual = ShortTrainConfig(scale=replace(searched.scale, head_depth=4), steps=320, rungs=1, recipe=recipe)
-    small = searched.recipe.model_copy(update={"batch_size": asked.batch})
-    enough = searched.model_copy(update={"steps": asked.enough, "rungs": 1, "recipe": small})
+    small = searched.recipe.model_copy(update={"batch_size": batch})
+    calibrated = searched.model_copy(update={"steps": enough, "rungs": 1, "recipe": small})
     train, val = open_data("digits", search.digits)
-    candidates = ranked(asked.ranking) if asked.ranking else drawn(asked.candidates)
-    count = len(candidates.genotypes)
-
-    device = "cuda" if asked.gpus else "cpu"
+    members = ranked(ranking) if ranking else drawn(candidates)
+    count = len(members.genotypes)
+    device = "cuda" if gpus else "cpu"
 
     loops: dict[ShortTrainConfig, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         paths = Path(folder) / "train", Path(folder) / "val"
         for split, path in zip((train, val), paths, strict=True):
             naive_loop.export(split, path)
-        for config in (usual, enough):
+        for config in (usual, calibrated):
             start = time.perf_counter()
-            found = naive_loop.run(candidates.genotypes, *paths, config, train.num_classes, gpus=asked.gpus)
+            found = naive_loop.run(members.genotypes, *paths, config, train.num_classes, gpus=gpus)
             loops[config] = (time.perf_counter() - start) / count
-            summary = candidates.summary([m["ap"] for m in found])
+            summary = members.summary([m["ap"] for m in found])
             print(f"the loop, {format_speed(config, loops[config])}; {summary}")
             spent = {name: statistics.fmean(m[name] for m in found) for name in naive_loop.METRICS[1:]}
             print("of that, per trial: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
 
-    for config in (enough,) if asked.ranking else (usual, searched, enough):
+    for config in (calibrated,) if ranking else (usual, searched, calibrated):
         start = time.perf_counter()
         proxy = ShortTrain.prepare(config, (train, val))
-        runner = RayRunner(steps=config.rungs, gpus_per_trial=asked.gpus)
-        reports = evaluate_all(proxy, candidates.genotypes, runner=runner, seed=PROXY_SEEDS, device=device)
+        runner = RayRunner(steps=config.rungs, gpus_per_trial=gpus)
+        reports = evaluate_all(proxy, members.genotypes, runner=runner, seed=PROXY_SEEDS, device=device)
         taken = (time.perf_counter() - start) / count
-        summary = candidates.summary([r.scores["ap"] if r.scores else math.nan for r in reports])
+        summary = members.summary([r.scores["ap"] if r.scores else math.nan for r in reports])
         against = ", ".join(f"{seconds / taken:.2f} times the loop's {c.steps} steps" for c, seconds in loops.items())
         print(f"ours, {format_speed(config, taken)}; {summary}; {against}")
 
@@ -120,4 +123,4 @@ def format_speed(config: ShortTrainConfig, seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -5,13 +5,14 @@ training set is drawn, and the other trials are ranked: Kendall's tau-b, and the
 predicted to be the best, both averaged over rounds.
 """
 
-import argparse
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from tyro.conf import Positional
 
+from experiments.commands.arguments import run
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import objectives
@@ -47,12 +48,15 @@ def measure(make: Callable[[], Predictor], members: list[Candidate], scores: lis
     return f"{np.mean(taus):.2f} | {np.mean(places):.0%}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    run = RunDirectory.open(parser.parse_args().run, SearchConfig)
-    space = find_space(run.config().space)
-    judged = [(trial, objective_vector(trial, objectives(run))) for trial in run.store().trials()]
+def main(run: Positional[Path]) -> None:
+    """Print a table row per size of the training set and predictor.
+
+    Args:
+        run: directory of the search.
+    """
+    searched = RunDirectory.open(run, SearchConfig)
+    space = find_space(searched.config().space)
+    judged = [(trial, objective_vector(trial, objectives(searched))) for trial in searched.store().trials()]
     members = [Candidate(t.trace, t.key, replay(space, t.trace)) for t, score in judged if score is not None]
     scores = [score[0] for _, score in judged if score is not None]
     print(f"{len(members)} trials with scores\n")
@@ -63,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

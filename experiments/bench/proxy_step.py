@@ -4,7 +4,6 @@ Times a training step (batch, targets, losses, optimiser) against the network's 
 share of scoring in a whole trial, for random members of the joint space at the search's proxy scale.
 """
 
-import argparse
 import random
 import statistics
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ import torch
 from torch import Tensor
 
 from experiments.bench.interleaved import Ratio, autocast, clock, interleaved
-from experiments.run.presets import preset
+from experiments.commands.arguments import run
+from experiments.run.presets import preset, short_training
 from nas.data.open import open_data
 from nas.detectors import build_detector
 from nas.training.batches import Batch, Batches
@@ -57,32 +57,34 @@ def trial(proxy: ShortTrain, trainer: Trainer, stream: Iterator[Batch], device: 
     return spent
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--genotypes", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--data", default="digits")
-    parser.add_argument("--device", default="auto")
-    asked = parser.parse_args()
-    device = best_device(asked.device)
-    search = preset("digits" if asked.data == "digits" else "boxes")
-    proxy = ShortTrain.prepare(search.proxy, open_data(asked.data, search.digits))
+def main(*, genotypes: int = 6, rounds: int = 15, data: str = "digits", device: str = "auto") -> None:
+    """Print the ratio of each genotype, their median, and the share of scoring.
+
+    Args:
+        genotypes: number of random members.
+        rounds: interleaved steps per member.
+        data: directory in COCO's format, or "digits".
+        device: cpu, cuda, cuda:N, or auto (a GPU if available).
+    """
+    device = best_device(device)
+    search = preset("digits" if data == "digits" else "boxes")
+    proxy = ShortTrain.prepare(short_training(data), open_data(data, search.digits))
     config = proxy.config
     ratios: list[float] = []
     spent: dict[str, list[float]] = {"training": [], EVALUATOR: [], "pycocotools": []}
-    for seed in range(asked.genotypes):
+    for seed in range(genotypes):
         genotype = sample(JointSpace(), random.Random(seed)).value
         torch.manual_seed(seed)
         model = build_detector(genotype, config.scale, proxy.train.num_classes, config.detector).to(device)
-        trainer = Trainer(model.train(), config.recipe, config.steps + 1 + asked.rounds)
+        trainer = Trainer(model.train(), config.recipe, config.steps + 1 + rounds)
         batches = Batches(proxy.train, proxy.train_images, config.recipe.batch_size)
         stream = batches.forever(seed=seed, flip=config.recipe.flip, device=device)
-        ratio = against_network(trainer, stream, asked.rounds)
+        ratio = against_network(trainer, stream, rounds)
         ratios.append(ratio.first / ratio.second)
         print(f"genotype {seed}: step over network {ratio}")
         for what, seconds in trial(proxy, trainer, stream, device).items():
             spent[what].append(seconds)
-    print(f"step over network, median of {asked.genotypes} genotypes: {statistics.median(ratios):.3f}")
+    print(f"step over network, median of {genotypes} genotypes: {statistics.median(ratios):.3f}")
     training, *scorings = ((what, statistics.median(seconds)) for what, seconds in spent.items())
     for evaluator, scoring in scorings:
         share = f"{scoring / (scoring + training[1]):.1%} of a trial"
@@ -90,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -5,7 +5,6 @@ seed of a setting, and of several averaged; the tau of the best setting within a
 choice; and the difference in tau between pairs of settings, with its bootstrap interval over candidates.
 """
 
-import argparse
 import itertools
 import json
 import statistics
@@ -14,13 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tyro.conf import Positional
 
+from experiments.commands.arguments import run
 from experiments.rank.report import number
 from proxies.ranking.agreement import FloatArray, agreement, intraclass, intraclass_of_mean, kendall_tau
 from proxies.ranking.plan import REFERENCE
 
 SPLITS = 500
 RESAMPLES = 2000
+Pair = tuple[str, str]
+"""Names of two settings."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +118,14 @@ def paired(one: Setting, other: Setting, reference: FloatArray) -> str:
     return f"{one.name} minus {other.name}: {taus[0] - taus[1]:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("report", type=Path, help="report.json of nas rank")
-    parser.add_argument("pairs", nargs="*", metavar="SETTING", help="pairs of settings to compare")
-    asked = parser.parse_args()
-    if len(asked.pairs) % 2:
-        parser.error("SETTING: settings are compared in pairs: give an even number")
-    reference, *settings = read(asked.report)
+def main(report: Positional[Path], pairs: Positional[tuple[Pair, ...]] = ()) -> None:
+    """Print the statistics of a report.
+
+    Args:
+        report: report.json of nas rank.
+        pairs: pairs of settings to compare, an even number of names.
+    """
+    reference, *settings = read(report)
     settings = [setting for setting in settings if not setting.name.startswith(f"{REFERENCE}@")]
     for line in groups(reference.scores):
         print(line)
@@ -133,9 +136,9 @@ def main() -> None:
     for cost in (1 / 10, 1 / 40):
         print(held_out(settings, reference.scores, cost))
     named = {setting.name: setting for setting in settings}
-    for one, other in zip(asked.pairs[::2], asked.pairs[1::2], strict=True):
+    for one, other in pairs:
         print(paired(named[one], named[other], reference.scores))
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -5,7 +5,6 @@ Readers run in separate processes, interleaved: ours, pycocotools' index, which 
 `--against`, ours from another checkout.
 """
 
-import argparse
 import json
 import math
 import os
@@ -13,21 +12,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from experiments.commands.arguments import run
+
 OURS = """
 from pathlib import Path
 try:
-    from nas.data.formats.coco import read_split
+    from nas.data.directory import read_split
 except ImportError:  # a checkout from before 2026-11-28
     from nas.data.coco import read_split
 ; read_split(Path('train.json'), Path('images'))"""
 PYCOCOTOOLS = "from pycocotools.coco import COCO; COCO('train.json')"
 _MEASURE = """
 import resource, time
+
 {imports}
 start = time.process_time()
 {read}
@@ -77,22 +78,23 @@ def measure(read: str, folder: Path, checkout: Path) -> tuple[float, float]:
     return float(seconds), float(kib) / 2**20
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the medians of all readers, and their ratios to ours."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=118_000)
-    parser.add_argument("--boxes", type=int, default=860_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--against", type=Path, help="another checkout of this repository")
-    asked = parser.parse_args(arguments)
+def main(*, images: int = 118_000, boxes: int = 860_000, rounds: int = 3, against: Path | None = None) -> None:
+    """Print the medians of all readers, and their ratios to ours.
+
+    Args:
+        images: images of the set.
+        boxes: boxes of the set, each with a polygon.
+        rounds: readings by each reader.
+        against: another checkout of this repository.
+    """
     here = Path(__file__).parents[2]
     readers = {"ours": (OURS, here), "pycocotools": (PYCOCOTOOLS, here)}
-    if asked.against:
-        readers["other checkout"] = (OURS, asked.against.resolve())
+    if against:
+        readers["other checkout"] = (OURS, against.resolve())
     with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), asked.images, asked.boxes)
+        make(Path(folder), images, boxes)
         taken = {name: [measure(read, Path(folder), at)] for name, (read, at) in readers.items()}
-        for _ in range(asked.rounds - 1):
+        for _ in range(rounds - 1):
             for name, (read, at) in readers.items():
                 taken[name].append(measure(read, Path(folder), at))
     medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in taken.items()}
@@ -103,4 +105,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

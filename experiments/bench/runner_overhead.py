@@ -4,13 +4,13 @@ Each runner has one worker, so the overhead is the time between the ends of two 
 with the start of processes. Our runners are interleaved with plain uses of Ray and Tune.
 """
 
-import argparse
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
 
 from experiments.bench.baselines import plain_ray
+from experiments.commands.arguments import run
 from nas.search.runners.local import LocalRunner
 from nas.search.runners.pool import PoolRunner
 from nas.search.runners.ray import RayRunner
@@ -57,16 +57,18 @@ def between(run_trials: RunTrials, count: int) -> float:
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="number of interleaved rounds")
-    asked = parser.parse_args()
+def main(*, rounds: int = 5) -> None:
+    """Print the median time per trial of each runner, and its ratio to RayRunner's.
+
+    Args:
+        rounds: number of interleaved rounds.
+    """
     times: dict[str, list[float]] = {name: [] for name in RUNNERS}
-    for _ in range(asked.rounds):
+    for _ in range(rounds):
         for name, (run_trials, count) in RUNNERS.items():
             times[name].append(between(run_trials, count))
     ours = statistics.median(times["RayRunner"])
-    print(f"load {os.getloadavg()[0]:.0f}, {asked.rounds} rounds")
+    print(f"load {os.getloadavg()[0]:.0f}, {rounds} rounds")
     for name, taken in times.items():
         median = statistics.median(taken)
         spread = f"{min(taken) * 1e3:.2f} .. {max(taken) * 1e3:.2f}"
@@ -74,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

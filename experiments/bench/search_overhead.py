@@ -4,20 +4,21 @@ An empty proxy goes through the whole loop (ask, replay, key, JSON, store, runne
 overhead of a trial; then a store of 10,000 trials is reopened.
 """
 
-import argparse
-import json
 import random
 import tempfile
 import time
+from json import dumps
 from pathlib import Path
 
 from experiments.bench.baselines.no_proxy import NoProxy
 from experiments.bench.store import many, ours, reopening
-from nas.search.run_search import run_search
+from experiments.commands.arguments import run
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.local import LocalRunner
 from nas.search.runners.ray import RayRunner
+from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import strategy_config
 from nas.search.types import Runner, Trial
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
@@ -33,18 +34,18 @@ def overhead(runner: Runner, store: Store, trials: int) -> tuple[float, float]:
         if trial.state.ended:
             ends.append(time.perf_counter())
 
-    space = JointSpace()
-    start = time.perf_counter()
-    run_search(
-        strategy=build_strategy(StrategyConfig(name="evolution"), space, EMPTY.objectives, seed=0),
+    search = Search(
+        space=JointSpace(),
         proxy=EMPTY,
-        runner=runner,
         store=store,
         trials=trials,
-        seed=0,
-        device="cpu",
+        strategy=strategy_config("evolution"),
+        scheduler=SchedulerConfig(method="none"),
+        runner=runner,
         watch=watch,
     )
+    start = time.perf_counter()
+    search.run()
     return (ends[-1] - ends[0]) / (len(ends) - 1) * 1e3, ends[0] - start
 
 
@@ -70,18 +71,20 @@ def measure(trials: int, stored: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--trials", type=int, default=200, help="trials through each runner")
-    parser.add_argument("--stored", type=int, default=10_000, help="trials to reopen")
-    options = parser.parse_args()
-    results = measure(options.trials, options.stored)
-    if options.json:
-        print(json.dumps(results))
+def main(*, json: bool = False, trials: int = 200, stored: int = 10_000) -> None:
+    """Print all measurements.
+
+    Args:
+        json: print one JSON document.
+        trials: trials through each runner.
+        stored: trials to reopen.
+    """
+    results = measure(trials, stored)
+    if json:
+        print(dumps(results))
     else:
         print("\n".join(f"{name:24} {value:8.2f}" for name, value in results.items()))
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -5,7 +5,6 @@ a busy machine slows both equally. Times are CPU seconds of all cores. The inspe
 costs; from twelve trials on, `nas inspect` would also cross-validate a predictor.
 """
 
-import argparse
 import os
 import resource
 import statistics
@@ -14,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from experiments.commands.arguments import run
 
 RUN = "run"
 SEARCH = (
@@ -45,23 +46,24 @@ def _spent() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the median of every command, and the ratio to the other checkout's."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--against", type=Path, help="another checkout of this repository")
-    asked = parser.parse_args(arguments)
+def main(*, rounds: int = 5, against: Path | None = None) -> None:
+    """Print the median of every command, and the ratio to the other checkout's.
+
+    Args:
+        rounds: runs of each command.
+        against: another checkout of this repository.
+    """
     here = Path(__file__).parents[2]
-    checkouts = [here, *([asked.against.resolve()] if asked.against else [])]
+    checkouts = [here, *([against.resolve()] if against else [])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         nas(SEARCH, folder, here)
         for command in COMMANDS:
-            rounds = [[nas(command.split(), folder, at) for at in checkouts] for _ in range(asked.rounds)]
-            ours, *others = (statistics.median(column) for column in zip(*rounds, strict=True))
+            taken = [[nas(command.split(), folder, at) for at in checkouts] for _ in range(rounds)]
+            ours, *others = (statistics.median(column) for column in zip(*taken, strict=True))
             ratio = "".join(f"  (other checkout {other:5.2f} s, {other / ours:4.1f} times as long)" for other in others)
             print(f"nas {command:20} {ours:5.2f} s{ratio}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -4,7 +4,6 @@ A trial of the joint space is written as a search does: create, three reports, e
 one, as its samplers do. Then a store of many trials is reopened and replayed to a strategy.
 """
 
-import argparse
 import itertools
 import random
 import tempfile
@@ -19,9 +18,10 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, update
 
 from experiments.bench.interleaved import interleaved
+from experiments.commands.arguments import run
 from nas.search.store import Store, schema
 from nas.search.store.rows import reports_text, trace_text
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import Task, strategy_config
 from nas.search.types import State
 from search_spaces.choose import Sampled, sample
 from search_spaces.genotype import Genotype
@@ -79,17 +79,19 @@ def reopening(url: str, study: str, strategy: str) -> float:
     """Seconds to open a study, read its history and replay it to a strategy."""
     start = time.perf_counter()
     store = Store(url, study)
-    resumed = build_strategy(StrategyConfig(name=strategy), JointSpace(), {OBJECTIVE: "max"}, seed=0, asked=store.asked)
+    resumed = strategy_config(strategy).build(Task(JointSpace(), {OBJECTIVE: "max"}, seed=0, asked=store.asked))
     for trial in store.history():
         resumed.tell(trial)
     return time.perf_counter() - start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="trials written to each storage")
-    parser.add_argument("--stored", type=int, default=10_000, help="trials to reopen")
-    asked = parser.parse_args()
+def main(*, rounds: int = 15, stored: int = 10_000) -> None:
+    """Print the ratios to Optuna's storages, and the times to reopen a store.
+
+    Args:
+        rounds: trials written to each storage.
+        stored: trials to reopen.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     member = sample(JointSpace(), random.Random(0))
     print(f"a trial of {len(member.trace)} decisions and {len(REPORTS)} reports")
@@ -101,13 +103,13 @@ def main() -> None:
         }
         for name, storage in others.items():
             store = Store(url, name)
-            ratio = interleaved(ours(store, member), optunas(storage, member), asked.rounds)
+            ratio = interleaved(ours(store, member), optunas(storage, member), rounds)
             print(f"ours against Optuna's {name}: {ratio}")
-        study = many(url, member, asked.stored)
+        study = many(url, member, stored)
         for strategy in ("random", "evolution", "guided"):
             seconds = reopening(url, study, strategy)
-            print(f"{asked.stored} trials reopened and replayed to {strategy}: {seconds:.2f} s")
+            print(f"{stored} trials reopened and replayed to {strategy}: {seconds:.2f} s")
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

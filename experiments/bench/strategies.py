@@ -10,8 +10,8 @@ from itertools import islice
 from statistics import fmean, quantiles, stdev
 
 from experiments.bench.table import Table
-from nas.search.run_search import MOST_REPEATS
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.search_loop import MOST_REPEATS
+from nas.search.strategies import Task, strategy_config
 from nas.search.types import Direction, State, Trial
 
 OBJECTIVES: Mapping[str, Direction] = {"accuracy": "max"}
@@ -62,10 +62,10 @@ def evaluations(table: Table, strategy: str, seed: int, *, noise: float = 0.0) -
     Args:
         noise: standard deviation of the noise added to the accuracy, drawn once per key and seed.
     """
-    config = StrategyConfig(name=strategy)
+    config = strategy_config(strategy)
     if strategy == "nsga2":
         config = config.model_copy(update={"population": POPULATION})
-    searching = build_strategy(config, table, OBJECTIVES, seed=seed)
+    searching = config.build(Task(table, OBJECTIVES, seed=seed))
     known: dict[str, Trial] = {}
     repeats = 0
     while repeats < MOST_REPEATS:

@@ -4,23 +4,25 @@ Forward, losses, backward and SGD with equal weights, interleaved. Head and loss
 backbone and neck are decoded on one side and hand-written on the other.
 """
 
-import argparse
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from experiments.bench.baselines.plain_spinenet import PlainSpineNet, copy_state
 from experiments.bench.baselines.plain_yolov3_asff import PlainYolov3Asff
-from experiments.bench.interleaved import DEVICE, autocast, interleaved, place
+from experiments.bench.interleaved import autocast, interleaved, place
+from experiments.commands.arguments import run
 from nas.detectors import build_detector
 from nas.training.device import best_device
 from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
-PLAIN: dict[str, Callable[[float], nn.Module]] = {
+Name = Literal["spinenet-49", "yolov3-asff"]
+PLAIN: dict[Name, Callable[[float], nn.Module]] = {
     "spinenet-49": PlainSpineNet,
     "yolov3-asff": PlainYolov3Asff,
 }
@@ -41,7 +43,7 @@ class PlainBackbone(nn.Module):
         return OrderedDict((f"p{level}", x) for level, x in zip(self.levels, self.network(images), strict=True))
 
 
-def pair(name: str, width: float = 1.0) -> tuple[nn.Module, nn.Module]:
+def pair(name: Name, width: float = 1.0) -> tuple[nn.Module, nn.Module]:
     """The decoded detector and the one with the hand-written backbone, with equal weights.
 
     Raises:
@@ -80,21 +82,31 @@ def stepper(network: nn.Module, images: Tensor, loss: Loss) -> Callable[[], None
     return step
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PLAIN, help="zoo entry; by default all")
-    parser.add_argument("--image-size", type=int, default=256, help="image size in px, a multiple of 128")
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--width", type=float, default=1.0, help="width multiplier")
-    parser.add_argument("--device", default="cpu", help=DEVICE)
-    options = parser.parse_args()
-    device = best_device(options.device)
-    images = torch.rand(options.batch, 3, options.image_size, options.image_size)
-    for name in [options.only] if options.only else PLAIN:
-        decoded, plain = (stepper(*place(net.train(), images, device), total_loss) for net in pair(name, options.width))
-        print(f"{name:12} {interleaved(decoded, plain, options.rounds)}, {torch.get_num_threads()} threads")
+def main(
+    *,
+    only: Name | None = None,
+    image_size: int = 256,
+    batch: int = 2,
+    rounds: int = 15,
+    width: float = 1.0,
+    device: str = "cpu",
+) -> None:
+    """Print the ratio of the step's times for each zoo entry.
+
+    Args:
+        only: zoo entry; by default all.
+        image_size: image size in px, a multiple of 128.
+        batch: images per step.
+        rounds: interleaved steps of each detector.
+        width: width multiplier.
+        device: cpu or cuda; cuda runs in channels-last and bfloat16, as training does.
+    """
+    device = best_device(device)
+    images = torch.rand(batch, 3, image_size, image_size)
+    for name in [only] if only else PLAIN:
+        decoded, plain = (stepper(*place(net.train(), images, device), total_loss) for net in pair(name, width))
+        print(f"{name:12} {interleaved(decoded, plain, rounds)}, {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

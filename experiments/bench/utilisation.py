@@ -5,7 +5,6 @@ numbers of workers. Sleeping workers need no cores, so the result is the through
 all workers have started and settled.
 """
 
-import argparse
 import os
 import tempfile
 import time
@@ -14,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.bench.baselines.no_proxy import NoProxy
-from nas.search.run_search import run_search
+from experiments.commands.arguments import run
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.ray import RayRunner
+from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import strategy_config
 from nas.search.types import Trial
 from search_spaces.joint import JointSpace
 
@@ -68,34 +69,41 @@ def measure(workers: int, proxy: NoProxy, strategy: str, seconds: float) -> Watc
     """Search with a number of workers until `seconds` have been measured."""
     watch = Watch(workers, seconds)
     with tempfile.TemporaryDirectory() as folder, suppress(_Enough):
-        run_search(
-            strategy=build_strategy(StrategyConfig(name=strategy), JointSpace(), proxy.objectives, seed=0),
+        Search(
+            space=JointSpace(),
             proxy=proxy,
-            runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
             store=Store(f"sqlite:///{Path(folder, 'study.db')}", report_every=1.0),
             trials=1_000_000,
-            seed=0,
-            device="cpu",
+            strategy=strategy_config(strategy),
+            scheduler=SchedulerConfig(method="none"),
+            runner=RayRunner(proxy.steps, cpus_per_trial=len(os.sched_getaffinity(0)) / workers, concurrent=workers),
             watch=watch,
-        )
+        ).run()
     return watch
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64], help="numbers of parallel trials to measure"
-    )
-    parser.add_argument("--seconds", type=float, default=1.0, help="duration of a trial, s")
-    parser.add_argument("--steps", type=int, default=1, help="reports per trial")
-    parser.add_argument("--watch", type=float, default=15.0, help="duration of a measurement, s")
-    parser.add_argument("--strategy", default="evolution")
-    asked = parser.parse_args()
+def main(
+    *,
+    workers: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64),
+    seconds: float = 1.0,
+    steps: int = 1,
+    watch: float = 15.0,
+    strategy: str = "evolution",
+) -> None:
+    """Print a table row per number of workers.
+
+    Args:
+        workers: numbers of parallel trials to measure.
+        seconds: duration of a trial, s.
+        steps: reports per trial.
+        watch: duration of a measurement, s.
+        strategy: the strategy that proposes the trials.
+    """
     print("workers    busy  driver CPU per trial  all workers busy after", flush=True)
-    for workers in asked.workers:
-        watch = measure(workers, NoProxy(asked.steps, asked.seconds), asked.strategy, asked.watch)
-        print(f"{watch.row(asked.seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
+    for count in workers:
+        watched = measure(count, NoProxy(steps, seconds), strategy, watch)
+        print(f"{watched.row(seconds)}   (load {os.getloadavg()[0]:.0f})", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -4,7 +4,6 @@ Genotypes of the joint space at the default proxy scale, on digits. The time of 
 which depends little on other load. The overhead is measured with one process, so that none waits for another.
 """
 
-import argparse
 import random
 import resource
 import statistics
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from experiments.bench.baselines.no_proxy import NoProxy
+from experiments.commands.arguments import run
 from nas.cost import cost
 from nas.data.digits.scenes import DigitsConfig, digits
 from nas.detectors import build_detector
@@ -83,25 +83,27 @@ def processor() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--candidates", type=int, default=12, help="candidates to time each score on")
-    parser.add_argument("--empty", type=int, default=2000, help="empty candidates to measure the overhead on")
-    parser.add_argument("--batch", type=int, default=PoolRunner.batch, help="candidates sent to a worker at once")
-    options = parser.parse_args()
+def main(*, candidates: int = 12, empty: int = 2000, batch: int = PoolRunner.batch) -> None:
+    """Print the overhead of the pool, and the time of every score.
+
+    Args:
+        candidates: candidates to time each score on.
+        empty: empty candidates to measure the overhead on.
+        batch: candidates sent to a worker at once.
+    """
     torch.set_num_threads(1)
     proxy = ZeroCost.prepare(ZeroCostConfig(), digits(DigitsConfig(train_images=32, val_images=1)))
-    candidates, empty = genotypes(options.candidates), genotypes(options.empty)
-    _, startup_ms = overhead(empty[:100], options.batch)
-    wall, total = overhead(empty, options.batch)
+    drawn, idle = genotypes(candidates), genotypes(empty)
+    _, startup_ms = overhead(idle[:100], batch)
+    wall, total = overhead(idle, batch)
     print(f"overhead in the pool  {wall:.2f} ms per candidate in wall time, without parsing the genotype")
-    print(f"processor time there  {(total - startup_ms) / (len(empty) - 100):.2f} ms per candidate, with parsing")
-    for name, value in seconds(proxy, candidates).items():
+    print(f"processor time there  {(total - startup_ms) / (len(idle) - 100):.2f} ms per candidate, with parsing")
+    for name, value in seconds(proxy, drawn).items():
         print(f"{name:20}  {value:.3f} s per candidate")
     start = time.perf_counter()
-    evaluate_all(proxy, candidates, runner=PoolRunner())
-    print(f"whole run            {(time.perf_counter() - start) / len(candidates):.2f} s per candidate in wall time")
+    evaluate_all(proxy, drawn, runner=PoolRunner())
+    print(f"whole run            {(time.perf_counter() - start) / len(drawn):.2f} s per candidate in wall time")
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

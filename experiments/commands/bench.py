@@ -15,7 +15,7 @@ from experiments.bench.table import Table as Scores
 from experiments.commands.arguments import parse
 from experiments.errors import UsageError
 from nas.inspect.console import open_console
-from nas.search.strategies import STRATEGIES, StrategyConfig
+from nas.search.strategies import DEFAULT, STRATEGIES
 from search_spaces.naming import unknown
 
 
@@ -53,13 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     table = Scores.read(asked.table)
     speeds, regrets = compare(table, names, asked.seeds, noise=asked.noise)
     if asked.json:
-        about = {"table": table.name, "seeds": asked.seeds, "noise": asked.noise, "default": StrategyConfig().name}
+        about = {"table": table.name, "seeds": asked.seeds, "noise": asked.noise, "default": DEFAULT}
         print(json.dumps({**about, "speed": [*map(asdict, speeds)], "regret": [*map(asdict, regrets)]}))
         return 0
     console = open_console()
     console.print(
         f"{table.name}: {len(table.kinds):,} traces, {len(table.accuracy):,} keys, best {table.best:.2f}; "
-        f"{asked.seeds} seeds; {StrategyConfig().name} is the default"
+        f"{asked.seeds} seeds; {DEFAULT} is the default"
     )
     console.print(_speeds(speeds), _regrets(regrets, asked.noise, len(table.accuracy)))
     return 0

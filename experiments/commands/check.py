@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, get_type_hints
 
 from rich.text import Text
@@ -17,8 +16,8 @@ from experiments.contracts.strategies import STRATEGY, task
 from experiments.errors import UsageError
 from nas.data.digits.scenes import DigitsConfig, digits
 from nas.inspect.console import open_console
-from nas.search.strategies import StrategyConfig, build_own_strategy
-from proxies.registry import own_proxy
+from nas.search.strategies import strategy_config
+from proxies.own import own_proxy
 from search_spaces.choose import SearchSpace, first_choice
 from search_spaces.genotype import Genotype
 from search_spaces.importing import imported
@@ -95,9 +94,9 @@ def _makes_genotypes(space: SearchSpace[Any]) -> bool:
 
 
 def _strategy(path: str) -> Iterator[Outcome]:
-    build = partial(build_own_strategy, path, StrategyConfig(name=path))
-    build(task())
-    return outcomes(STRATEGY, build)
+    config = strategy_config(path)
+    config.build(task())
+    return outcomes(STRATEGY, config.build)
 
 
 def _proxy(path: str) -> Iterator[Outcome]:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
-from experiments.commands.network_flags import Network, parse_network, with_head_flag
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from nas.cost import Cost, cost
 from nas.inspect.console import open_console
-from search_spaces.genotype import Scale
 
 if TYPE_CHECKING:
     from nas.inspect.latency import Timing
@@ -29,8 +27,8 @@ class Arguments:
     genotype: Positional[str]
     """Topology: a JSON file, zoo:NAME, RUN (best trial) or RUN#N (trial N)."""
     network: Annotated[Network, arg(name="")]
-    image_size: int = 640
-    """Side of the square input image, px."""
+    image_size: int | None = None
+    """Side of the square input image, px; if omitted, as published or searched, or 640 for a JSON file."""
     latency: bool = False
     """Also time the network in eager, compiled and exported mode, for one image and for a batch, without NMS."""
     batch: int = 8
@@ -42,19 +40,14 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
-    arguments = with_head_flag(arguments)
-    named = find_genotype(split_positional(arguments)[0] or parse(Arguments, "cost", arguments).genotype)
-
-    def before(scale: Scale | None) -> Arguments:
-        return Arguments(named.label, Network(scale or named.scale or Scale()), named.image_size or 640)
-
-    asked = parse_network(Arguments, "cost", arguments, before)
-    for flag, value in (("--image-size", asked.image_size), ("--batch", asked.batch)):
+    asked = parse_network(Arguments, "cost", arguments)
+    named = asked.network.of(find_genotype(asked.genotype))
+    image_size = named.image_size if asked.image_size is None else asked.image_size
+    for flag, value in (("--image-size", image_size), ("--batch", asked.batch)):
         if value < 1:
             raise UsageError(f"{flag} {value}: give at least 1")
-    chosen = asked.network.of(named)
-    counted = count(chosen, asked.image_size)
-    timed = _timed(chosen, asked) if asked.latency else []
+    counted = count(named, image_size)
+    timed = _timed(named, image_size, asked) if asked.latency else []
     if asked.json:
         print(json.dumps(asdict(counted) | ({"latency": [asdict(one) for one in timed]} if timed else {})))
         return 0
@@ -73,28 +66,28 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def count(named: Named, image_size: int) -> Cost:
-    """Cost at the genotype's scale and class count, by default full scale and COCO's classes.
+    """Cost at the genotype's scale and class count, by default COCO's classes.
 
     Raises:
         GenotypeError: the genotype cannot be built at the scale.
     """
     return cost(
         named.genotype,
-        named.scale or Scale(),
+        named.scale,
         image_size=image_size,
         num_classes=named.num_classes or CLASSES,
         frozen=named.frozen,
     )
 
 
-def _timed(named: Named, asked: Arguments) -> "list[Timing]":
+def _timed(named: Named, image_size: int, asked: Arguments) -> "list[Timing]":
     from nas.inspect.latency import timings
     from nas.training.device import best_device
 
     found = timings(
         named.genotype,
-        named.scale or Scale(),
-        image_size=asked.image_size,
+        named.scale,
+        image_size=image_size,
         num_classes=named.num_classes or CLASSES,
         device=best_device(asked.device),
         batches=sorted({1, asked.batch}),

@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from experiments.commands.arguments import parse, split_positional
+from experiments.commands.arguments import parse
 from experiments.errors import UsageError
 from experiments.run.data import print_diagnostic
 from nas.data.diagnostics import Severity
-from nas.data.formats.coco import Examined, check_coco
+from nas.data.directory import Examined, check_directory
 from nas.inspect.console import open_console
-from search_spaces.naming import unknown
-
-ACTIONS = ("check",)
 
 
 @dataclass(frozen=True)
@@ -27,18 +25,14 @@ class Arguments:
     purpose.
     """
 
+    action: Positional[Literal["check"]]
+    """What to do with the data set."""
     directory: Positional[Path]
     """Directory with train.json, val.json and images/, or in the layout of COCO or Roboflow."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    action, rest = split_positional(arguments)
-    if action is None:
-        parse(Arguments, "data check", rest or ["--help"])
-        raise UsageError(f"no action given: use nas data {ACTIONS[0]} DIR")
-    if action not in ACTIONS:
-        raise UsageError(unknown("action", action, ACTIONS))
-    asked = parse(Arguments, "data check", rest)
+    asked = parse(Arguments, "data", arguments or ["--help"])
     if not asked.directory.is_dir():
         raise UsageError(f"{asked.directory} is not a directory; give one that holds train.json and val.json")
     console = open_console()
@@ -54,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 def _examine(directory: Path, console: Console) -> tuple[Examined, Examined]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("opening images", total=None)
-        return check_coco(directory, lambda done, total: progress.update(task, completed=done, total=total))
+        return check_directory(directory, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _print(split: Examined, console: Console) -> None:

@@ -7,13 +7,11 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network, with_head_flag
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from nas.inspect.console import open_console
 from nas.inspect.draw import describe, draw
-from search_spaces.genotype import Scale
 
 SUFFIXES = (".svg", ".png", ".pdf")
 
@@ -30,14 +28,8 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
-    arguments = with_head_flag(arguments)
-    found = find_genotype(split_positional(arguments)[0] or parse(Arguments, "draw", arguments).genotype)
-
-    def before(scale: Scale | None) -> Arguments:
-        return Arguments(found.label, Network(scale or found.scale or Scale()))
-
-    asked = parse_network(Arguments, "draw", arguments, before)
-    named = asked.network.of(found)
+    asked = parse_network(Arguments, "draw", arguments)
+    named = asked.network.of(find_genotype(asked.genotype))
     out = asked.out or Path(f"{named.label}.svg")
     if out.suffix not in SUFFIXES:
         raise UsageError(f"--out {out}: give a name that ends in one of {', '.join(SUFFIXES)}")

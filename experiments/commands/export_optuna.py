@@ -62,5 +62,5 @@ def main(arguments: Sequence[str]) -> int:
 def _constraints(config: SearchConfig) -> Callable[[str], list[float]]:
     if config.limits == Limits():
         return lambda genotype: []
-    budget = Budget(config.limits, config.size, open_data(config.data, config.digits)[0].num_classes)
+    budget = Budget(config.limits, config.proxy, open_data(config.data, config.digits)[0].num_classes)
     return lambda genotype: budget.beyond(Genotype.from_json(genotype))

@@ -21,8 +21,8 @@ class Named:
 
     Attributes:
         label: short name, valid as a file name.
-        scale: published, searched or requested scale; None for a JSON file.
-        image_size: image size of that scale, px; None for a JSON file.
+        scale: published, searched or requested scale; full scale for a JSON file.
+        image_size: image size of that scale, px.
         run: the run that found it, if any.
         num_classes: class count of a zoo entry's published head, or the requested one.
         frozen: modules that the authors of a zoo entry did not train.
@@ -30,8 +30,8 @@ class Named:
 
     genotype: Genotype
     label: str
-    scale: Scale | None = None
-    image_size: int | None = None
+    scale: Scale = Scale()  # noqa: RUF009 - a frozen value
+    image_size: int = 640
     run: "RunDirectory[SearchConfig] | None" = None
     num_classes: int | None = None
     frozen: tuple[str, ...] = ()
@@ -91,4 +91,4 @@ def _from_run(path: Path, number: str) -> Named:
             raise UsageError(f"{run.path} has no trial with scores yet: continue it with `nas resume {run.path}`")
     label = f"{run.path.resolve().name}-{chosen.number}"
     genotype = Genotype.from_json(chosen.genotype)
-    return Named(genotype, label, config.size.scale, config.size.image_size, run)
+    return Named(genotype, label, config.proxy.scale, config.proxy.image_size, run)

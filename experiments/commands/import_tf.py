@@ -1,26 +1,24 @@
 """`nas import-tf FILE`: convert published TensorFlow weights of SpineNet to a checkpoint."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from experiments.commands.arguments import parse
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network, with_head_flag
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from nas.data.detection_set import Category
 from nas.detectors import DetectorConfig
 from nas.importers.variables import Variables, read_variables
 from nas.inspect.console import open_console
 from nas.training.blueprint import Blueprint
-from search_spaces.genotype import Genotype, Scale
+from search_spaces.genotype import Genotype
 from search_spaces.rewrite import with_padding
 from search_spaces.zoo import SPINENET_CLASSES
 
-VERB = "import-tf"
 EPSILONS = {"same": 1e-3, "symmetric": 1e-4}
 """Padding -> epsilon of the batch norms in that official code (tf-models, TPU release), if a file has none."""
 
@@ -45,21 +43,13 @@ class Arguments:
     Equal weights compute different outputs in each. Optional if the genotype already has padding "same"."""
     norm_epsilon: float | None = None
     """Epsilon of every batch norm; if omitted, that of the file, else 1e-3 (same) or 1e-4 (symmetric)."""
-    image_size: int = 640
-    """Side of the images on which the checkpoint is evaluated, px."""
+    image_size: int | None = None
+    """Side of the images on which the checkpoint is evaluated, px; if omitted, as published, or 640 for a JSON file."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    arguments = with_head_flag(arguments)
-    given = parse(Arguments, VERB, arguments)
-    found = find_genotype(given.genotype)
-
-    def before(scale: Scale | None) -> Arguments:
-        network = Network(scale or found.scale or Scale())
-        return replace(given, network=network, image_size=found.image_size or given.image_size)
-
-    asked = parse_network(Arguments, VERB, arguments, before)
-    named = asked.network.of(found)
+    asked = parse_network(Arguments, "import-tf", arguments)
+    named = asked.network.of(find_genotype(asked.genotype))
     genotype = _padded(named.genotype, asked.padding)
     import torch
 
@@ -69,9 +59,9 @@ def main(arguments: Sequence[str]) -> int:
     variables = read_variables(asked.file)
     blueprint = Blueprint(
         genotype=genotype,
-        scale=asked.network.scale,
+        scale=named.scale,
         detector=DetectorConfig(norm_epsilon=_epsilon(asked, variables)),
-        image_size=asked.image_size,
+        image_size=named.image_size if asked.image_size is None else asked.image_size,
         categories=_categories(named.num_classes or SPINENET_CLASSES),
     )
     torch.manual_seed(0)

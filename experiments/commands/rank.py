@@ -14,7 +14,7 @@ from experiments.rank.plans import default_plan, read_plan
 from experiments.rank.report import report
 from experiments.rank.run import carry_on, prepare
 from experiments.run.directory import RunDirectory
-from experiments.run.presets import preset
+from experiments.run.presets import short_training
 from nas.inspect.console import open_console
 from search_spaces.errors import FusionNasError
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _start(asked: New, console: Console) -> None:
-    base = preset("digits" if asked.data == "digits" else "boxes").proxy
+    base = short_training(asked.data)
     plan = read_plan(asked.plan, base) if asked.plan else default_plan(base)
     options = {name: getattr(asked, name) for name in RankOptions.model_fields}
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from experiments.commands.arguments import parse, split_positional
-from experiments.errors import UsageError
-from experiments.run.config import SETTINGS, SearchConfig
+from experiments.commands.arguments import split_positional
+from experiments.commands.search_flags import parse_search
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import prepare
 from experiments.run.presets import preset
@@ -18,9 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     if name is None:
         own_data = any(flag.split("=")[0] == "--data" for flag in flags)
         name = "boxes" if own_data else "digits"
-    start = preset(name)
-    config = parse(SearchConfig, "search [PRESET]", flags, start)
-    _refuse_idle(config, start)
+    config = parse_search(flags, preset(name))
     console = open_console()
     run = RunDirectory.create(config, name)  # first, so that a search killed from here on can be resumed
     try:
@@ -30,13 +27,3 @@ def main(arguments: Sequence[str]) -> int:
         run.discard()
         raise
     return carry_on(run, store, judge, console)
-
-
-def _refuse_idle(config: SearchConfig, start: SearchConfig) -> None:
-    """Refuse flags of a built-in proxy that is not in use; a user's own proxy may read any of them."""
-    for name, field in SETTINGS.items():
-        if config.built_in and name != config.by and getattr(config, field) != getattr(start, field):
-            fields = [f"--{SETTINGS[by].replace('_', '-')}.*" for by in (name, config.by)]
-            raise UsageError(
-                f"{fields[0]} configures {name}, which is not in use: with --by {config.by} give {fields[1]}"
-            )

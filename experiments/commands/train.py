@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from tyro.conf import arg
 
 from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
-from experiments.commands.network_flags import Network, parse_network, with_head_flag
+from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from experiments.run.data import report, say_if_changed
 from nas.data.depth import values_of
@@ -52,16 +51,15 @@ class TrainConfig(FitConfig):
 
 
 def main(arguments: Sequence[str]) -> int:
-    arguments = with_head_flag(arguments)
     name, flags = split_positional(arguments)
     if name is None:
         parse(TrainConfig, "train GENOTYPE", flags or ["--help"])
         raise UsageError("no genotype given: start with a JSON file, zoo:NAME, a run's directory, or RUN#N")
-    found = find_genotype(name)
-    config = parse_network(TrainConfig, "train GENOTYPE", flags, partial(_defaults, found))
+    found = _enlarged(find_genotype(name))
+    config = parse_network(TrainConfig, "train GENOTYPE", flags, _defaults(found))
+    named = config.network.of(found)
     if config.data is None:
         raise UsageError("--data: give a directory in COCO's format, or 'digits'")
-    named = config.network.of(found)
     console = open_console()
     data = open_data(config.data, config.digits)
     report(data, console)
@@ -69,9 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         say_if_changed(named.run, data, console)
     out = config.out or Path("train") / named.label
     outputs = _outputs(data[0].categories, config.network.classes)
-    blueprint = Blueprint(
-        named.genotype, config.network.scale, config.detector, config.image_size, outputs, values_of(data[0])
-    )
+    blueprint = Blueprint(named.genotype, named.scale, config.detector, config.image_size, outputs, values_of(data[0]))
     from nas.training.fit import LAST, METRICS, fit
 
     with _progress(console) as bar:
@@ -106,25 +102,33 @@ def _outputs(categories: tuple[Category, ...], classes: int | None) -> tuple[Cat
     return (*categories, *(Category(categories[-1].id + i, "unused") for i in range(1, spare + 1)))
 
 
-def _defaults(named: Named, scale: Scale | None) -> TrainConfig:
+def _enlarged(named: Named) -> Named:
+    """A trial of a run at twice its width and image size, with a head of full depth; a zoo entry or file unchanged."""
     if named.run is None:
-        return TrainConfig(network=Network(scale or named.scale or Scale()), image_size=named.image_size or 640)
-    searched = named.run.config()
-    proxy, size, small = searched.proxy, searched.size, searched.size.scale
-    twice = replace(
+        return named
+    small = named.scale
+    scale = replace(
         small,
         width=small.width * 2,
         output_width=small.output_width * 2,
         stem=min(1.0, small.stem * 2),
         head_depth=max(small.head_depth, Scale().head_depth),
     )
+    return replace(named, scale=scale, image_size=named.image_size * 2)
+
+
+def _defaults(named: Named) -> TrainConfig:
+    if named.run is None:
+        return TrainConfig(image_size=named.image_size)
+    searched = named.run.config()
+    proxy = searched.proxy
+    trained = proxy if isinstance(proxy, ShortTrainConfig) else short_training(searched.data)
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,
-        image_size=size.image_size * 2,
-        network=Network(scale or twice),
-        detector=proxy.detector,
-        recipe=_long_recipe(proxy.recipe),
+        image_size=named.image_size,
+        detector=trained.detector,
+        recipe=_long_recipe(trained.recipe),
         seed=searched.seed,
     )
 

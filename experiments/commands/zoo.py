@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from experiments.commands.arguments import parse
 from experiments.commands.cost import count
 from experiments.commands.genotype_argument import find_genotype
-from experiments.commands.network_flags import Network, parse_network, with_head_flag
-from search_spaces.genotype import Scale
+from experiments.commands.network_flags import Network, parse_network
 from search_spaces.ops import GenotypeError
 from search_spaces.zoo import ZOO, zoo
 
@@ -30,9 +28,8 @@ class Arguments:
 
 
 def main(arguments: Sequence[str]) -> int:
-    arguments = with_head_flag(arguments)
-    asked = parse(Arguments, "zoo", arguments)
-    rows = [_row(name, arguments) for name in ZOO]
+    asked = parse_network(Arguments, "zoo", arguments)
+    rows = [_row(name, asked.network) for name in ZOO]
     if asked.json:
         print(json.dumps({"zoo": rows}))
         return 0
@@ -55,16 +52,11 @@ def _line(name: str, head: str, px: object, parameters: str, macs: str) -> str:
     return f"{name:{max(map(len, ZOO))}} {head:12} {px:>4} {parameters:>12} {macs:>14}"
 
 
-def _row(name: str, flags: Sequence[str]) -> dict[str, Any]:
-    """The cost of an entry, or the reason why it cannot be built with the flags."""
+def _row(name: str, network: Network) -> dict[str, Any]:
+    """The cost of an entry, or the reason why the network cannot be built from it."""
     entry = find_genotype(f"zoo:{name}")
-
-    def before(scale: Scale | None) -> Arguments:
-        return Arguments(Network(scale or entry.scale or Scale()))
-
-    network = parse_network(Arguments, "zoo", flags, before).network
     row = {"name": name, "source": zoo(name).source, "head": network.head or entry.genotype.head.name}
     try:
-        return {**row, **asdict(count(network.of(entry), zoo(name).image_size))}
+        return {**row, **asdict(count(network.of(entry), entry.image_size))}
     except GenotypeError as error:
-        return {**row, "image_size": zoo(name).image_size, "error": str(error)}
+        return {**row, "image_size": entry.image_size, "error": str(error)}

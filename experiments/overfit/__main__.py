@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
+from experiments.commands.arguments import run
 from experiments.overfit.cases import CASES, Case
 from nas.data.detection_set import DetectionSet
-from nas.data.formats.coco import read_coco
+from nas.data.directory import read_directory
 from nas.training.blueprint import Blueprint
 from nas.training.fit import Progress, fit
 from nas.training.recipe import FitConfig, Recipe
@@ -91,6 +91,7 @@ class Arguments:
     results: Path = RESULTS
     """Directory of the result files."""
     device: str = "cpu"
+    """Device: cpu, cuda or cuda:N."""
 
 
 def main(asked: Arguments) -> int:
@@ -99,7 +100,7 @@ def main(asked: Arguments) -> int:
         print(f"--detector {asked.detector!r} is unknown: give one of {', '.join(CASES)}", file=sys.stderr)
         return 2
     case = CASES[asked.detector]
-    data = choose_images(read_coco(asked.data)[0], IMAGES, IMAGE_SIZE)
+    data = choose_images(read_directory(asked.data)[0], IMAGES, IMAGE_SIZE)
     outcome = overfit(case, data, IMAGE_SIZE, asked.out / asked.detector, device=asked.device)
     record = _record(asked, case, data, outcome)
     document = json.dumps(record, indent=2) + "\n"
@@ -127,4 +128,4 @@ def _record(asked: Arguments, case: Case, data: DetectionSet, outcome: Outcome) 
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Arguments)))
+    sys.exit(main(run(Arguments, __doc__)))

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from experiments.errors import UsageError, faults
 from nas.training.recipe import Recipe
 from proxies.config import ProxyConfig, ShortTrainConfig
-from proxies.ranking.plan import Plan
+from proxies.ranking.plan import Plan, proxy_by_kind
+from proxies.registry import DEFAULT, PROXIES
 from proxies.zero_cost import ZERO_COST
 from search_spaces.genotype import Scale
 
@@ -54,7 +55,8 @@ def read_plan(path: Path, base: ShortTrainConfig) -> Plan:
     except OSError as error:
         raise UsageError(f"--plan {path}: {error.strerror}") from None
     except ValidationError as error:
-        raise UsageError(f"--plan {path}: {faults(error)}") from None
+        fields = faults(error).replace(".proxy.", ".")  # a plan names the kind alone
+        raise UsageError(f"--plan {path}: {fields}") from None
     except ValueError as error:
         raise UsageError(f"--plan {path}: not JSON: {error}") from None
 
@@ -68,13 +70,17 @@ def build_plan(document: Any, base: ShortTrainConfig) -> Plan:
     if not isinstance(document, dict):
         return Plan.model_validate(document)
     common = ShortTrainConfig.model_validate(_changed(base.model_dump(), document.get("base", {}))).model_dump()
-    shared = {name: common[name] for name in ProxyConfig.model_fields}
-    bases = {"short_train": common, "zero_cost": shared, "cost": shared}
+    shared = {name: common[name] for name in ProxyConfig.model_fields if name != "kind"}
+    bases = dict.fromkeys(PROXIES, shared) | {DEFAULT: common}
 
     def completed(setting: Any) -> Any:
         if not isinstance(setting, dict):
             return setting
-        return {name: _changed(bases.get(name), value) for name, value in setting.items()}
+        setting = proxy_by_kind(setting)
+        match setting.get("proxy"):
+            case {"kind": str(kind), **changes}:
+                return {**setting, "proxy": _changed({"kind": kind, **bases.get(kind, {})}, changes)}
+        return setting
 
     plan = {"settings": {}} | {name: value for name, value in document.items() if name != "base"}
     settings = plan["settings"]

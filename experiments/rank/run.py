@@ -20,11 +20,11 @@ from experiments.run.runner import build_runner, gpus_per_trial
 from nas.inspect.words import duration, format_score, one_line
 from nas.search.store import Store
 from nas.search.types import Proxy, Trial
+from proxies.config import ProxyConfig
 from proxies.ranking.agreement import FEWEST_CANDIDATES
 from proxies.ranking.loop import measured, run_ranking
 from proxies.ranking.plan import Measurement
 from proxies.ranking.plan import prepare as prepare_proxies
-from proxies.registry import OwnConfig
 from search_spaces.naming import dotted
 
 
@@ -76,8 +76,7 @@ def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]
     """
     config = run.config()
     config.drawn()
-    settings = [setting.proxy for setting in config.plan.all.values()]
-    proxies = [proxy for proxy in settings if not isinstance(proxy, OwnConfig)]
+    proxies = [setting.proxy for setting in config.plan.all.values()]
     return open_for(run, proxies, partial(prepare_proxies, config.plan), console)
 
 
@@ -85,11 +84,15 @@ def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
     """Refuse a setting or data that changed under the same name: old scores would count for the new setting."""
     config, kept = run.config(), run.path / MEASURED
     data = {"data": Path(config.data).name, "digits": config.digits.model_dump(mode="json")}
-    now = {name: data | setting.proxy.model_dump(mode="json") for name, setting in config.plan.all.items()}
+    proxies = {name: setting.proxy for name, setting in config.plan.all.items()}
+    now = {name: data | proxy.model_dump(mode="json") for name, proxy in proxies.items()}
     known: dict[str, dict[str, Any]] = json.loads(kept.read_bytes()) if kept.is_file() else {}
     measured_names = {trial.key.split("/")[1] for trial in store.trials()}
     for name in measured_names.intersection(known, now):
-        before, after = dict(dotted(known[name])), dict(dotted(now[name]))
+        defaults = (
+            type(proxies[name]).model_construct(kind=proxies[name].kind).model_dump(mode="json")
+        )  # of fields since added
+        before, after = dict(dotted(defaults)) | dict(dotted(known[name])), dict(dotted(now[name]))
         for field in sorted(before | after):
             if before.get(field) != after.get(field):
                 raise UsageError(
@@ -97,6 +100,11 @@ def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
                     f"{after.get(field)!r}: give the changed setting another name, or start a new ranking"
                 )
     run.write(MEASURED, json.dumps(known | now, indent=1))
+
+
+def _defaults(proxy: ProxyConfig) -> dict[str, Any]:
+    """The default settings of a proxy, for what an earlier version did not record."""
+    return type(proxy).model_construct(kind=proxy.kind).model_dump(mode="json")
 
 
 def _announce(run: RunDirectory[RankConfig], console: Console) -> None:

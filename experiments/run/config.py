@@ -2,25 +2,32 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.data.digits.scenes import DigitsConfig
 from nas.data.fetch import is_url
 from nas.search.halving.scheduler import SchedulerConfig
+from nas.search.runners import RUNNERS
 from nas.search.store.database import in_memory, parse_url
-from nas.search.strategies import StrategyConfig
+from nas.search.strategies import AnyStrategy, strategy_config
 from nas.search.types import Direction
 from proxies.budget import Limits
-from proxies.config import ShortTrainConfig, ZeroCostConfig
-from proxies.cost import CostConfig
-from proxies.registry import QUICK, BuiltIn
-from search_spaces.importing import imported, is_import_path
+from proxies.config import ShortTrainConfig
+from proxies.registry import PROXIES, AnyProxy
 from search_spaces.naming import unknown
 from search_spaces.registry import find_space
 
-RunnerName = Literal["ray", "pool", "local"]
+if TYPE_CHECKING:
+    RunnerName = str
+else:
+    RunnerName = Literal[tuple(RUNNERS)]
+_RUNNERS = (
+    "Where trials run. "
+    + "; ".join(f"{name}: {runner.about}" for name, runner in RUNNERS.items())
+    + ". By default ray; pool, if the proxy scores many candidates per second and no ray_address is given."
+)
 
 
 class RunConfig(BaseModel):
@@ -41,10 +48,7 @@ class RunConfig(BaseModel):
     """Random seed of the candidates, the initial weights and the order of the data."""
     out: Path | None = Field(None, exclude=True)
     """Directory of the run, which must be new or empty; by default a new one under runs/."""
-    runner: RunnerName | None = None
-    """Where trials run. ray: in parallel, on this machine or a cluster;
-    pool: in parallel processes of one thread each, for proxies that score many candidates per second;
-    local: one at a time, in this process. By default ray, or pool for zero_cost and cost without a ray_address."""
+    runner: RunnerName | None = Field(None, description=_RUNNERS)
     ray_address: str | None = None
     """Address of a running Ray cluster, "auto" or host:port; by default Ray is started on this machine."""
     cpus_per_trial: float = Field(1.0, gt=0)
@@ -84,14 +88,16 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _reached(self) -> Self:
-        if self.ray_address and self.runs_on != "ray":
+        runner = RUNNERS[self.runs_on]
+        if self.ray_address and not runner.clusters:
             raise ValueError(
                 f"ray_address: the runner {self.runs_on} uses no cluster: leave {self.ray_address!r} out, or give "
                 "runner ray"
             )
-        if self.concurrent and self.concurrent > 1 and self.runs_on == "local":
+        if self.concurrent and self.concurrent > 1 and not runner.parallel:
             raise ValueError(
-                f"concurrent: the runner local runs one trial at a time, not {self.concurrent}; give another runner"
+                f"concurrent: the runner {self.runs_on} runs one trial at a time, not {self.concurrent}; give another "
+                "runner"
             )
         return self
 
@@ -101,15 +107,8 @@ class RunConfig(BaseModel):
         return self.runner or "ray"
 
 
-SETTINGS = {"short_train": "proxy", "zero_cost": "zero_cost", "cost": "cost"}
-"""Built-in proxy -> the field of `SearchConfig` that holds its settings."""
-
-
-class SearchConfig(RunConfig):
-    """The configuration of a search: space, data, proxy, strategy, scheduler, objectives, limits and resources."""
-
-    file = "config.json"
-    goes_on = "nas resume"
+class SearchOptions(RunConfig):
+    """The options of a search; the proxy's and the strategy's settings are in `SearchConfig`."""
 
     trials: int = Field(24, ge=1)
     """Number of trials of the study, by all machines together."""
@@ -125,37 +124,30 @@ class SearchConfig(RunConfig):
     by default all compare by the proxy's first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
-    strategy: StrategyConfig = StrategyConfig()
-    by: str = "short_train"
-    """The proxy that scores candidates: short_train (configured by --proxy), zero_cost, cost,
-    or your own as my_module:my_proxy, called with the training and the validation set."""
-    proxy: ShortTrainConfig = ShortTrainConfig()
-    zero_cost: ZeroCostConfig = ZeroCostConfig(scores=("naswot",))
-    cost: CostConfig = CostConfig()
 
-    @field_validator("by")
-    @classmethod
-    def _known_proxy(cls, by: str) -> str:
-        if is_import_path(by):
-            imported(by)
-        elif by not in SETTINGS:
-            raise ValueError(unknown("proxy", by, SETTINGS))
-        return by
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.study != "default" and not self.store:
+            raise ValueError(f"study {self.study!r} needs a shared store: give --store as well")
+        if self.store and in_memory(parse_url(self.store)):
+            raise ValueError(
+                f"store {self.store!r} is in memory and would be lost: give sqlite:///FILE or postgresql://..."
+            )
+        return self
 
-    @property
-    def built_in(self) -> BuiltIn | None:
-        """The settings of the built-in proxy that is used; None for a user's own."""
-        settings: BuiltIn | None = getattr(self, SETTINGS[self.by]) if self.by in SETTINGS else None
-        return settings
 
-    @property
-    def size(self) -> BuiltIn:
-        """The settings that define the proxy's scale; those of the short training for a user's own proxy."""
-        return self.built_in or self.proxy
+class SearchConfig(SearchOptions):
+    """The configuration of a search: space, data, proxy, strategy, scheduler, objectives, limits and resources."""
+
+    file = "config.json"
+    goes_on = "nas resume"
+
+    strategy: AnyStrategy = strategy_config()
+    proxy: AnyProxy = ShortTrainConfig()
 
     @property
     def runs_on(self) -> RunnerName:
-        return self.runner or ("pool" if self.by in QUICK and not self.ray_address else "ray")
+        return self.runner or ("pool" if self.proxy.quick and not self.ray_address else "ray")
 
     @property
     def team(self) -> tuple[str, str] | None:
@@ -182,16 +174,6 @@ class SearchConfig(RunConfig):
         }
         return self.model_dump(mode="json", exclude=own) | {"data": Path(self.data).name}
 
-    @model_validator(mode="after")
-    def _shared(self) -> Self:
-        if self.study != "default" and not self.store:
-            raise ValueError(f"study {self.study!r} needs a shared store: give --store as well")
-        if self.store and in_memory(parse_url(self.store)):
-            raise ValueError(
-                f"store {self.store!r} is in memory and would be lost: give sqlite:///FILE or postgresql://..."
-            )
-        return self
-
     def chosen(self, offered: Mapping[str, Direction]) -> Mapping[str, Direction]:
         """The configured objectives, with their directions; empty if none is configured.
 
@@ -203,16 +185,37 @@ class SearchConfig(RunConfig):
                 raise ValueError(f"objectives: {unknown('score', name, offered)}")
         return {name: offered[name] for name in self.objectives}
 
-    def compared(self, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
-        """The objectives that the strategy and the scheduler compare trials by."""
-        return dict(list(objectives.items())[: len(self.objectives) or 1])
+    @model_validator(mode="before")
+    @classmethod
+    def _migrated(cls, document: Any) -> Any:
+        return migrated(document) if isinstance(document, dict) else document
 
     @model_validator(mode="after")
     def _scored(self) -> Self:
-        if self.by == "short_train" and "latency_ms" in self.objectives and not self.proxy.latency:
-            raise ValueError("objectives: latency_ms is only measured with --proxy.latency: give that as well")
-        if self.built_in:
-            self.chosen(self.built_in.offered)
+        for name, flag in self.proxy.optional.items():
+            if name in self.objectives:
+                raise ValueError(f"objectives: {name} is only measured with {flag}: give that as well")
+        if self.proxy.objectives:
+            self.chosen(self.proxy.offered)
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives: {' '.join(self.objectives)}: name each once")
         return self
+
+
+def migrated(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration, or what a study keeps of it, in the present form.
+
+    Version 0.1 held the settings of all proxies side by side, `short_train`'s under `proxy`, and the name of the one
+    in use under `by`; and the settings of all strategies, which `AnyStrategy` leaves out.
+    """
+    found = dict(document)
+    by = found.pop("by", None) or next(iter(PROXIES))
+    settings = {kind: found.pop(kind, {}) for kind in PROXIES if kind not in ("short_train",)}
+    proxy = found.get("proxy", {})
+    if isinstance(proxy, Mapping) and "kind" not in proxy:
+        if by in PROXIES:
+            found["proxy"] = {"kind": by, **(settings.get(by, proxy))}
+        else:
+            size = {name: value for name, value in proxy.items() if name in ("scale", "image_size")}
+            found["proxy"] = {"kind": "own", "path": by, **size}
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress as Bar
 from rich.text import Text
 
 from experiments.errors import UsageError
@@ -16,14 +16,13 @@ from nas.data.diagnostics import Severity
 from nas.data.fingerprint import changes, fingerprint
 from nas.data.open import open_data
 from proxies.candidate import candidate_cost
-from proxies.config import ProxyConfig
+from proxies.config import Data, Progress, ProxyConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import find_space
 
 T = TypeVar("T")
 C = TypeVar("C", bound=RunConfig)
-Decode = Callable[[tuple[DetectionSet, DetectionSet], Callable[[int, int], None]], T]
-"""((training set, validation set), progress callback of (images decoded, images in total)) -> decoded data."""
+Decode = Callable[[Data, Progress], T]
 
 
 def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decode[T], console: Console) -> T:
@@ -37,13 +36,14 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
     config = run.config()
     data = open_data(config.data, config.digits)
     simplest = find_space(config.space).build(first_choice)
-    for proxy in proxies:  # finds a scale that does not suit the head
-        candidate_cost(simplest, proxy, data[0].num_classes)
+    for proxy in proxies:
+        if proxy.decodes:  # finds a scale that does not suit the head
+            candidate_cost(simplest, proxy, data[0].num_classes)
     report(data, console)
     _require_same(run, data)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("decoding images", total=None)
-        return decode(data, lambda done, total: progress.update(task, completed=done, total=total))
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task("decoding images", total=None)
+        return decode(data, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet]) -> None:

@@ -1,7 +1,7 @@
 """The proxy, the objectives and the budget of a search."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -10,11 +10,9 @@ from experiments.errors import UsageError
 from experiments.run.config import SearchConfig
 from experiments.run.data import open_for
 from experiments.run.directory import OBJECTIVES, RunDirectory
-from nas.data.detection_set import DetectionSet
 from nas.search.types import Direction, Proxy
-from proxies import registry
 from proxies.budget import Budget, require_within
-from proxies.config import ShortTrainConfig
+from proxies.config import Data, Progress
 from search_spaces.registry import find_space
 
 
@@ -37,25 +35,20 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
         UsageError: the user's own proxy does not have a configured objective, or the data has changed.
     """
     config = run.config()
-    settings = config.built_in
+    settings = config.proxy
 
-    def decode(data: tuple[DetectionSet, DetectionSet], progress: Callable[[int, int], None]) -> tuple[Proxy, Budget]:
-        budget = Budget(config.limits, config.size, data[0].num_classes)
-        proxy = registry.prepare(settings, data, progress) if settings else registry.own_proxy(config.by, data)
-        _report_val_images(settings, data[1], console)
+    def decode(data: Data, progress: Progress) -> tuple[Proxy, Budget]:
+        budget = Budget(config.limits, settings, data[0].num_classes)
+        proxy = settings.prepare(data, progress)
+        for note in settings.notes(data[1]):
+            console.print(f"{data[1].name}: note: {note}", soft_wrap=True)
         return proxy, budget
 
-    proxy, budget = open_for(run, [settings] if settings else [], decode, console)
+    proxy, budget = open_for(run, [settings], decode, console)
     require_within(find_space(config.space), budget, seed=config.seed)
-    if not settings:
+    if not settings.objectives:
         run.write(OBJECTIVES, json.dumps(dict(proxy.objectives)))
     return Judge(proxy, objectives(run), budget)
-
-
-def _report_val_images(settings: registry.BuiltIn | None, val: DetectionSet, console: Console) -> None:
-    if isinstance(settings, ShortTrainConfig) and settings.val_images < len(val) and not val.shuffled:
-        used = f"every candidate is scored on the same {settings.val_images} of its {len(val)} images, drawn at random"
-        console.print(f"{val.name}: note: {used}; --proxy.val-images {len(val)} uses all", soft_wrap=True)
 
 
 def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:
@@ -65,8 +58,8 @@ def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:
         UsageError: the run stopped before the user's own proxy was built, or the proxy does not have an objective.
     """
     config = run.config()
-    if settings := config.built_in:
-        return config.chosen(settings.offered) or settings.objectives
+    if config.proxy.objectives:
+        return config.chosen(config.proxy.offered) or config.proxy.objectives
     kept = run.path / OBJECTIVES
     if not kept.is_file():
         raise UsageError(f"{run.path} has not started, as it has no {OBJECTIVES}: `nas resume {run.path}` starts it")

@@ -13,20 +13,15 @@ from experiments.run.judge import Judge
 from experiments.run.runner import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
-from nas.search.halving.scheduler import SuccessiveHalving
 from nas.search.ranking import best
-from nas.search.run_search import MOST_REPEATS, run_search
+from nas.search.search import Search
+from nas.search.search_loop import MOST_REPEATS
 from nas.search.store import Store, StoreError
 from nas.search.store.study import CONTENTS
-from nas.search.strategies import BY_FIRST, build_strategy
-from nas.search.strategies.proposal_rng import candidate
 from nas.search.types import Direction, State
-from nas.seeds import nth_seed
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
-from search_spaces.choose import sample
 from search_spaces.registry import find_space
-from search_spaces.within import Within
 
 
 def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
@@ -49,53 +44,45 @@ def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, consol
 
 def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
     config = run.config()
-    seed = nth_seed(config.seed, store.slot)  # each driver of a study makes its own proposals
     proxy, objectives = judge.proxy, judge.objectives
-    space = Within(find_space(config.space), judge.budget, seed=config.seed)
-    strategy = build_strategy(
-        config.strategy,
-        space,
-        config.compared(objectives),
-        seed=seed,
-        asked=store.asked,
-        predictor=Ensemble(proposal_features),
-    )
     known = store.trials()
     what = f": {config.trials} trials of space {config.space!r} on {config.data}"
     console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
-    if len(config.objectives) > 1 and config.strategy.name in BY_FIRST:
+    if len(config.objectives) > 1 and config.strategy.by_first:
         console.print(
             f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
         )
     try:
         with LiveView(console, trials=config.trials, steps=proxy.steps, objectives=objectives, resumed=known) as view:
-            result = run_search(
-                strategy=strategy,
+            search = Search(
+                space=find_space(config.space),
                 proxy=proxy,
-                runner=build_runner(config, steps=proxy.steps),
                 store=store,
                 trials=config.trials,
+                strategy=config.strategy,
+                scheduler=config.scheduler,
+                runner=build_runner(config, steps=proxy.steps),
+                objectives=objectives if config.objectives else None,
+                violation=judge.budget,
+                predictor=Ensemble(proposal_features),
                 seed=config.seed,
                 device="cuda" if gpus_per_trial(config) else "cpu",
                 watch=view.watch,
-                objectives=objectives,
-                scheduler=SuccessiveHalving(config.scheduler, config.compared(objectives), proxy.steps),
-                violation=judge.budget,
-                draw=lambda rng: candidate(sample(space, rng)),
             )
+            result = search.run()
     except StoreError:
         console.print(f"go on    nas resume {run.path}", soft_wrap=True)
         raise  # the store cannot be read for the summary
     except BaseException:
         _conclude(run, store, objectives, console)
         raise
-    _conclude(run, store, objectives, console)
+    scored = _conclude(run, store, objectives, console)
     if result.exhausted:
         console.print(
             f"The strategy has converged, and none of {MOST_REPEATS} random draws was new: "
             "the space within the limits is exhausted, or nearly."
         )
-    return 0 if result.best else 1
+    return 0 if scored else 1
 
 
 def join(run: RunDirectory[SearchConfig]) -> Store:
@@ -112,8 +99,8 @@ def join(run: RunDirectory[SearchConfig]) -> Store:
 
 def _conclude(
     run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
-) -> None:
-    """Write the winner, and print the leaderboard and the commands to go on with."""
+) -> bool:
+    """Write the winner, and print the leaderboard and the commands to go on with; False without a winner."""
     trials, path = store.trials(), shlex.quote(str(run.path))
     if store.rejected:
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
@@ -122,7 +109,7 @@ def _conclude(
         failed = any(trial.state is State.failed for trial in trials)
         hint = f"`nas inspect {path}` shows why trials failed" if failed else f"`nas resume {path}` continues"
         console.print(f"No trial has scores yet. {hint}.", soft_wrap=True)
-        return
+        return False
     run.write_best(winner)
     console.print(leaderboard(trials, objectives))
     lines = [f"winner   {run.path / 'best.json'} (trial {winner.number})", f"trials   {store.place}"]
@@ -131,3 +118,4 @@ def _conclude(
     lines.append(f"inspect  nas inspect {path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
     lines += [f"draw     nas draw {path}", f"retrain  nas train {path} --epochs 30"]
     console.print("\n".join(lines), soft_wrap=True)
+    return True

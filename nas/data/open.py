@@ -5,19 +5,19 @@ from pathlib import Path
 from nas.data.detection_set import DataError, DetectionSet
 from nas.data.digits.scenes import DigitsConfig
 from nas.data.digits.scenes import digits as compose_digits
+from nas.data.directory import read_directory, read_val
 from nas.data.fetch import anywhere, fetch, is_url
-from nas.data.formats.coco import read_coco, read_val
 
 
 def open_data(source: str, digits: DigitsConfig) -> tuple[DetectionSet, DetectionSet]:
     """Open the training and validation sets of `source`: "digits", a directory in COCO's format, or the URL of one.
 
     Raises:
-        DataError: no such directory, one that `read_coco` rejects, or an archive that cannot be fetched.
+        DataError: no such directory, one that `read_directory` rejects, or an archive that cannot be fetched.
     """
     if source == "digits":
         return compose_digits(digits)
-    train, val = read_coco(_root(source))
+    train, val = read_directory(_root(source))
     return (anywhere(train, source), anywhere(val, source)) if is_url(source) else (train, val)
 
 

@@ -1,16 +1,14 @@
 """Measure a plan: score the same candidates by the reference and by each proxy, at several seeds."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-
+from nas.search.lease import Lease
 from nas.search.runners.evaluate import Evaluate
-from nas.search.store import MOST_ATTEMPTS, Store
-from nas.search.types import Job, Proxy, Report, Runner, Scores, Trial
+from nas.search.store import Store
+from nas.search.trial_loop import TrialLoop
+from nas.search.types import Job, Proxy, Runner, Scores, Trial
 from proxies.ranking.plan import SECONDS, Candidates, Measurement, row_key
 from search_spaces.genotype import Genotype
 
@@ -53,74 +51,54 @@ def run_ranking(
     device: str,
     watch: Callable[[Measurement, Trial], None],
 ) -> None:
-    """Run the measurements that the store lacks; call it again to resume. A measurement whose worker dies is repeated,
-    up to `MOST_ATTEMPTS` attempts.
+    """Run the measurements that the store lacks; call it again to resume.
 
     Args:
         queue: the measurements, in order.
+        candidates: the members that the measurements index.
+        proxies: by setting.
+        device: the proxies' device, in the worker's own numbering.
         watch: called with a measurement and its trial whenever the trial changes.
+
+    Raises:
+        StoreError: the store is damaged, full, or unreachable for too long.
     """
-    loop = _Loop(iter(queue), candidates, store, watch)
     work = _Measure({name: Evaluate(proxy, device, Genotype.from_json) for name, proxy in proxies.items()}, device)
-    try:
-        runner.run(loop.ask, work, loop.tell)
-        while loop.retries:
-            runner.run(loop.ask, work, loop.tell)
-    except BaseException:
-        with suppress(DBAPIError):
-            store.release(but=[*loop.left.values(), *(trial for _, trial in loop.retries)])
-        raise
+    by_key = {row_key(candidates, measurement): measurement for measurement in queue}
+    known = {trial.key for trial in store.trials()}
+    with Lease(store) as lease:
+        loop = _Loop(
+            store=store,
+            lease=lease,
+            foreign={trial.number: trial for trial in store.running() if trial.key not in by_key},
+            candidates=candidates,
+            queue=by_key,
+            missing=iter([key for key in by_key if key not in known]),
+            watch=watch,
+        )
+        loop.run(runner, work)
 
 
-@dataclass
-class _Loop:
-    queue: Iterator[Measurement]
+@dataclass(kw_only=True)
+class _Loop(TrialLoop):
     candidates: Candidates
-    store: Store
+    queue: Mapping[str, Measurement]
+    """Every measurement, by its trial's key."""
+    missing: Iterator[str]
+    """Keys of the measurements without a trial."""
     watch: Callable[[Measurement, Trial], None]
-    known: dict[str, Trial] = field(init=False)
-    left: dict[int, Trial] = field(init=False)
-    """Trials that a dead driver left running and that have not been restarted, by number."""
-    running: dict[int, tuple[Measurement, Trial]] = field(default_factory=dict)
-    retries: deque[tuple[Measurement, Trial]] = field(default_factory=deque)
-    """Measurements whose worker died, to be repeated."""
 
-    def __post_init__(self) -> None:
-        self.known = {trial.key: trial for trial in self.store.trials()}
-        self.left = {trial.number: trial for trial in self.known.values() if not trial.state.ended}
-
-    def ask(self) -> Job | None:
-        while self.retries:
-            job = self._job(*self.retries[0])
-            self.retries.popleft()
-            if job:
-                return job
-        for measurement in self.queue:
-            known = self.known.get(row_key(self.candidates, measurement))
-            if (known is None or not known.state.ended) and (job := self._job(measurement, known)):
-                return job
-        return None
-
-    def tell(self, report: Report) -> bool:
-        measurement, trial = self.running[report.number]
-        if report.died and trial.attempts < MOST_ATTEMPTS:
-            self.retries.append(self.running.pop(report.number))
-            return True
-        trial = self.store.record(report)
-        self.watch(measurement, trial)
-        return trial.state.ended
-
-    def _job(self, measurement: Measurement, known: Trial | None) -> Job | None:
-        """The job of a new or restarted trial; None if the trial has had its last attempt."""
-        trial = self.store.restart(known) if known else self._create(measurement)
-        self.left.pop(trial.number, None)
-        self.watch(measurement, trial)
-        if trial.state.ended:
+    def new_trial(self) -> Trial | None:
+        key = next(self.missing, None)
+        if key is None:
             return None
-        self.running[trial.number] = measurement, trial
-        return _Job(trial.number, trial.genotype, trial.seed, measurement.setting)
-
-    def _create(self, measurement: Measurement) -> Trial:
-        candidate, key = self.candidates[measurement.candidate], row_key(self.candidates, measurement)
+        measurement = self.queue[key]
+        candidate = self.candidates[measurement.candidate]
         genotype = candidate.value.to_json()
         return self.store.create(key=key, trace=candidate.trace, genotype=genotype, seed=measurement.seed)
+
+    def job(self, trial: Trial) -> Job:
+        return _Job(trial.number, trial.genotype, trial.seed, self.queue[trial.key].setting)
+
+    def update(self, trial: Trial) -> None:
+        self.watch(self.queue[trial.key], trial)

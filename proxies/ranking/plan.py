@@ -1,30 +1,37 @@
 """The plan of a ranking: the settings to compare, and the measurements that it asks for."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nas.data.cache import Images
-from nas.data.detection_set import DetectionSet
-from nas.search.run_search import MOST_REPEATS
+from nas.search.search_loop import MOST_REPEATS
 from nas.search.types import Proxy
-from proxies import registry
-from proxies.config import ShortTrainConfig, ZeroCostConfig
-from proxies.cost import CostConfig
-from proxies.registry import BuiltIn, OwnConfig
+from proxies.config import Data, Decoded, Progress, ShortTrainConfig
+from proxies.registry import PROXIES, AnyProxy
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
 
 Candidates = Sequence[Sampled[Genotype]]
 REFERENCE = "reference"
+KINDS = (*PROXIES, "own")
 PROXY_SEEDS = 1000
 """Offset of a proxy's seeds from the reference's, so that no two coincide."""
 SECONDS = "seconds"
 """Score added by the ranking: the time of an evaluation so far, s. On CPUs processor time, which depends far less on
 other load than wall time does, though still by up to a fifth, since cores share caches."""
+
+
+def proxy_by_kind(setting: dict[str, Any]) -> dict[str, Any]:
+    """A setting in the form of plan files, {"zero_cost": {...}}, as {"proxy": {"kind": "zero_cost", ...}}."""
+    given = [name for name in setting if name in KINDS and setting[name] is not None]
+    if len(given) != 1:
+        return setting
+    proxy = setting[given[0]]
+    rest = {name: value for name, value in setting.items() if name not in KINDS}
+    return {**rest, "proxy": {"kind": given[0], **proxy} if isinstance(proxy, dict) else proxy}
 
 
 class _Scored(BaseModel):
@@ -33,44 +40,35 @@ class _Scored(BaseModel):
     seeds: int | None = Field(None, ge=1, le=PROXY_SEEDS)
     """Number of seeds at which each candidate is scored; the ranking's `seeds` by default."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_kind(cls, setting: Any) -> Any:
+        if isinstance(setting, dict) and "proxy" not in (setting := proxy_by_kind(setting)):
+            raise ValueError(f"give one of {', '.join(KINDS[:-1])} and {KINDS[-1]}")
+        return setting
+
 
 class Reference(_Scored):
     """The setting whose scores count as the ground truth."""
 
-    short_train: ShortTrainConfig
-
-    @property
-    def proxy(self) -> ShortTrainConfig:
-        """The settings of what scores candidates."""
-        return self.short_train
+    proxy: ShortTrainConfig
 
 
 class Setting(_Scored):
-    """A setting to be compared: one of the built-in proxies, or a user's own, with its configuration."""
+    """A setting to be compared: a built-in proxy or a user's own, with its configuration."""
 
-    short_train: ShortTrainConfig | None = None
-    zero_cost: ZeroCostConfig | None = None
-    cost: CostConfig | None = None
-    own: OwnConfig | None = None
+    proxy: AnyProxy
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len(self._given) != 1:
-            raise ValueError("give one of short_train, zero_cost, cost and own")
-        if self.own and self.own.score == SECONDS:
+    def _compared(self) -> Self:
+        objectives = self.proxy.objectives
+        if not objectives:
+            raise ValueError("own.score: give the objective that candidates are compared by")
+        if SECONDS in objectives:
             raise ValueError(
                 f"own.score: {SECONDS!r} is the ranking's name for an evaluation's time: give your score another name"
             )
         return self
-
-    @property
-    def proxy(self) -> BuiltIn | OwnConfig:
-        """The settings of what scores candidates."""
-        return self._given[0]
-
-    @property
-    def _given(self) -> list[BuiltIn | OwnConfig]:
-        return [config for config in (self.short_train, self.zero_cost, self.cost, self.own) if config]
 
 
 class Plan(BaseModel):
@@ -145,28 +143,15 @@ def draw_candidates(
     return list(found.values())
 
 
-def prepare(
-    plan: Plan, data: tuple[DetectionSet, DetectionSet], progress: Callable[[int, int], None] | None = None
-) -> dict[str, Proxy]:
+def prepare(plan: Plan, data: Data, progress: Progress | None = None) -> dict[str, Proxy]:
     """Build the proxies, by setting; proxies that use the same images share the decoded arrays.
 
     Raises:
         DataError: an image cannot be decoded.
         ImportPathError: a user's own proxy cannot be built, or does not have the score it is compared by.
     """
-    opened: dict[tuple[str, int, int], Images] = {}
-    proxies: dict[str, Proxy] = {}
-    for name, setting in plan.all.items():
-        match setting.proxy:
-            case ShortTrainConfig() as config:
-                from proxies.short_train import ShortTrain
-
-                proxies[name] = ShortTrain.prepare(config, data, progress, opened)
-            case OwnConfig() as config:
-                proxies[name] = config.prepare(data)
-            case config:
-                proxies[name] = registry.prepare(config, data, progress)
-    return proxies
+    decoded: Decoded = {}
+    return {name: setting.proxy.prepare(data, progress, decoded) for name, setting in plan.all.items()}
 
 
 def row_key(candidates: Candidates, measurement: Measurement) -> str:

@@ -8,13 +8,13 @@ import pytest
 
 from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace, drive, ended_trial, reached, task
 from nas.search.ranking import best
-from nas.search.strategies import STRATEGIES, StrategyConfig, Task, build_strategy
+from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import State, Strategy, Trial
 
 
 def build(name: str, for_what: Task) -> Strategy:
     """The strategy of a name, with settings that use the predictor early."""
-    return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), for_what)
+    return strategy_config(name, pool=8, warm_up=4).build(for_what)
 
 
 @pytest.mark.parametrize("promise", STRATEGY)
@@ -34,10 +34,10 @@ def test_beats_chance_on_an_additive_objective(name: str) -> None:
 def test_a_strategy_imports_only_the_packages_it_needs() -> None:
     code = """
 import sys
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import strategy_config, Task
 from search_spaces.fpn import FpnSpace
 for name in ("random", "evolution", "local", "guided"):
-    build_strategy(StrategyConfig(name=name), FpnSpace(), {"ap": "max"}, seed=0)
+    strategy_config(name).build(Task(FpnSpace(), {"ap": "max"}, seed=0))
 assert not {"torch", "optuna", "ray"} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -46,8 +46,8 @@ assert not {"torch", "optuna", "ray"} & set(sys.modules)
 
 def test_evolution_forgets_the_oldest() -> None:
     """Real et al. 2019: the oldest members leave the population, however good they are."""
-    config = StrategyConfig(name="evolution", population=2, tournament=2)
-    strategy = build_strategy(config, BagSpace(), OBJECTIVES, seed=0)
+    config = strategy_config("evolution", population=2, tournament=2)
+    strategy = config.build(Task(BagSpace(), OBJECTIVES, seed=0))
     drive(strategy, 2)
     for number, digit in enumerate((5, 0, 0)):
         trace = {f"d{i}": digit for i in range(6)}
@@ -56,8 +56,8 @@ def test_evolution_forgets_the_oldest() -> None:
 
 
 def test_evolution_crosses_two_parents() -> None:
-    config = StrategyConfig(name="evolution", population=2, tournament=1, crossover=1.0)
-    strategy = build_strategy(config, BagSpace(), OBJECTIVES, seed=0)
+    config = strategy_config("evolution", population=2, tournament=1, crossover=1.0)
+    strategy = config.build(Task(BagSpace(), OBJECTIVES, seed=0))
     for number, digit in enumerate((1, 2)):
         trace = {f"d{i}": digit for i in range(6)}
         strategy.tell(Trial(number, State.finished, str(digit) * 6, trace, "{}", 0, ({"ap": 1.0},)))
@@ -68,19 +68,19 @@ def test_evolution_crosses_two_parents() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "magic"}, "there is no strategy 'magic': choose one of"),
+        ({"name": "magic"}, "no strategy 'magic'; known: random"),
         ({"name": "nsga2", "population": 1}, "give nsga2 a population of at least 2"),
         (
             {"name": "evolution", "population": 3, "tournament": 4},
             "a tournament of 4 exceeds the population of 3",
         ),
-        ({"crossover": 1.5}, "less than or equal to 1"),
+        ({"name": "evolution", "crossover": 1.5}, "less than or equal to 1"),
         ({"temperature": 1.0}, "Extra inputs are not permitted"),
     ],
 )
 def test_refuses_invalid_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        StrategyConfig.model_validate(settings)
+        strategy_config(**settings)
 
 
 def test_best_reads_the_trials_of_tells() -> None:

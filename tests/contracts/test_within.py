@@ -11,7 +11,7 @@ import pytest
 
 from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace
 from nas.cost import cost
-from nas.search.strategies import STRATEGIES, StrategyConfig, Task, build_strategy
+from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import Candidate, State, Strategy, Trial
 from proxies.budget import Budget, Limits, require_within
 from proxies.config import ShortTrainConfig
@@ -28,7 +28,7 @@ every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
 
 
 def make(name: str, space: SearchSpace[Any]) -> Strategy:
-    return build_strategy(StrategyConfig(name=name, pool=16), space, OBJECTIVES, seed=0)
+    return strategy_config(name, pool=16).build(Task(space, OBJECTIVES, seed=0))
 
 
 def gmacs(genotype: Genotype) -> float:
@@ -80,7 +80,7 @@ def test_resumes_from_a_store(name: str) -> None:
 
     def build(task: Task) -> Strategy:
         part = Within(task.space, ten_at_most, seed=0)
-        return STRATEGIES[name](StrategyConfig(name=name, pool=8, warm_up=4), replace(task, space=part))
+        return strategy_config(name, pool=8, warm_up=4).build(replace(task, space=part))
 
     STRATEGY["resumes from a store as if never stopped"](build)
 

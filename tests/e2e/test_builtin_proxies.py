@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.commands.search_flags import parse_search
+from experiments.errors import UsageError
 from experiments.rank.config import RankConfig
 from experiments.rank.plans import default_plan
 from experiments.run.config import SearchConfig
@@ -13,6 +15,7 @@ from experiments.run.runner import build_runner, gpus_per_trial
 from nas.search.runners.pool import PoolRunner
 from proxies.config import ShortTrainConfig, ZeroCostConfig
 from proxies.cost import CostConfig
+from proxies.registry import PROXIES
 from tests.support import nas
 
 SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
@@ -73,15 +76,41 @@ def test_a_ranking_runs_on_ray() -> None:
 
 
 def test_the_pool_has_the_configured_workers_and_limits() -> None:
-    config = SearchConfig(by="cost", concurrent=3, time_limit=7.0)
+    config = SearchConfig(proxy=CostConfig(), concurrent=3, time_limit=7.0)
     assert build_runner(config, steps=1) == PoolRunner(workers=3, time_limit=7.0)
     assert gpus_per_trial(config) == 0
-    assert gpus_per_trial(SearchConfig(by="cost", gpus_per_trial=0.5)) == 0.5
+    assert gpus_per_trial(SearchConfig(proxy=CostConfig(), gpus_per_trial=0.5)) == 0.5
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_has_one_size_for_all_proxies(name: str) -> None:
-    search = preset(name)
-    sizes = {(config.scale, config.image_size) for config in (search.proxy, search.zero_cost, search.cost)}
-    assert len(sizes) == 1
-    assert search.zero_cost.scores == ("naswot",) != ZeroCostConfig().scores
+    start = preset(name)
+    searches = [parse_search(["--by", kind], start) for kind in PROXIES]
+    assert [search.proxy.kind for search in searches] == list(PROXIES)
+    assert {(search.proxy.scale, search.proxy.image_size) for search in searches} == {
+        (start.proxy.scale, start.proxy.image_size)
+    }
+    assert searches[0] == start
+    zero_cost = searches[1].proxy
+    assert isinstance(zero_cost, ZeroCostConfig)
+    assert zero_cost.scores == ("naswot",) != ZeroCostConfig().scores
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--by cost --proxy.steps 8", r"--proxy\.\* configures short_train, which is not in use: with --by cost give"),
+        ("--cost.image-size 64", r"--cost\.\* configures cost, .* with --by short_train give --proxy\.\*"),
+        ("--by costs", "--by: no proxy 'costs'; did you mean 'cost'"),
+        (
+            "--strategy.pool 8 --strategy.name evolution",
+            "--strategy.pool configures guided, not evolution: leave it out",
+        ),
+        ("--strategy.population 8", "--strategy.population configures evolution and nsga2, not guided: leave it out"),
+        ("--strategy.name gided", "strategy: .*no strategy 'gided'; did you mean 'guided'"),
+        ("--objectives ap latency_ms", "latency_ms is only measured with --proxy.latency: give that as well"),
+    ],
+)
+def test_a_flag_without_effect_is_refused(flags: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_search(flags.split(), preset("digits"))

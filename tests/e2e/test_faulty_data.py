@@ -174,7 +174,7 @@ def test_a_check_says_where_nothing_is_wrong(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (("data", "check", "nowhere"), "nowhere is not a directory"),
-        (("data", "chek", "d"), "did you mean 'check'"),
+        (("data", "chek", "d"), "Expected one of ('check',)"),
         (("data", "check", "."), "holds neither train.json"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from experiments.cli import main
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
-from nas.search.strategies import StrategyConfig
+from nas.search.strategies import strategy_config
 from nas.search.types import State
 from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
@@ -40,7 +40,7 @@ def test_inspect_reports_how_well_the_predictor_ranks(
     count: int, reported: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Trials scored by their number of ASFF nodes are predictable; failed ones do not count."""
-    run = RunDirectory.create(SearchConfig(out=tmp_path / "run", strategy=StrategyConfig(name="random")), "digits")
+    run = RunDirectory.create(SearchConfig(out=tmp_path / "run", strategy=strategy_config("random")), "digits")
     store = run.store()
     for number in range(count + 1):
         member = sample(JointSpace(), random.Random(number))

@@ -2,9 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+import tyro
 
+from experiments.commands.network_flags import ScaleOverrides
+from search_spaces.scale import Scale
 from search_spaces.zoo import ZOO
 from tests.support import nas
 
@@ -60,6 +64,52 @@ def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
     assert cost("zoo:spinenet-190", "--scale", "143", "--scale.repeats", "1", "--scale.alpha", ".5") == cost(
         "zoo:spinenet-49"
     )
+
+
+def test_every_field_of_a_scale_has_a_flag() -> None:
+    assert get_type_hints(ScaleOverrides) == get_type_hints(Scale)
+
+
+def test_an_override_of_none_differs_from_no_override(folder: Path) -> None:
+    """Scale 49s-256 sets the head's width, which None makes that of the outputs."""
+    flags = ("cost", "zoo:spinenet-49", "--scale", "49s-256", "--json")
+    published, none, wide = (
+        json.loads(nas(*flags, *more, cwd=folder).stdout)
+        for more in ((), ("--scale.head-width", "None"), ("--scale.head-width", "256"))
+    )
+    assert published["parameters"] < none["parameters"] == wide["parameters"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "zoo --scale 49 --scale.width .5",
+        "cost zoo:spinenet-49 --scale 96 --detector fcos",
+        "draw zoo:spinenet-49 --scale.width .5 --scale 96",
+        "train zoo:spinenet-49 --scale 96 --data nowhere",
+        "import-tf none.npz --out out.pt --padding same --scale 96",
+    ],
+)
+def test_a_verb_parses_its_arguments_once(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    parser = tyro.cli
+    monkeypatch.setattr("tyro.cli", lambda kind, **options: calls.append(kind) or parser(kind, **options))  # type: ignore[func-returns-value]
+    verb, *rest = command.split()
+    nas(verb, *rest, cwd=folder, code=2 if verb in ("train", "import-tf") else 0)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--scale.width 0", "--scale.width: 0.0 is not a number in 0.015625 .. 16"),
+        ("--scale.width wide", "--scale.width: could not convert"),
+        ("--scale 97 --scale.width .5", "--scale: no scale '97'"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["zoo", "cost zoo:fpn", "train zoo:fpn --data digits"])
+def test_an_unusable_scale_is_refused(verb: str, flags: str, says: str, folder: Path) -> None:
+    assert says in nas(*verb.split(), *flags.split(), cwd=folder, code=2).stderr
 
 
 def test_a_drawing_tells_what_is_built(folder: Path) -> None:

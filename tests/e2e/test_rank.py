@@ -118,13 +118,30 @@ def test_a_changed_setting_is_refused(plan: str, tmp_path: Path, capsys: pytest.
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     config = json.loads((out / "ranking.json").read_text())
     settings = config["plan"]["settings"]
-    changed = {**settings["once"], "short_train": {**settings["once"]["short_train"], "val_images": 3}}
+    changed = {**settings["once"], "proxy": {**settings["once"]["proxy"], "val_images": 3}}
     capsys.readouterr()
     for now in ({**settings, "once": changed}, {**settings, "one": changed}):
         (out / "ranking.json").write_text(json.dumps({**config, "plan": {**config["plan"], "settings": now}}))
         rank(str(out), code=0 if "one" in now else 2)
     assert "setting 'once' was measured with val_images 4, not 3: give the" in capsys.readouterr().err
     assert [s["scores"] for s in report(out)["settings"] if s["name"] == "one"] != [[[None], [None]]]
+
+
+def test_a_ranking_of_version_0_1_resumes(plan: str, tmp_path: Path) -> None:
+    """It named a setting's proxy by a field, and recorded no kind of what it measured."""
+    out = tmp_path / "ranking"
+    rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
+    before = report(out)
+    config, measured = (json.loads((out / name).read_text()) for name in ("ranking.json", "measured.json"))
+    for setting in (config["plan"]["reference"], *config["plan"]["settings"].values()):
+        proxy = setting.pop("proxy")
+        setting[proxy.pop("kind")] = proxy
+    (out / "ranking.json").write_text(json.dumps(config))
+    kinds = [setting.pop("kind") for setting in measured.values()]
+    assert kinds == ["short_train"] * 3
+    (out / "measured.json").write_text(json.dumps(measured))
+    rank(str(out))
+    assert report(out) == before
 
 
 def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path: Path) -> None:

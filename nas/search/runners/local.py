@@ -3,8 +3,14 @@
 import time
 from dataclasses import dataclass
 
+from nas.search.runners import Resources
 from nas.search.runners.attempt import carry_out, failure_reason
 from nas.search.types import Ask, Report, State, Tell, Work
+
+
+def build(resources: Resources) -> "LocalRunner":
+    """A runner with these resources; only the time limit applies."""
+    return LocalRunner(time_limit=resources.time_limit)
 
 
 @dataclass(frozen=True)

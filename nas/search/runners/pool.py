@@ -11,12 +11,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
+from nas.search.runners import Resources
 from nas.search.runners.attempt import GRACE_S, carry_out, failure_reason, out_of_time
 from nas.search.types import Ask, Job, Report, State, Tell, Work
 
 _SPAWN = multiprocessing.get_context("spawn")  # torch does not survive a fork
 _MOST_STILLBORN = 3
 """Consecutive deaths of a worker and its replacements before they have loaded the work, which end the run."""
+
+
+def build(resources: Resources) -> "PoolRunner":
+    """A runner with these resources; it reserves no GPU."""
+    return PoolRunner(workers=resources.concurrent, time_limit=resources.time_limit)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
+from nas.search.runners import Resources
 from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, out_of_time, truncated
 from nas.search.runners.code import imported_code
 from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, session_folder
@@ -41,6 +42,11 @@ _MOST_WAITING = 64
 _MOST_STILLBORN = 50
 """Consecutive deaths of workers before readiness, which end the run."""
 _LOG = logging.getLogger(__name__)
+
+
+def build(resources: Resources) -> "RayRunner":
+    """A runner with these resources."""
+    return RayRunner(**asdict(resources))
 
 
 @dataclass(frozen=True)

@@ -4,167 +4,100 @@ The randomness of a proposal depends on the seed and the number of earlier propo
 therefore that number and the trials it was told: replaying a store's history resumes the search.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
+from pydantic.fields import FieldInfo
 
-from nas.search.strategies.evolution import RegularizedEvolution
-from nas.search.strategies.local_search import LocalSearch
-from nas.search.strategies.random_search import RandomSearch
-from nas.search.types import Direction, Predictor, Strategy
-from search_spaces.choose import SearchSpace
-from search_spaces.importing import build_own, imported, is_import_path
+from nas.search.strategies.config import (
+    ControllerConfig,
+    GuidedConfig,
+    Nsga2Config,
+    OwnStrategyConfig,
+    StrategyConfig,
+    Task,
+    TpeConfig,
+)
+from nas.search.strategies.evolution import EvolutionConfig, RegularizedEvolution
+from nas.search.strategies.local_search import LocalConfig, LocalSearch
+from nas.search.strategies.random_search import RandomConfig, RandomSearch
+from search_spaces.importing import is_import_path
+from search_spaces.naming import unknown
 
-__all__ = ["BY_FIRST", "STRATEGIES", "StrategyConfig", "Task", "build_own_strategy", "build_strategy"]
+__all__ = [
+    "DEFAULT",
+    "STRATEGIES",
+    "AnyStrategy",
+    "LocalSearch",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "StrategyConfig",
+    "Task",
+    "all_settings",
+    "strategy_config",
+]
 
-
-class StrategyConfig(BaseModel):
-    """The strategy and its settings; each setting names the strategies that read it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = "guided"
-    """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy, which is called
-    with this config and a Task. guided and nsga2 optimise all objectives, the others the first one."""
-    population: PositiveInt = 16
-    """evolution: number of latest trials that may become parents; nsga2: trials per generation."""
-    tournament: PositiveInt = 8
-    """evolution: number of population members that compete to be the parent."""
-    crossover: NonNegativeFloat = Field(0.0, le=1)
-    """evolution: probability of a second parent."""
-    warm_up: int = Field(4, ge=2)
-    """guided: scored trials before the predictor is used; proposals are random until then."""
-    pool: int = Field(64, ge=2)
-    """guided: candidates among which expected improvement picks each proposal."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if is_import_path(self.name):
-            imported(self.name)
-        elif self.name not in STRATEGIES:
-            raise ValueError(f"there is no strategy {self.name!r}: choose one of {sorted(STRATEGIES)}")
-        if self.name == "evolution" and self.tournament > self.population:
-            raise ValueError(f"a tournament of {self.tournament} exceeds the population of {self.population}: lower it")
-        if self.name == "nsga2" and self.population < 2:
-            raise ValueError("a population of 1 has no second parent: give nsga2 a population of at least 2")
-        return self
-
-
-@dataclass(frozen=True)
-class Task:
-    """Arguments of a strategy's constructor; `build_strategy` documents them."""
-
-    space: SearchSpace[Any]
-    objectives: Mapping[str, Direction]
-    seed: int
-    asked: int
-    predictor: Predictor | None
-
-
-def _random(config: StrategyConfig, task: Task) -> Strategy:
-    return RandomSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
-
-
-def _evolution(config: StrategyConfig, task: Task) -> Strategy:
-    return RegularizedEvolution(
-        task.space,
-        task.objectives,
-        seed=task.seed,
-        asked=task.asked,
-        population=config.population,
-        tournament=config.tournament,
-        crossover=config.crossover,
-    )
-
-
-def _local(config: StrategyConfig, task: Task) -> Strategy:
-    return LocalSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
-
-
-# imported on use: scipy, optuna and torch take long to import
-
-
-def _guided(config: StrategyConfig, task: Task) -> Strategy:
-    from nas.search.strategies.guided import Guided
-    from nas.search.strategies.trace_process import TraceProcess
-
-    return Guided(
-        task.space,
-        task.objectives,
-        task.predictor or TraceProcess(),
-        seed=task.seed,
-        asked=task.asked,
-        warm_up=config.warm_up,
-        pool=config.pool,
-    )
-
-
-def _tpe(config: StrategyConfig, task: Task) -> Strategy:
-    from nas.search.strategies.optuna_samplers import Tpe
-
-    return Tpe(task.space, task.objectives, seed=task.seed, asked=task.asked)
-
-
-def _nsga2(config: StrategyConfig, task: Task) -> Strategy:
-    from nas.search.strategies.optuna_samplers import Nsga2
-
-    return Nsga2(task.space, task.objectives, seed=task.seed, asked=task.asked, population=config.population)
-
-
-def _controller(config: StrategyConfig, task: Task) -> Strategy:
-    from nas.search.strategies.controller import Controller
-
-    return Controller(task.space, task.objectives, seed=task.seed, asked=task.asked)
-
-
-Factory = Callable[[StrategyConfig, Task], Strategy]
-STRATEGIES: Mapping[str, Factory] = MappingProxyType(
+STRATEGIES: Mapping[str, type[StrategyConfig]] = MappingProxyType(
     {
-        "random": _random,
-        "evolution": _evolution,
-        "local": _local,
-        "tpe": _tpe,
-        "nsga2": _nsga2,
-        "guided": _guided,
-        "controller": _controller,
+        "random": RandomConfig,
+        "evolution": EvolutionConfig,
+        "local": LocalConfig,
+        "tpe": TpeConfig,
+        "nsga2": Nsga2Config,
+        "guided": GuidedConfig,
+        "controller": ControllerConfig,
     }
 )
-BY_FIRST = frozenset({"evolution", "local", "tpe", "controller"})
-"""Strategies that optimise the first objective alone."""
+"""Settings of the built-in strategies, by name."""
+DEFAULT = "guided"
+_OWN = "own"
 
 
-def build_strategy(
-    config: StrategyConfig,
-    space: SearchSpace[Any],
-    objectives: Mapping[str, Direction],
-    *,
-    seed: int,
-    asked: int = 0,
-    predictor: Predictor | None = None,
-) -> Strategy:
-    """Build the strategy that a config names; to resume one, give `asked` and tell it the store's history.
+def all_settings() -> dict[str, FieldInfo]:
+    """The settings of all strategies by name; strategies that share a name share its meaning."""
+    fields: dict[str, FieldInfo] = {}
+    for config in STRATEGIES.values():
+        fields |= {name: field for name, field in config.model_fields.items() if name not in {"name", *fields}}
+    return fields
 
-    Args:
-        asked: number of proposals the study has taken so far.
-        predictor: surrogate model of `guided`; None for a Gaussian process over traces, which serves any space.
+
+def _of_its_strategy(document: Any) -> Any:
+    """Settings as a document, without those of other strategies, which the command line and version 0.1 list too."""
+    if not isinstance(document, Mapping):
+        return document
+    document = {"name": DEFAULT, **document}
+    name, known = document["name"], all_settings()
+    if not isinstance(name, str) or not (name in STRATEGIES or is_import_path(name)):
+        raise ValueError(unknown("strategy", name, STRATEGIES))
+    if name not in STRATEGIES:
+        return {**{setting: field.get_default() for setting, field in known.items()}, **document}
+    own = STRATEGIES[name].model_fields
+    return {setting: value for setting, value in document.items() if setting in own or setting not in known}
+
+
+def _tag(config: Any) -> str:
+    name = config["name"] if isinstance(config, dict) else config.name
+    return name if name in STRATEGIES else _OWN
+
+
+if TYPE_CHECKING:
+    AnyStrategy = StrategyConfig
+else:
+    _CONFIGS = {**STRATEGIES, _OWN: OwnStrategyConfig}
+    _UNION = Union[*(Annotated[config, Tag(name)] for name, config in _CONFIGS.items())]
+    AnyStrategy = Annotated[_UNION, Discriminator(_tag), BeforeValidator(_of_its_strategy)]
+    """Settings of any strategy: a pydantic field that `name` discriminates."""
+
+_READER: TypeAdapter[StrategyConfig] = TypeAdapter(AnyStrategy)
+
+
+def strategy_config(name: str = DEFAULT, **settings: Any) -> StrategyConfig:
+    """The settings of a strategy; those of other strategies are left out.
 
     Raises:
-        ImportPathError: no callable at the import path builds a strategy from these arguments.
+        ValidationError: there is no such strategy, or a setting is unknown or invalid.
+        ImportPathError: the name is an import path that cannot be imported.
     """
-    task = Task(space, objectives, seed, asked, predictor)
-    if is_import_path(config.name):
-        return build_own_strategy(config.name, config, task)
-    return STRATEGIES[config.name](config, task)
-
-
-def build_own_strategy(path: str, config: StrategyConfig, task: Task) -> Strategy:
-    """A user's own strategy, built by the function or class at an import path.
-
-    Raises:
-        ImportPathError: no callable at the path builds a strategy from a config and a task.
-    """
-    own: Strategy = build_own(path, config, task, call="MyStrategy(config, task)", needs=("ask", "tell"))
-    return own
+    return _READER.validate_python({"name": name, **settings})

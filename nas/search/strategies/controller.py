@@ -49,10 +49,10 @@ class Controller:
         *,
         seed: int,
         asked: int = 0,
-        batch: int = 8,
-        epochs: int = 4,
-        learning_rate: float = 0.003,
-        entropy: float = 0.2,
+        batch: int,
+        epochs: int,
+        learning_rate: float,
+        entropy: float,
     ) -> None:
         self._space = space
         self._objectives = objectives

@@ -3,11 +3,38 @@
 import random
 from collections import deque
 from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from nas.search.ranking import objective_vector
+from nas.search.strategies.config import StrategyConfig, Task
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Direction, Storable, Trial
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, Trace, crossover, mutate, sample
+
+
+class EvolutionConfig(StrategyConfig):
+    """Settings of evolution."""
+
+    by_first = True
+    name: Literal["evolution"] = "evolution"
+    population: PositiveInt = 16
+    """Number of latest trials that may become parents."""
+    tournament: PositiveInt = 8
+    """Number of population members that compete to be the parent."""
+    crossover: NonNegativeFloat = Field(0.0, le=1)
+    """Probability of a second parent."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.tournament > self.population:
+            raise ValueError(f"a tournament of {self.tournament} exceeds the population of {self.population}: lower it")
+        return self
+
+    def build(self, task: Task) -> "RegularizedEvolution":
+        settings = self.model_dump(exclude={"name"})
+        return RegularizedEvolution(task.space, task.objectives, seed=task.seed, asked=task.asked, **settings)
 
 
 class RegularizedEvolution:

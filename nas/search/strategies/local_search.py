@@ -3,11 +3,23 @@
 import math
 import random
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from nas.search.ranking import objective_vector
+from nas.search.strategies.config import StrategyConfig, Task
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Direction, Storable, Trial
 from search_spaces.choose import Sampled, SearchSpace, neighbours, sample
+
+
+class LocalConfig(StrategyConfig):
+    """Local search has no settings."""
+
+    by_first = True
+    name: Literal["local"] = "local"
+
+    def build(self, task: Task) -> "LocalSearch":
+        return LocalSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
 
 
 class LocalSearch:

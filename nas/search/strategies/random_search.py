@@ -1,10 +1,21 @@
 """Random search: the baseline of every other strategy."""
 
 from collections.abc import Mapping
+from typing import Literal
 
+from nas.search.strategies.config import StrategyConfig, Task
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Direction, Storable, Trial
 from search_spaces.choose import SearchSpace, sample
+
+
+class RandomConfig(StrategyConfig):
+    """Random search has no settings."""
+
+    name: Literal["random"] = "random"
+
+    def build(self, task: Task) -> "RandomSearch":
+        return RandomSearch(task.space, task.objectives, seed=task.seed, asked=task.asked)
 
 
 class RandomSearch:

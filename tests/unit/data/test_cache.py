@@ -8,7 +8,7 @@ import pytest
 from nas.data.cache import PADDING, ImageCache, ImageFiles, cache_bytes, letterbox, letterbox_image, open_images
 from nas.data.detection_set import DataError, DetectionSet, UInt8Array
 from nas.data.digits.scenes import DigitsConfig, digits
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from tests.support import shared_data
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from nas.data.checks import images as image_checks
 from nas.data.detection_set import Category, DataError, DetectionSet
 from nas.data.digits.scenes import DigitsConfig
-from nas.data.formats.coco import read_coco, read_split
+from nas.data.directory import read_directory, read_split
 from nas.data.open import open_data
 from tests.support import noticed
 
@@ -175,7 +175,7 @@ def test_all_problems_are_told_at_once(document: Document, read: Callable[[], De
 def test_what_is_no_document_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "val.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=f"val.json is {message}"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.png", "b.jpg"])
@@ -237,7 +237,7 @@ def test_subdirectories_and_cocos_layout(tmp_path: Path, document: Document) -> 
         (tmp_path / f"{split}2017" / "x").mkdir(parents=True)
         Image.new("RGB", (40, 30)).save(tmp_path / f"{split}2017" / "x" / "a.png")
         (tmp_path / "annotations" / f"instances_{split}2017.json").write_text(json.dumps(document))
-    train, val = read_coco(tmp_path)
+    train, val = read_directory(tmp_path)
     assert (train.name, val.name) == (f"{tmp_path.name}/train", f"{tmp_path.name}/val")
     assert train.load(0).shape == (30, 40, 3)
 
@@ -249,15 +249,15 @@ def test_splits_of_different_categories_are_refused(
     document["categories"][1]["name"] = "lobster"
     (tmp_path / "val.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"categories in which .* differ \(2\): .*'lobster' \(id 3\)"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)
 
 
 def test_missing_files_and_directories_are_named(tmp_path: Path, read: Callable[[], DetectionSet]) -> None:
     with pytest.raises(DataError, match=r"holds neither train\.json and val\.json nor"):
-        read_coco(tmp_path / "images")
+        read_directory(tmp_path / "images")
     read()
     with pytest.raises(DataError, match=r"val\.json does not exist"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)
     with pytest.raises(DataError, match="nowhere is not a directory"):
         read_split(tmp_path / "train.json", tmp_path / "nowhere")
     with pytest.raises(DataError, match="neither 'digits' nor a directory"):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nas.data.depth import ValueRange, deep_values, scaled_from, value_range, values_of
 from nas.data.detection_set import DataError
-from nas.data.formats.coco import read_coco, read_val
+from nas.data.directory import read_directory, read_val
 from nas.data.images import read_image
 from tests.sets import write_set
 from tests.support import noticed
@@ -114,7 +114,7 @@ def test_several_pages_deserve_a_word(tmp_path: Path) -> None:
     for path in sorted((tmp_path / "images").glob("*.png")):
         image = Image.open(path)
         image.save(path.with_suffix(".tif"), save_all=True, append_images=[image])
-    assert noticed(read_coco(tmp_path)[0]) == {"images of several pages or frames": 4}
+    assert noticed(read_directory(tmp_path)[0]) == {"images of several pages or frames": 4}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -130,7 +130,7 @@ def test_a_tiff_is_read_as_it_is_stored(tmp_path: Path, orientation: int) -> Non
     exif[0x0112] = orientation
     for path in sorted((tmp_path / "images").glob("*.png")):
         Image.open(path).save(path.with_suffix(".tif"), exif=exif)
-    data = read_coco(tmp_path)[0]
+    data = read_directory(tmp_path)[0]
     assert np.array_equal(data.load(0), np.asarray(Image.open(tmp_path / "images" / "train_1.png")))
     assert noticed(data) == ({} if orientation == 1 else {"images with an EXIF orientation": 4})
 
@@ -156,7 +156,7 @@ def test_all_images_of_both_sets_are_scaled_alike(tmp_path: Path) -> None:
     for split, peak in (("train", 4000), ("val", 900)):
         for i in range(1, 5):
             _write(tmp_path / "images" / f"{split}_{i}.png", np.full((80, 96), peak * i // 4, np.uint16))
-    train, val = read_coco(tmp_path)
+    train, val = read_directory(tmp_path)
     assert [int(train.load(i)[0, 0, 0]) for i in range(4)] == [62, 125, 187, 250]
     assert [int(val.load(i)[0, 0, 0]) for i in range(4)] == [14, 28, 42, 56]
     assert noticed(train)["images of more than 8 bits a channel"] == 4
@@ -179,7 +179,7 @@ def test_nearly_black_images_are_suspected(tmp_path: Path) -> None:
     write_set(tmp_path)
     for i in range(1, 5):
         _write(tmp_path / "images" / f"train_{i}.png", np.full((80, 96, 3), i, np.uint8))
-    train, val = read_coco(tmp_path)
+    train, val = read_directory(tmp_path)
     assert noticed(train) == {"images that are nearly black": 4}
     assert noticed(val) == {}
 
@@ -197,7 +197,7 @@ def test_an_exif_orientation_is_named_and_ignored(tmp_path: Path, ending: str) -
     exif[0x0112] = 6
     for path in sorted((tmp_path / "images").glob("*.png")):
         Image.open(path).save(path.with_suffix(f".{ending}"), exif=exif)
-    data = read_coco(tmp_path)[0]
+    data = read_directory(tmp_path)[0]
     assert noticed(data) == {"images with an EXIF orientation": 4}
     assert data.load(0).shape == (80, 96, 3)
 
@@ -213,7 +213,7 @@ def test_a_size_stated_after_the_rotation_is_refused_with_the_orientation(tmp_pa
     for path in (tmp_path / "images").glob("*.png"):
         Image.open(path).save(path, exif=exif)
     with pytest.raises(DataError, match="is 96x80, EXIF orientation 6, stated as 80x96"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)
 
 
 def test_images_beyond_pillows_limit_are_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_images_beyond_pillows_limit_are_named_with_what_to_do(tmp_path: Path, m
     write_set(tmp_path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 96 * 80 // 2 - 1)
     with pytest.raises(DataError, match=r"than 0 million pixels, which Pillow does not decode \(4\).*cut them"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)
     with pytest.raises(DataError, match="which Pillow does not decode; cut it into tiles"):
         read_image(tmp_path / "images" / "val_1.png")
 
@@ -232,9 +232,9 @@ def test_large_images_within_the_limit_are_read_without_a_warning(tmp_path: Path
     code = f"""
 from pathlib import Path
 from PIL import Image
-from nas.data.formats.coco import read_coco
+from nas.data.directory import read_directory
 Image.MAX_IMAGE_PIXELS = 96 * 80 - 1
-print(read_coco(Path({str(tmp_path)!r}))[0].load(0).shape)
+print(read_directory(Path({str(tmp_path)!r}))[0].load(0).shape)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("(80, 96, 3)\n", "")

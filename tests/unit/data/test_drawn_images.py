@@ -7,7 +7,7 @@ import pytest
 
 from nas.data.detection_set import DetectionSet
 from nas.data.digits.scenes import DigitsConfig, digits
-from nas.data.formats.coco import read_val
+from nas.data.directory import read_val
 from tests.sets import Document, write_set
 
 

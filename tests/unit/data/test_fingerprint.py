@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from nas.data.digits.scenes import DigitsConfig, digits
+from nas.data.directory import read_directory
 from nas.data.fingerprint import changes, fingerprint
-from nas.data.formats.coco import read_coco
 from tests.sets import Document, write_set
 
 
@@ -50,7 +50,7 @@ CHANGES: dict[str, tuple[Callable[[Document], object], list[str]]] = {
 
 @pytest.mark.parametrize("case", CHANGES)
 def test_a_fingerprint_tells_what_changed(tmp_path: Path, case: str) -> None:
-    before = fingerprint(read_coco(write_set(tmp_path))[0])
+    before = fingerprint(read_directory(write_set(tmp_path))[0])
     document = json.loads((tmp_path / "train.json").read_text())
     change, said = CHANGES[case]
     change(document)
@@ -58,13 +58,13 @@ def test_a_fingerprint_tells_what_changed(tmp_path: Path, case: str) -> None:
         path = tmp_path / f"{split}.json"
         other = json.loads(path.read_text())
         path.write_text(json.dumps(document if split == "train" else {**other, "categories": document["categories"]}))
-    assert changes(before, fingerprint(read_coco(tmp_path)[0])) == said
+    assert changes(before, fingerprint(read_directory(tmp_path)[0])) == said
 
 
 def test_a_moved_set_has_the_same_fingerprint(tmp_path: Path) -> None:
-    before = fingerprint(read_coco(write_set(tmp_path / "here"))[0])
+    before = fingerprint(read_directory(write_set(tmp_path / "here"))[0])
     shutil.copytree(tmp_path / "here", tmp_path / "there")
-    assert fingerprint(read_coco(tmp_path / "there")[0]) == before
+    assert fingerprint(read_directory(tmp_path / "there")[0]) == before
 
 
 def test_an_image_that_changed_in_place_is_noticed(tmp_path: Path) -> None:
@@ -77,12 +77,12 @@ def test_an_image_that_changed_in_place_is_noticed(tmp_path: Path) -> None:
     write_set(tmp_path, change=bitmaps)
     for path in list((tmp_path / "images").glob("*.png")):
         Image.open(path).save(path.with_suffix(".bmp"))
-    before = fingerprint(read_coco(tmp_path)[0])
+    before = fingerprint(read_directory(tmp_path)[0])
     path = tmp_path / "images" / "train_2.bmp"
     content = bytearray(path.read_bytes())
     content[6000] ^= 255  # far from begin, middle and end
     path.write_bytes(content)
-    assert changes(before, fingerprint(read_coco(tmp_path)[0])) == ["the image files"]
+    assert changes(before, fingerprint(read_directory(tmp_path)[0])) == ["the image files"]
 
 
 def test_scenes_of_digits_have_fingerprints() -> None:

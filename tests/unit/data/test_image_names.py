@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.formats.coco import read_coco
+from nas.data.directory import read_directory
 from tests.sets import Document, write_set
 from tests.support import noticed
 
 
 def _read(root: Path, change: Callable[[str, Document], None]) -> DetectionSet:
     write_set(root, change=change)
-    return read_coco(root)[0]
+    return read_directory(root)[0]
 
 
 @pytest.mark.parametrize("name", ["images\\{}", "images/{}", ".\\{}", "./images/{}", "../images/{}"])
@@ -72,11 +72,11 @@ def test_images_that_lie_elsewhere_are_found_by_the_message(tmp_path: Path) -> N
     (tmp_path / "images").rename(tmp_path / "pictures")
     (tmp_path / "images").mkdir()
     with pytest.raises(DataError, match=rf"looked for in {tmp_path}/images.*4 of these names lie in {tmp_path}/pic"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)
 
 
 def test_another_spelling_of_a_name_is_named(tmp_path: Path) -> None:
     write_set(tmp_path)
     (tmp_path / "images" / "val_1.png").rename(tmp_path / "images" / "VAL_1.PNG")
     with pytest.raises(DataError, match=r"val_1\.png \(id 1; there is VAL_1\.PNG\)"):
-        read_coco(tmp_path)
+        read_directory(tmp_path)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nas.data.cache import letterbox, letterbox_image
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.masks import decode, decompress, draw, encode, is_absent, mask_fault, outline_area
 from nas.training.batches import Batches
 from tests.support import noticed, shared_data

@@ -10,7 +10,7 @@ from pycocotools.cocoeval import COCOeval
 
 from nas.data.detection_set import DetectionSet
 from nas.data.digits.scenes import DigitsConfig
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.open import open_data
 from tests.support import shared_data
 

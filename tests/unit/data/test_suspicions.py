@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from nas.data.detection_set import DataError, DetectionSet
-from nas.data.formats.coco import check_coco, read_coco, read_split
+from nas.data.directory import check_directory, read_directory, read_split
 from tests.sets import Change, Document, of_each, write_set
 from tests.support import noticed
 
 
 def _read(root: Path, change: Change | None = None, **options: Any) -> DetectionSet:
     write_set(root, change=change, **options)
-    return read_coco(root)[0]
+    return read_directory(root)[0]
 
 
 def _corners(a: dict[str, Any]) -> list[float]:
@@ -35,7 +35,7 @@ def _halved(a: dict[str, Any]) -> list[float]:
 
 
 def test_nothing_is_said_of_a_sound_set(tmp_path: Path) -> None:
-    train, val = read_coco(write_set(tmp_path, images=20))
+    train, val = read_directory(write_set(tmp_path, images=20))
     assert (noticed(train), noticed(val)) == ({}, {})
 
 
@@ -157,7 +157,7 @@ def test_what_is_stated_twice_deserves_a_word(tmp_path: Path) -> None:
     val = json.loads((tmp_path / "val.json").read_text())
     val["images"][1]["file_name"] = "train_1.png"
     (tmp_path / "val.json").write_text(json.dumps(val))
-    train, val_set = read_coco(tmp_path)
+    train, val_set = read_directory(tmp_path)
     assert noticed(train) == {
         "objects annotated more than once": 1,
         "files listed under several image ids": 1,
@@ -170,7 +170,7 @@ def test_copies_of_images_under_other_names_are_found(tmp_path: Path) -> None:
     write_set(tmp_path)
     for copy, original in (("train_2.png", "train_1.png"), ("val_3.png", "train_4.png")):
         (tmp_path / "images" / copy).write_bytes((tmp_path / "images" / original).read_bytes())
-    train, val = read_coco(tmp_path)
+    train, val = read_directory(tmp_path)
     assert [one.text for one in train.diagnostics] == [
         "images that are copies of others (1): train_2.png of train_1.png. Drop all but one of each."
     ]
@@ -189,13 +189,13 @@ def test_images_that_begin_and_end_alike_are_no_copies(tmp_path: Path) -> None:
         pixels = np.full((200, 200, 3), 100, np.uint8)
         pixels[40 + number : 60 + number, 50:70] = 200
         Image.fromarray(pixels).save(path.with_suffix(".bmp"))
-    train, val = read_coco(tmp_path)
+    train, val = read_directory(tmp_path)
     assert (noticed(train), noticed(val)) == ({}, {})
 
 
 def test_a_single_image_and_long_images_deserve_a_word(tmp_path: Path) -> None:
     write_set(tmp_path / "single", images=1)
-    train, val = read_coco(tmp_path / "single")
+    train, val = read_directory(tmp_path / "single")
     assert noticed(train)["a single image"] == 1
     assert "a single image" not in noticed(val)
     long = noticed(_read(tmp_path / "long", size=(400, 48)))
@@ -223,7 +223,7 @@ def test_roboflows_export_is_read_as_it_comes(tmp_path: Path) -> None:
         (tmp_path / f"{split}.json").rename(tmp_path / folder / "_annotations.coco.json")
         for image in (tmp_path / "images").glob(f"{split}_*"):
             image.rename(tmp_path / folder / image.name)
-    train, val = read_coco(tmp_path)
+    train, val = read_directory(tmp_path)
     assert (len(train), len(val)) == (4, 4)
     assert noticed(train) == {"categories without an annotation": 1}
     assert np.concatenate(train.labels).min() >= 1
@@ -239,7 +239,7 @@ def test_a_check_reports_both_splits_in_full(tmp_path: Path) -> None:
 
     write_set(tmp_path, change=spoilt)
     (tmp_path / "train.json").write_text("{")
-    train, val = check_coco(tmp_path)
+    train, val = check_directory(tmp_path)
     assert (train.data, val.data) == (None, None)
     assert [one.severity for one in train.found] == ["error"]
     assert "is not JSON" in train.found[0].text
@@ -250,9 +250,9 @@ def test_a_check_opens_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_set(tmp_path, images=40)
     monkeypatch.setattr("nas.data.checks.images.OPENED_UP_TO", 1)
     (tmp_path / "images" / "train_8.png").write_bytes(b"not an image")
-    assert read_coco(tmp_path)[0].num_objects == 80
+    assert read_directory(tmp_path)[0].num_objects == 80
     opened: list[tuple[int, int]] = []
-    train, _ = check_coco(tmp_path, lambda done, total: opened.append((done, total)))
+    train, _ = check_directory(tmp_path, lambda done, total: opened.append((done, total)))
     assert opened[-1] == (40, 40)
     assert ["train_8.png (id 8)" in one.text for one in train.found] == [True]
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from experiments.overfit.__main__ import MEDIUM, Arguments, choose_images, main, overfit
 from experiments.overfit.cases import CASES
 from nas.data.detection_set import DetectionSet
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.detectors import HEADS
 from nas.detectors.config import DetectorConfig
 from tests.support import shared_data

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from nas.data.digits.scenes import DigitsConfig, digits
 from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
-from nas.search.types import Ask, Direction, Proxy, Report, Runner, Scores, State, Tell, Trial, Work
+from nas.search.types import Direction, Proxy, Scores, State, Trial
 from proxies.ranking.agreement import agreement
 from proxies.ranking.loop import measured, run_ranking
 from proxies.ranking.plan import REFERENCE, Measurement, Plan, draw_candidates, measurements, prepare
@@ -73,12 +73,7 @@ def proxies(**broken: frozenset[str]) -> dict[str, Proxy]:
     }
 
 
-def run(
-    store: Store,
-    known: Mapping[str, Proxy],
-    stop_at: int | None = None,
-    runner: Runner = LocalRunner(),  # noqa: B008
-) -> None:
+def run(store: Store, known: Mapping[str, Proxy], stop_at: int | None = None) -> None:
     calls = itertools.count(1)
 
     def watch(measurement: Measurement, trial: Trial) -> None:
@@ -89,7 +84,7 @@ def run(
         queue=QUEUE,
         candidates=CANDIDATES,
         proxies=known,
-        runner=runner,
+        runner=LocalRunner(),
         store=store,
         device="cpu",
         watch=watch,
@@ -130,35 +125,13 @@ def test_interrupted_anywhere_it_resumes_with_the_missing_measurements(tmp_path:
         run(store, proxies(), stop_at=1)
 
 
-def test_dead_workers_count_as_attempts_and_interrupts_do_not(store: Store) -> None:
-    for _ in range(5):
-        with pytest.raises(KeyboardInterrupt):
-            run(store, proxies(), stop_at=1)
-    assert [trial.attempts for trial in store.trials()] == [0], "none but the next"
-    run(store, proxies(), runner=Deadly(deaths=2))
-    assert [trial.attempts for trial in store.trials()[:3]] == [3, 1, 1]
-    assert {trial.state for trial in store.trials()} == {State.finished}
-
-
-def test_a_candidate_that_kills_every_worker_fails(tmp_path: Path) -> None:
-    store = Store(str(tmp_path / "study.db"))
-    run(store, proxies(), runner=Deadly(deaths=10))
-    first, *others = store.trials()
-    assert (first.state, first.error, first.attempts) == (State.failed, "died", 3)
-    assert {trial.state for trial in others[3:]} == {State.finished}
-
-
-@dataclass
-class Deadly:
-    """A runner whose first workers die."""
-
-    deaths: int
-
-    def run(self, ask: Ask, work: Work, tell: Tell) -> None:
-        while self.deaths and (job := ask()):
-            self.deaths -= 1
-            tell(Report(job.number, State.failed, error="died", died=True))
-        LocalRunner().run(ask, work, tell)
+def test_a_running_trial_of_another_plan_is_left_alone(store: Store) -> None:
+    genotype = CANDIDATES[0].value.to_json()
+    other = store.create(key="of a setting that was taken out", trace={}, genotype=genotype, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, proxies(), stop_at=1)
+    run(store, proxies())
+    assert store.running() == [other]
 
 
 def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
@@ -254,7 +227,7 @@ def test_settings_that_see_the_same_images_share_them() -> None:
     assert short.train_images is reference.train_images is scored_on_few.train_images
     assert short.val_images is reference.val_images is not scored_on_few.val_images
     assert len(scored_on_few.val) == 2
-    assert short.config == PLAN.settings["short"].short_train
+    assert short.config == PLAN.settings["short"].proxy
     assert once.train_images.take(np.array([0])).shape == (1, 3, 64, 64)
 
 

@@ -17,7 +17,7 @@ from nas.search import lease
 from nas.search.runners.local import LocalRunner
 from nas.search.store import Store
 from nas.search.types import Runner
-from tests.unit.search.searches import Search
+from tests.unit.search.searches import ToySearch
 from tests.unit.search.toys import DigitSpace, SumProxy
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -70,7 +70,13 @@ def main(place: str, url: str, log: str, trials: str, name: str = "", beat_s: st
     if name:
         store.join(name, {"seed": 1})
     proxy = SumProxy(steps=STEPS, pause=0.02, log=log)
-    Search(store, DigitSpace(4, base=6, order=False), proxy=proxy, runner=runner(place, proxy)).run(int(trials))
+    ToySearch(
+        store=store,
+        trials=int(trials),
+        space=DigitSpace(4, base=6, order=False),
+        proxy=proxy,
+        runner=runner(place, proxy),
+    ).run()
 
 
 if __name__ == "__main__":

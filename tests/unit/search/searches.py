@@ -1,23 +1,15 @@
 """Searches that can be stopped and begun again, and what stops or limits them."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nas.search.halving.scheduler import SchedulerConfig, SuccessiveHalving
-from nas.search.run_search import Result, run_search
+from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.attempt import attempt
-from nas.search.runners.local import LocalRunner
-from nas.search.store import Store
-from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.strategies.proposal_rng import candidate
-from nas.search.types import Ask, Direction, Runner, Tell, Trial, Work
-from nas.seeds import nth_seed
-from search_spaces.choose import sample
-from search_spaces.within import Violation
-from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace, SumProxy, parse
-
-NEVER = SchedulerConfig(method="none")
+from nas.search.search import Search
+from nas.search.strategies import StrategyConfig, strategy_config
+from nas.search.types import Ask, Tell, Trial, Work
+from tests.unit.search.toys import Digits, DigitSpace, SumProxy, parse
 
 
 @dataclass
@@ -36,41 +28,25 @@ class PairRunner:
                 active.append(attempt(work, job, time_limit=None))
 
 
-@dataclass
-class Search:
-    """A search that can be stopped and begun again."""
+def small(name: str) -> StrategyConfig:
+    """A strategy of a small population."""
+    return strategy_config(name, population=5, tournament=3)
 
-    store: Store
+
+@dataclass(frozen=True, kw_only=True)
+class ToySearch(Search):
+    """A search of digit strings in which nothing is random but the strategy's proposals, and nothing is repaired."""
+
     space: DigitSpace = field(default_factory=DigitSpace)
-    strategy: str = "evolution"
     proxy: SumProxy = field(default_factory=SumProxy)
-    runner: Runner = field(default_factory=LocalRunner)
-    watch: Callable[[Trial], None] = lambda trial: None
-    objectives: Mapping[str, Direction] = field(default_factory=lambda: OBJECTIVES)
-    scheduler: SchedulerConfig = NEVER
-    violation: Violation | None = None
+    strategy: StrategyConfig = field(default_factory=lambda: small("evolution"))
+    scheduler: SchedulerConfig = field(default_factory=lambda: SchedulerConfig(method="none"))
     draws: bool = False
-    """Whether it continues at random once the strategy has converged."""
+    seed: int = 1
+    parse: Callable[[str], Digits] = parse
 
-    def run(self, trials: int) -> Result:
-        config = StrategyConfig(name=self.strategy, population=5, tournament=3)
-        seed = nth_seed(1, self.store.slot)
-        strategy = build_strategy(config, self.space, self.objectives, seed=seed, asked=self.store.asked)
-        return run_search(
-            strategy=strategy,
-            proxy=self.proxy,
-            runner=self.runner,
-            store=self.store,
-            trials=trials,
-            seed=1,
-            device="cpu",
-            watch=self.watch,
-            objectives=self.objectives,
-            scheduler=SuccessiveHalving(self.scheduler, self.objectives, self.proxy.steps),
-            violation=self.violation,
-            parse=parse,
-            draw=(lambda rng: candidate(sample(self.space, rng))) if self.draws else None,
-        )
+    def _constrained(self) -> DigitSpace:
+        return self.space
 
 
 def interrupt_at(moment: int) -> Callable[[Trial], None]:

@@ -16,7 +16,7 @@ from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Tria
 from tests.nodes import Nodes
 from tests.unit.search import toys
 from tests.unit.search.driver import until
-from tests.unit.search.searches import Search
+from tests.unit.search.searches import ToySearch, small
 from tests.unit.search.test_ray_runner import Journal
 from tests.unit.search.toys import SumProxy, alive, hold, let_go, misbehave, waiting
 
@@ -93,7 +93,8 @@ def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) 
     hold(log, 4)
     killer = threading.Thread(target=kill)
     killer.start()
-    Search(store, strategy="random", proxy=SumProxy(log=str(log)), runner=runner(nodes)).run(16)
+    proxy = SumProxy(log=str(log))
+    ToySearch(store=store, trials=16, strategy=small("random"), proxy=proxy, runner=runner(nodes)).run()
     killer.join()
     assert len(before) >= 4
     trials = store.trials()

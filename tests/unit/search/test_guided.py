@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nas.search.strategies import StrategyConfig, build_strategy
+from nas.search.strategies import Task, strategy_config
 from nas.search.strategies.guided import MOST_TRAINING
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
 from tests.unit.search.toys import OBJECTIVES, DigitSpace
@@ -38,8 +38,8 @@ def total(key: str) -> int:
 
 
 def guided(predictor: Sums | None = None, *, asked: int = 0, pool: int = POOL) -> Strategy:
-    config = StrategyConfig(name="guided", pool=pool, warm_up=WARM_UP)
-    return build_strategy(config, SPACE, OBJECTIVES, seed=0, asked=asked, predictor=predictor)
+    config = strategy_config("guided", pool=pool, warm_up=WARM_UP)
+    return config.build(Task(SPACE, OBJECTIVES, seed=0, asked=asked, predictor=predictor))
 
 
 def trial(candidate: Candidate, state: State = State.finished, score: float | None = None) -> Trial:
@@ -50,7 +50,7 @@ def trial(candidate: Candidate, state: State = State.finished, score: float | No
 def test_candidates_are_random_until_enough_trials_have_scores() -> None:
     predictor = Sums()
     strategy = guided(predictor)
-    drawn = build_strategy(StrategyConfig(name="random"), SPACE, OBJECTIVES, seed=0)
+    drawn = strategy_config("random").build(Task(SPACE, OBJECTIVES, seed=0))
     for state in (State.finished, State.failed, State.stopped, State.failed, State.finished, State.finished):
         candidate = strategy.ask()
         assert candidate == drawn.ask()
@@ -172,7 +172,7 @@ def test_noise_does_not_keep_it_from_the_best() -> None:
     weights = np.array([1.0, 0.8, 0.6, 0.4, 0.3, 0.2])
     last = []
     for seed in range(3):
-        strategy = build_strategy(StrategyConfig(), space, OBJECTIVES, seed=seed)
+        strategy = strategy_config().build(Task(space, OBJECTIVES, seed=seed))
         noise, found = random.Random(seed), []
         for _ in range(80):
             candidate = strategy.ask()
@@ -189,7 +189,7 @@ def test_by_several_objectives_each_lesson_is_about_another_mixture() -> None:
     goals: dict[str, Direction] = {"ap": "max", "gmacs": "min"}
     costs = {"ap": lambda key: total(key) / 20, "gmacs": lambda key: int(key[0]) + int(key[1])}
     predictor, again = Sums(), Sums()
-    strategy = build_strategy(StrategyConfig(pool=POOL), SPACE, goals, seed=0, predictor=predictor)
+    strategy = strategy_config(pool=POOL).build(Task(SPACE, goals, seed=0, predictor=predictor))
     told = []
     for number in range(30):
         candidate = strategy.ask()
@@ -206,7 +206,7 @@ def test_by_several_objectives_each_lesson_is_about_another_mixture() -> None:
     assert upside_down, "AP is not all that counts"
     first, last = (dict(zip(keys, mixed, strict=True)) for keys, mixed in predictor.lessons[-2:])
     assert sorted(first, key=first.__getitem__) != [key for key in sorted(last, key=last.__getitem__) if key in first]
-    resumed = build_strategy(StrategyConfig(pool=POOL), SPACE, goals, seed=0, asked=30, predictor=again)
+    resumed = strategy_config(pool=POOL).build(Task(SPACE, goals, seed=0, asked=30, predictor=again))
     for trial in told:
         resumed.tell(trial)
     assert resumed.ask() == strategy.ask()

@@ -14,7 +14,7 @@ from nas.search.runners import pool as pool_runner
 from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Job, Report, Scores, State, Work
-from tests.unit.search.searches import Search
+from tests.unit.search.searches import ToySearch
 from tests.unit.search.test_ray_runner import Journal, given_up_jobs_go_no_further
 from tests.unit.search.toys import DigitSpace, FakeTime, misbehave
 
@@ -27,7 +27,9 @@ def _nobody_stays() -> Iterator[None]:
 
 def test_ends_with_the_trials_asked_for(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
-    result = Search(store, DigitSpace(3, base=4, order=False), runner=PoolRunner(workers=2)).run(16)
+    result = ToySearch(
+        store=store, trials=16, space=DigitSpace(3, base=4, order=False), runner=PoolRunner(workers=2)
+    ).run()
     assert [trial.number for trial in store.trials()] == list(range(16))
     assert {trial.state for trial in store.trials()} == {State.finished}
     assert all(len(trial.reports) == 2 and trial.seconds is not None for trial in store.trials())

@@ -126,11 +126,13 @@ import sys
 sys.path[:0] = {path!r}
 from tests.unit.search.searches import Search
 from tests.unit.search.toys import SumProxy
+from tests.unit.search.searches import ToySearch
+from tests.unit.search.toys import SumProxy
 from nas.search.runners.ray import RayRunner
 from nas.search.store import Store
 store = Store("sqlite://")
 proxy = SumProxy()
-Search(store, proxy=proxy, runner=RayRunner(proxy.steps, concurrent=1)).run(2)
+ToySearch(store=store, trials=2, proxy=proxy, runner=RayRunner(proxy.steps, concurrent=1)).run()
 print([trial.state.value for trial in store.trials()])
 """
 

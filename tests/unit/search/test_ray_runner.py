@@ -14,7 +14,7 @@ from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.types import Job, Report, Runner, Scores, State, Work
 from tests.unit.search.driver import until
-from tests.unit.search.searches import Search
+from tests.unit.search.searches import ToySearch
 from tests.unit.search.toys import DigitSpace, SumProxy, misbehave
 
 pytestmark = pytest.mark.ray
@@ -64,7 +64,7 @@ class Journal:
 
 def test_ends_with_the_trials_asked_for(make: MakeRunner, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
-    result = Search(store, DigitSpace(3, base=4, order=False), runner=make()).run(16)
+    result = ToySearch(store=store, trials=16, space=DigitSpace(3, base=4, order=False), runner=make()).run()
     assert [trial.number for trial in store.trials()] == list(range(16))
     assert {trial.state for trial in store.trials()} == {State.finished}
     assert all(len(trial.reports) == 2 and trial.seconds is not None for trial in store.trials())
@@ -232,10 +232,10 @@ def test_a_search_gives_up_what_its_scheduler_says(make: MakeRunner, method: str
     config = SchedulerConfig(method=method, reduction=2.0)
     proxy = SumProxy(steps=4)
     runner = make(steps=4, concurrent=1)
-    Search(given_up, proxy=proxy, runner=runner, scheduler=config).run(9)
-    Search(rebuilt, proxy=proxy, runner=runner, scheduler=config).run(18)
+    ToySearch(store=given_up, trials=9, proxy=proxy, runner=runner, scheduler=config).run()
+    ToySearch(store=rebuilt, trials=18, proxy=proxy, runner=runner, scheduler=config).run()
     local = Store("sqlite://")
-    Search(local, proxy=proxy, scheduler=config).run(18)
+    ToySearch(store=local, trials=18, proxy=proxy, scheduler=config).run()
     assert [(t.state, t.reports) for t in rebuilt.trials()] == [(t.state, t.reports) for t in local.trials()]
     assert {t.state for t in local.trials()} == {State.finished, State.stopped}
 
@@ -248,7 +248,7 @@ def test_a_lone_machine_needs_no_cluster() -> None:
     proxy = SumProxy()
     store = Store("sqlite://")
     runner = RayRunner(proxy.steps)
-    Search(store, proxy=proxy, runner=runner, watch=lambda trial: foreign.append(open_ports())).run(4)
+    ToySearch(store=store, trials=4, proxy=proxy, runner=runner, watch=lambda trial: foreign.append(open_ports())).run()
     assert {trial.state for trial in store.trials()} == {State.finished}
     assert foreign[1] <= foreign[0], "Ray lets in whoever reaches it, so it must listen to this machine alone"
 

@@ -10,7 +10,7 @@ from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.strategies import STRATEGIES
 from nas.search.types import State
-from tests.unit.search.searches import Search, interrupt_at, odd
+from tests.unit.search.searches import ToySearch, interrupt_at, odd, small
 from tests.unit.search.toys import DigitSpace, SumProxy
 
 
@@ -24,13 +24,20 @@ def test_resumed_anywhere_it_asks_for_the_same(
     """Interrupted after every kind of what it writes down, it ends with the same trials as without, chance's among
     them, up to the last of the 20 that there are, and of the 10 that are within limits.
     """
-    monkeypatch.setattr("nas.search.run_search.CONVERGED", 3)
+    monkeypatch.setattr("nas.search.search_loop.CONVERGED", 3)
     if limited and strategy in REMEMBERS_REJECTED:
         pytest.skip("it remembers what was rejected")
     space = DigitSpace(3, base=4, order=False)
 
     def search(store: Interrupted) -> Interrupted:
-        Search(store, space, strategy, draws=draws, violation=odd if limited else None).run(count)
+        ToySearch(
+            store=store,
+            trials=count,
+            space=space,
+            strategy=small(strategy),
+            draws=draws,
+            violation=odd if limited else None,
+        ).run()
         return store
 
     unbroken = search(Interrupted(math.inf))
@@ -82,12 +89,14 @@ def test_resumed_anywhere_it_gives_up_the_same(tmp_path: Path, scheduler: Schedu
     """By two objectives that conflict little, interrupted at every kind of report."""
     proxy, both = SumProxy(steps=4), {"ap": "max", "spread": "min"}
     unbroken = Store(str(tmp_path / "unbroken.db"))
-    Search(unbroken, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
+    ToySearch(store=unbroken, trials=24, proxy=proxy, scheduler=scheduler, objectives=both).run()
     wanted = [(trial.trace, trial.state, trial.reports) for trial in unbroken.trials()]
     assert State.stopped in {state for _, state, _ in wanted}
     for moment in range(1, 80, 13):
         store = Store(str(tmp_path / f"{moment}.db"))
         with pytest.raises(KeyboardInterrupt):
-            Search(store, proxy=proxy, scheduler=scheduler, objectives=both, watch=interrupt_at(moment)).run(24)
-        Search(store, proxy=proxy, scheduler=scheduler, objectives=both).run(24)
+            ToySearch(
+                store=store, trials=24, proxy=proxy, scheduler=scheduler, objectives=both, watch=interrupt_at(moment)
+            ).run()
+        ToySearch(store=store, trials=24, proxy=proxy, scheduler=scheduler, objectives=both).run()
         assert [(trial.trace, trial.state, trial.reports) for trial in store.trials()] == wanted

@@ -12,7 +12,7 @@ import pytest
 from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Direction, Runner, Scores, State
-from tests.unit.search.searches import Search
+from tests.unit.search.searches import ToySearch, small
 from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace
 
 
@@ -48,7 +48,9 @@ def runner(request: Any) -> Runner:
 def test_a_dead_worker_is_given_another_chance_but_not_for_ever(runner: Runner, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
     space = DigitSpace(1, base=3)
-    Search(store, space, "random", proxy=Deadly(str(tmp_path)), runner=runner).run(3)  # type: ignore[arg-type]
+    ToySearch(
+        store=store, trials=3, space=space, strategy=small("random"), proxy=Deadly(str(tmp_path)), runner=runner
+    ).run()  # type: ignore[arg-type]
     trials = {trial.key: trial for trial in store.trials()}
     assert {key: (trial.state, trial.attempts) for key, trial in trials.items()} == {
         "0": (State.failed, 3),

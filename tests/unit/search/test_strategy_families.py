@@ -10,8 +10,8 @@ import pytest
 from optuna.samplers._tpe import sampler
 
 from nas.search.ranking import pareto_front
-from nas.search.strategies import StrategyConfig, build_strategy
-from nas.search.strategies.controller import Controller
+from nas.search.strategies import Task, strategy_config
+from nas.search.strategies.config import ControllerConfig
 from nas.search.strategies.optuna_samplers import BEST, LATEST, Tpe
 from nas.search.types import Candidate, Direction, State, Strategy, Trial
 from tests.unit.search.toys import OBJECTIVES, DigitSpace
@@ -20,7 +20,7 @@ SPACE = DigitSpace(length=4, base=4)
 
 
 def build(name: str, objectives: Mapping[str, Direction] = OBJECTIVES, space: DigitSpace = SPACE) -> Strategy:
-    return build_strategy(StrategyConfig(name=name), space, objectives, seed=0)
+    return strategy_config(name).build(Task(space, objectives, seed=0))
 
 
 def digits(candidate: Candidate) -> list[int]:
@@ -181,8 +181,8 @@ def hypervolume(front: set[tuple[float, ...]]) -> float:
 
 
 def test_nsga2_begins_with_a_random_population_and_then_crosses() -> None:
-    config = StrategyConfig(name="nsga2", population=50)
-    strategy = build_strategy(config, SPACE, OBJECTIVES, seed=0)
+    config = strategy_config("nsga2", population=50)
+    strategy = config.build(Task(SPACE, OBJECTIVES, seed=0))
     first = [strategy.ask() for _ in range(50)]
     assert len({candidate.key for candidate in first}) > 25
     for candidate in first:
@@ -203,7 +203,7 @@ def test_the_controller_learns_what_is_rewarded() -> None:
 
 
 def test_the_controller_changes_after_whole_batches() -> None:
-    strategies = [Controller(SPACE, OBJECTIVES, seed=0, batch=4) for _ in range(2)]
+    strategies: list[Any] = [ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0)) for _ in range(2)]
     asked = [strategies[0].ask() for _ in range(8)]
     for number, candidate in enumerate(asked):
         tell(strategies[0], candidate, float(number % 3))
@@ -214,7 +214,7 @@ def test_the_controller_changes_after_whole_batches() -> None:
 
 def test_the_controller_learns_the_odds_it_decided_by() -> None:
     """It decides step by step, and learns from whole traces, of which one is shorter."""
-    strategy = Controller(SPACE, OBJECTIVES, seed=0, batch=4)
+    strategy: Any = ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0))
     for _ in range(80):
         candidate = strategy.ask()
         tell(strategy, candidate, float(digits(candidate)[-1] == 2))

@@ -15,7 +15,7 @@ from torchvision.ops import roi_align
 
 from nas.data.cache import Images, letterbox
 from nas.data.detection_set import Category, DataError, DetectionSet
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.targets import Target
 from nas.training.batches import Batches
 from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
