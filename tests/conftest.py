@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.nodes import Nodes, running_cluster
 from tests.postgres import Server, running_server
+from tests.tiers import is_quick
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["RAY_AUTH_MODE"] = "disabled"
@@ -26,10 +27,12 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those with Ray still follow one another: each has all cores for its workers."""
+    """Mark the quick tier, and keep tests with Ray in one process: each of them has all cores for its workers."""
     for item in items:
         if item.get_closest_marker("ray"):
             item.add_marker(pytest.mark.xdist_group("ray"))
+        if is_quick(item):
+            item.add_marker(pytest.mark.quick)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,11 @@
 The cases come from the vocabulary, so an operator or attribute added there is tested at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,16 @@ from nas.ops.part.dsa import SelfAttention
 from nas.ops.part.msfm import Msfm
 from nas.ops.resample import RESAMPLES
 from nas.ops.stem import STEMS
+from search_spaces.fields import Field
 from search_spaces.genotype import Scale
-from search_spaces.ops import OPS, Field, Kind, Op, op, stem_maps
+from search_spaces.ops import OPS, Kind, Op, op, stem_maps
 
-TABLES = {Kind.stem: STEMS, Kind.resample: RESAMPLES, Kind.fuse: FUSES, Kind.block: BLOCKS}
+TABLES: dict[Kind, Mapping[str, Any]] = {
+    Kind.stem: STEMS,
+    Kind.resample: RESAMPLES,
+    Kind.fuse: FUSES,
+    Kind.block: BLOCKS,
+}
 PARTS: dict[str, Callable[[Op, int], nn.Module]] = {
     "msfm": Msfm,
     "dsa": lambda operator, channels: SelfAttention(channels, operator["reduction"]),
@@ -49,7 +56,7 @@ class Case:
     size: tuple[int, int] | None = None
     """Whether it takes the target size."""
 
-    def inputs(self, **kind: object) -> list[Tensor]:
+    def inputs(self, **kind: Any) -> list[Tensor]:
         generator = torch.Generator().manual_seed(0)
         return [torch.randn(shape, generator=generator).to(**kind).requires_grad_() for shape in self.reads]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.contracts.strategies import Bag
-from nas.search.strategies import RandomSearch, Task
+from nas.search.strategies import Task
+from nas.search.strategies.random_search import RandomSearch
 from nas.search.types import Candidate, Direction, Scores, Strategy, Trial
 from search_spaces.choose import Chooser, TraceError, first_choice, mutate
 from search_spaces.genotype import Edge, Genotype, Node
@@ -110,10 +111,13 @@ SPACES: Mapping[str, Made] = {
 
 def _undecodable(choose: Chooser) -> Genotype:
     """Its backbone does not exist."""
-    stem = op("timm", name="no such backbone", levels=(3, 4), widths=(8, 8))
+    stem = op("timm", name="no_such_backbone", levels=(3, 4), widths=(8, 8))
     maps = stem_maps(stem)
     return Genotype(
-        stem, tuple(Node(f"p{m.level}", m.level, None, (Edge(m.name, op("lateral")),)) for m in maps), ("p3", "p4")
+        stem,
+        tuple(Node(f"p{m.level}", m.level, None, (Edge(m.name, op("lateral")),)) for m in maps),
+        ("p3", "p4"),
+        op("fcos"),
     )
 
 
@@ -194,7 +198,7 @@ class Credulous(Random):
     """Changes its proposals after a score that no bag has."""
 
     def tell(self, trial: Trial) -> None:
-        self._asked += trial.reports[-1]["ap"] > 5
+        self._rng.asked += trial.reports[-1]["ap"] > 5
 
 
 class Forgetful(Random):

@@ -49,6 +49,7 @@ def test_every_promise_can_be_broken(kind: str, promise: str) -> None:
     said = fault(kind, promise, CONTRACTS[kind][1][promise])
     assert said
     assert ": " in said, "the fault, then its fix"
+    assert not said.startswith(("TypeError", "AttributeError", "NameError")), "the breaker itself is broken"
 
 
 @pytest.mark.parametrize("kind", ["space", "space by its name", "strategy", "proxy"])

@@ -131,7 +131,7 @@ def test_an_unknown_decision_is_named() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("grams", True), ("grams", 1.0), ("glazed", 1), ("layers", [2])])
 def test_a_value_of_another_type_is_another_value(name: str, value: Any) -> None:
-    trace = {"grams": 1, "layers": (2,), "glazed": True, "flavour": "sweet"}
+    trace: dict[str, Any] = {"grams": 1, "layers": (2,), "glazed": True, "flavour": "sweet"}
     replay(RecipeSpace(), trace)
     with pytest.raises(TraceError, match=name):
         replay(RecipeSpace(), {**trace, name: value})

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet18, resnet34, resnet50, resnet101, resnet152
 
 from nas.decode import Backbone, decode
-from nas.training.pretrained import WeightsError, load_resnet, read_weights
+from nas.training.errors import WeightsError
+from nas.training.pretrained import load_resnet, read_weights
 from search_spaces.fpn import resnet_fpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.msfm import PUBLISHED

@@ -87,7 +87,9 @@ def test_boxes_and_probabilities_are_the_official_ones(official: dict[str, Any])
 @pytest.mark.parametrize("suffix", ["", "_mixup"])
 def test_losses_are_the_official_ones(official: dict[str, Any], suffix: str) -> None:
     made = official_losses(head(official), official, official[f"labels{suffix}"])
-    torch.testing.assert_close(torch.stack([sum(made), *made]), official[f"losses{suffix}"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        torch.stack([torch.stack(list(made)).sum(), *made]), official[f"losses{suffix}"], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_gradients_are_the_official_ones(official: dict[str, Any]) -> None:

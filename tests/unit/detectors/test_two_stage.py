@@ -11,7 +11,8 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import MultiScaleRoIAlign
 
 from nas.detectors import DetectorConfig, build_detector
-from nas.detectors.cascade_rcnn import BOX_WEIGHTS, IOUS, refine
+from nas.detectors.cascade_rcnn import BOX_WEIGHTS, refine
+from nas.detectors.cost import IOUS
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.ops import GenotypeError, op
 from search_spaces.zoo import zoo

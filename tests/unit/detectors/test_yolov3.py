@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from nas.detectors import DetectorConfig, build_detector
-from nas.detectors.yolov3.grid import ANCHORS, SLOTS, Grid, anchors, make_grid
+from nas.detectors.cost import SLOTS
+from nas.detectors.yolov3.grid import ANCHORS, Grid, anchors, make_grid
 from nas.detectors.yolov3.head import GuidedHead, Raw
 from nas.detectors.yolov3.loss import losses, terms
 from nas.detectors.yolov3.match import gather_truths, match

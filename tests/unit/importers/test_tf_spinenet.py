@@ -11,7 +11,7 @@ import torch
 from nas.decode import Backbone, decode
 from nas.importers.tf_spinenet import Misfit, creation_order, import_weights
 from nas.importers.variables import read_variables
-from nas.training.checkpoint import CheckpointError
+from nas.training.errors import CheckpointError
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import op
 

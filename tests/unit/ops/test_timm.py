@@ -12,7 +12,8 @@ from nas.decode import decode
 from nas.detectors import build_detector
 from nas.ops.common import Build
 from nas.ops.stem.timm import TimmStem, timm_stem
-from nas.training.pretrained import WeightsError, load_backbone, read_weights
+from nas.training.errors import WeightsError
+from nas.training.pretrained import load_backbone, read_weights
 from search_spaces.bifpn import bifpn
 from search_spaces.genotype import Genotype, Scale
 from search_spaces.nas_fpn import merge

@@ -56,7 +56,7 @@ def test_grasp_follows_the_gradient_a_small_step(linear: Tiny) -> None:
     weights, step = layers(linear), 1e-6
     gradient = slopes(*weights, FIRST)
     ahead, behind = (
-        slopes(*(w + sign * step * g for w, g in zip(weights, gradient, strict=True)), FIRST) for sign in (1, -1)
+        slopes(weights[0] + change * gradient[0], weights[1] + change * gradient[1], FIRST) for change in (step, -step)
     )
     products = [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
     expected = -sum((w * hg).sum() for w, hg in zip(weights, products, strict=True))

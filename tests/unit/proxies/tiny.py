@@ -1,12 +1,12 @@
 """Detectors small enough to compute by hand."""
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.detectors.transform import BatchTransform
-from nas.training.batches import Batch
 
 
 class Backbone(nn.Module):
@@ -40,8 +40,8 @@ def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, 1, bias=False)
 
 
-def batch(channels: int, count: int, *, seed: int, side: int = 1) -> Batch:
-    """Images and targets (count, channels, side, side), standard normal."""
+def batch(channels: int, count: int, *, seed: int, side: int = 1) -> Any:
+    """A `Batch` with targets of another kind: images and maps (count, channels, side, side), standard normal."""
     draw = torch.Generator().manual_seed(seed)
     images = torch.randn(count, 3, side, side, generator=draw)
     return images, [{"map": torch.randn(channels, side, side, generator=draw)} for _ in range(count)]

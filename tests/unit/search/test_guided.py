@@ -176,7 +176,7 @@ def test_noise_does_not_keep_it_from_the_best() -> None:
         noise, found = random.Random(seed), []
         for _ in range(80):
             candidate = strategy.ask()
-            truth = float(weights @ candidate.value.values)
+            truth = float(weights @ candidate.value.values)  # type: ignore[attr-defined]
             found.append(truth)
             strategy.tell(trial(candidate, score=truth + noise.gauss(0, 0.6)))
         assert max(found) == pytest.approx(3 * weights.sum())

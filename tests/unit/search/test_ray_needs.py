@@ -114,7 +114,7 @@ def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytes
     def fail(**_: object) -> None:
         raise Exception("The current node timed out\nduring startup.")
 
-    monkeypatch.setattr(ray_runner.ray, "init", fail)
+    monkeypatch.setattr("ray.init", fail)
     for address, says in ((None, "start on this machine"), ("there:1", "join the cluster at 'there:1'")):
         message = f"Ray cannot {says}: The current node timed out during startup.; --runner local does without"
         with pytest.raises(CannotRun, match=message):

@@ -29,7 +29,7 @@ def test_resumed_anywhere_it_asks_for_the_same(
         pytest.skip("it remembers what was rejected")
     space = DigitSpace(3, base=4, order=False)
 
-    def search(store: Store) -> Store:
+    def search(store: Interrupted) -> Interrupted:
         ToySearch(
             store=store,
             trials=count,

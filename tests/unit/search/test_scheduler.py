@@ -38,7 +38,9 @@ def interleaved(trials: int, steps: int, rng: random.Random) -> Iterator[tuple[i
 @pytest.mark.parametrize("method", ["asha", "hyperband"])
 def test_decides_as_ray_does(method: str, direction: Direction, grace: int, reduction: float, steps: int) -> None:
     """Every decision on random sequences, coarse scores among them, equals that of Ray Tune's ASHAScheduler."""
-    from nas.search.runners.ray import tune  # Ray as a search sets it up
+    from ray import tune
+
+    import nas.search.runners.ray  # noqa: F401 - before Ray itself, as in a search
 
     config = SchedulerConfig(method=method, grace=grace, reduction=reduction)
     ours = SuccessiveHalving(config, {"loss": direction}, steps)

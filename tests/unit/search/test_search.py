@@ -9,7 +9,8 @@ from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.runners.local import LocalRunner
 from nas.search.search import Search
 from nas.search.store import Store
-from nas.search.strategies import STRATEGIES, RandomSearch, strategy_config
+from nas.search.strategies import STRATEGIES, strategy_config
+from nas.search.strategies.random_search import RandomSearch
 from nas.search.types import Runner, State, Trial
 from nas.seeds import nth_seed
 from tests.unit.search.searches import PairRunner, ToySearch, interrupt_at, odd, small

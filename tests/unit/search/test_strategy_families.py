@@ -203,7 +203,7 @@ def test_the_controller_learns_what_is_rewarded() -> None:
 
 
 def test_the_controller_changes_after_whole_batches() -> None:
-    strategies = [ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0)) for _ in range(2)]
+    strategies: list[Any] = [ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0)) for _ in range(2)]
     asked = [strategies[0].ask() for _ in range(8)]
     for number, candidate in enumerate(asked):
         tell(strategies[0], candidate, float(number % 3))
@@ -214,7 +214,7 @@ def test_the_controller_changes_after_whole_batches() -> None:
 
 def test_the_controller_learns_the_odds_it_decided_by() -> None:
     """It decides step by step, and learns from whole traces, of which one is shorter."""
-    strategy = ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0))
+    strategy: Any = ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0))
     for _ in range(80):
         candidate = strategy.ask()
         tell(strategy, candidate, float(digits(candidate)[-1] == 2))

@@ -17,10 +17,11 @@ from nas.data.digits.scenes import DigitsConfig, digits
 from nas.detectors import DetectorConfig
 from nas.training.batches import Batches
 from nas.training.blueprint import Blueprint
-from nas.training.checkpoint import Checkpoint, CheckpointError
-from nas.training.fit import LAST, METRICS, FitConfig, Progress, fit
-from nas.training.recipe import Recipe
-from nas.training.trainer import Diverged, Trainer
+from nas.training.checkpoint import Checkpoint
+from nas.training.errors import CheckpointError, Diverged
+from nas.training.fit import LAST, METRICS, Progress, fit
+from nas.training.recipe import FitConfig, Recipe
+from nas.training.trainer import Trainer
 from search_spaces.genotype import Scale
 from search_spaces.ops import op
 from search_spaces.zoo import zoo

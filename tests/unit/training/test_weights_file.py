@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.decode import Backbone, decode
-from nas.training.pretrained import WeightsError, load_backbone, read_weights
+from nas.training.errors import WeightsError
+from nas.training.pretrained import load_backbone, read_weights
 from nas.training.weights_file import common_prefix
 from search_spaces.bifpn import bifpn
 from search_spaces.genotype import Scale

@@ -1,0 +1,48 @@
+"""The tiers of the suite: quick, full (the default) and slow.
+
+`pytest -m quick` takes under a minute on two idle cores. `pytest` runs all but what is marked slow or gpu.
+"""
+
+import pytest
+
+NEVER_QUICK = ("slow", "gpu", "ray", "cluster", "browser")
+"""Markers of tests that train for long or start something big."""
+LONG: dict[str, str] = {
+    "tests/e2e/": "whole commands",
+    "tests/contracts/test_costs.py": "builds the detectors of many genotypes",
+    "tests/contracts/test_ops.py": "builds every operator several times; the snapshots are quick",
+    "tests/contracts/test_proxies.py": "trains and scores detectors",
+    "tests/contracts/test_spaces.py": "samples every space many times",
+    "tests/contracts/test_startup.py": "a process for each command",
+    "tests/contracts/test_strategies.py": "searches with every strategy",
+    "tests/contracts/test_within.py": "searches with every strategy",
+    "tests/golden/test_published.py": "computes every published figure",
+    "tests/golden/test_resnet.py": "runs large networks",
+    "tests/unit/detectors/test_crowded.py::test_thousands_of_objects": "a process for each head",
+    "tests/unit/detectors/test_fcos.py::test_torchvisions_contract_holds": "runs large networks",
+    "tests/unit/detectors/test_foreign.py": "trains detectors",
+    "tests/unit/detectors/test_retinanet.py::test_torchvisions_contract_holds": "runs large networks",
+    "tests/unit/experiments/test_overfit.py": "trains detectors",
+    "tests/unit/experiments/test_table_bench.py": "hundreds of searches",
+    "tests/unit/inspect/test_draw.py": "draws large genotypes",
+    "tests/unit/ops/test_timm": "builds timm's backbones",
+    "tests/unit/proxies/test_predictor.py": "fits predictors",
+    "tests/unit/proxies/test_proxy_ranking.py": "dozens of rankings",
+    "tests/unit/proxies/test_zero_cost.py": "scores detectors, also in a pool of processes",
+    "tests/unit/search/test_pool_runner.py": "starts and kills processes",
+    "tests/unit/search/test_resumed.py": "hundreds of searches",
+    "tests/unit/search/test_retries.py": "starts and kills processes",
+    "tests/unit/search/test_killed_driver.py": "starts and kills processes",
+    "tests/unit/search/test_search.py::test_a_search_gets_to_know": "hundreds of trials",
+    "tests/unit/search/test_shared_study.py": "starts and kills processes",
+    "tests/unit/search/test_store_faults.py": "waits for databases",
+    "tests/unit/search_spaces/test_normal.py": "builds many networks",
+    "tests/unit/test_latency.py": "compiles networks",
+    "tests/unit/training/test_evaluation.py": "evaluates thousands of detections",
+    "tests/unit/training/test_fit.py": "trains detectors",
+}
+"""Start of a test's id -> why it is not quick."""
+
+
+def is_quick(item: pytest.Item) -> bool:
+    return not item.nodeid.startswith(tuple(LONG)) and not any(map(item.get_closest_marker, NEVER_QUICK))
