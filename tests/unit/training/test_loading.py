@@ -20,7 +20,7 @@ from nas.data.cache import letterbox
 from nas.data.depth import ValueRange, scaled_from
 from nas.data.detection_set import DataError, DetectionSet
 from nas.data.digits.scenes import DigitsConfig, digits
-from nas.data.formats.coco import read_split
+from nas.data.directory import read_split
 from nas.data.images import ImageFolder
 from nas.training.batches import Batch, Batches
 from nas.training.errors import LoadingError
