@@ -59,7 +59,7 @@ def carry_on(
                     watch=watch,
                 )
         except KeyboardInterrupt:
-            console.print(f"go on    {config.goes_on} {run.path}", soft_wrap=True)
+            console.print(f"resume   {config.resume_command} {run.path}", soft_wrap=True)
             raise
         finally:
             report(run, require_tau, console)

@@ -65,7 +65,9 @@ class RunDirectory(Generic[C]):
         """
         path = config.out or Path("runs") / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path} is not empty: `{config.goes_on} {path}` resumes a run; else give another --out")
+            raise UsageError(
+                f"{path} is not empty: `{config.resume_command} {path}` resumes a run; else give another --out"
+            )
         config = config.anywhere()
         path.mkdir(parents=True, exist_ok=True)
         run = RunDirectory(path, type(config))

@@ -75,7 +75,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
             )
             result = search.run()
     except StoreError:
-        console.print(f"go on    nas resume {run.path}", soft_wrap=True)
+        console.print(f"resume   nas resume {run.path}", soft_wrap=True)
         raise  # the store cannot be read for the summary
     except BaseException:
         _conclude(run, store, objectives, console)
@@ -112,7 +112,7 @@ def _migrated(kept: dict[str, Any]) -> dict[str, Any]:
 def _conclude(
     run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
 ) -> bool:
-    """Write the winner, and print the leaderboard and the commands to go on with; False without a winner."""
+    """Write the winner, and print the leaderboard and the next commands; False without a winner."""
     trials, path = store.trials(), shlex.quote(str(run.path))
     if store.rejected:
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
@@ -126,7 +126,7 @@ def _conclude(
     console.print(leaderboard(trials, objectives))
     lines = [f"winner   {run.path / 'best.json'} (trial {winner.number})", f"trials   {store.place}"]
     if any(not trial.state.ended for trial in trials):
-        lines.append(f"go on    nas resume {path}")
+        lines.append(f"resume   nas resume {path}")
     lines.append(f"inspect  nas inspect {path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
     lines += [f"draw     nas draw {path}", f"retrain  nas train {path} --epochs 30"]
     console.print("\n".join(lines), soft_wrap=True)

@@ -41,10 +41,10 @@ def resume(path: Path, found: Checkpoint, wanted: Checkpoint, trainer: Trainer, 
     trainer.load_state_dict(found.state)
     if wanted.epoch <= found.epoch:
         again = found.epoch + 1
-        say(f"{path} is trained for {found.epoch} epochs already: it is only evaluated; --epochs {again} goes on")
+        say(f"{path} is trained for {found.epoch} epochs already: it is only evaluated; --epochs {again} trains on")
     elif planned != wanted.epoch:
         say(
-            f"{path} goes on after epoch {found.epoch}, for {wanted.epoch} epochs instead of {planned}: the learning "
+            f"{path} resumes after epoch {found.epoch}, for {wanted.epoch} epochs instead of {planned}: the learning "
             "rate follows the new schedule from here on"
         )
     if found.inputs and (changed := changes(found.inputs["val"], wanted.inputs["val"])):

@@ -27,7 +27,7 @@ METRICS = ("ap", "loading", "training", "scoring")
 
 
 def export(data: DetectionSet, folder: Path) -> None:
-    """Write a set as JPEG files and a COCO document beside them."""
+    """Write a set as JPEG files and a COCO document next to them."""
     folder.mkdir(parents=True)
     for position, image_id in enumerate(data.image_ids):
         Image.fromarray(data.load(position)).save(folder / f"{image_id}.jpg", quality=QUALITY)

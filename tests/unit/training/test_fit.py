@@ -130,7 +130,7 @@ def test_a_training_that_is_done_says_so_and_is_scored_anew(
     once = CONFIG.model_copy(update={"epochs": 1})
     steps, said = _said(blueprint, once, data, tmp_path / "out")
     assert (steps, len(said)) == ([], 1)
-    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 goes on" in said[0]
+    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 trains on" in said[0]
     steps, said = _said(blueprint, once, (data[0], data[1].select(range(2))), tmp_path / "out")
     assert steps == []
     assert "the validation set is not the one of before" in said[1]
@@ -142,7 +142,7 @@ def test_a_longer_training_goes_on(blueprint: Blueprint, data: Data, trained: Pa
     longer = CONFIG.model_copy(update={"epochs": 3})
     steps, said = _said(blueprint, longer, data, tmp_path / "out")
     assert [(news.epoch, news.epochs) for news in steps] == [(1, 3), (1, 3), (2, 3), (2, 3)]
-    assert "goes on after epoch 1, for 3 epochs instead of 1" in said[0]
+    assert "resumes after epoch 1, for 3 epochs instead of 1" in said[0]
     state = Checkpoint.load(tmp_path / "out" / LAST).state
     unbroken = Trainer(blueprint.build(), longer.recipe, 6)
     for _ in range(6):
