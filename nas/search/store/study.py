@@ -84,7 +84,7 @@ class Study:
         return int(connection.execute(select(drivers.c.asked).where(*self._driver(slot))).scalar_one())
 
     def ask(self, connection: Connection, slot: int, *, new: bool, drawn: bool = False) -> None:
-        """Count a driver's proposal, and its consecutive proposals that were not new; a random draw cancels one of them."""
+        """Count a proposal of a driver, and its latest ones in a row that were not new, less the random draws since."""
         asked = {"asked": drivers.c.asked + 1, "stale": 0 if new else drivers.c.stale + 1}
         change = {"stale": drivers.c.stale - 1} if drawn else asked
         connection.execute(update(drivers).where(*self._driver(slot)).values(change))
