@@ -114,7 +114,7 @@ def test_search_spaces_may_import_no_dependency_but_networkx() -> None:
     names: dict[str, set[str]] = {}
     for module, distributions in importlib.metadata.packages_distributions().items():
         for distribution in distributions:
-            names.setdefault(distribution.lower(), set()).add(module)
+            names.setdefault(distribution.lower().replace("_", "-"), set()).add(module)
     for distribution in declared - {"networkx"}:
         modules = names.get(distribution, {distribution})
         assert modules & set(contract["forbidden_modules"]), f"{distribution}: add {sorted(modules)} to the contract"
