@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
@@ -25,8 +25,3 @@ if TYPE_CHECKING:
 else:
     AnyProxy = Annotated[Union[*PROXIES.values(), OwnConfig], Field(discriminator="kind")]
     """Settings of any proxy: a pydantic field that `kind` discriminates."""
-
-
-def with_kind(document: Any) -> Any:
-    """Settings of a proxy as a document, with the default kind if it names none."""
-    return {"kind": DEFAULT, **document} if isinstance(document, dict) else document

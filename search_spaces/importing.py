@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import pkgutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,14 +32,14 @@ def imported(path: str) -> Any:
     module, _, names = path.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *names.split("."))):
         raise ImportPathError(f"{path!r} is not an import path: write my_module:MySpace")
-    found = _module(path, module)
-    for name in names.split("."):
-        try:
-            found = getattr(found, name)
-        except AttributeError:
-            place = getattr(sys.modules[module], "__file__", module)
-            raise ImportPathError(f"{path}: {unknown('name', name, _public(found))} (looked in {place})") from None
-    return found
+    _import(path, module)
+    try:
+        return pkgutil.resolve_name(path)
+    except AttributeError as error:
+        place = getattr(sys.modules[module], "__file__", module)
+        raise ImportPathError(
+            f"{path}: {unknown('name', error.name or names, _public(error.obj))} (looked in {place})"
+        ) from None
 
 
 def build_own(path: str, *arguments: Any, call: str, needs: Sequence[str]) -> Any:
@@ -75,13 +76,13 @@ def require(path: str, found: object, needs: Sequence[str]) -> None:
         raise ImportPathError(f"{path} gives an object of type {kind}, which has no {' and no '.join(missing)}")
 
 
-def _module(path: str, module: str) -> Any:
+def _import(path: str, module: str) -> None:
     here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
     if here not in sys.path:
         sys.path.append(here)
     importlib.invalidate_caches()  # the file may have been written after this process started
     try:
-        return importlib.import_module(module)
+        importlib.import_module(module)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
             reason = f"no module {error.name!r} in {here} or on the Python path: change directory, or set PYTHONPATH"

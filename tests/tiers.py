@@ -10,6 +10,7 @@ NEVER_QUICK = ("slow", "gpu", "ray", "cluster", "browser")
 LONG: dict[str, str] = {
     "tests/e2e/": "whole commands",
     "tests/contracts/test_costs.py": "builds the detectors of many genotypes",
+    "tests/contracts/test_one_row.py": "runs tests and a search in a copy of the project",
     "tests/contracts/test_ops.py": "builds every operator several times; the snapshots are quick",
     "tests/contracts/test_proxies.py": "trains and scores detectors",
     "tests/contracts/test_spaces.py": "samples every space many times",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import kendalltau
 from tyro.conf import Positional
 
 from experiments.commands.arguments import run
@@ -21,7 +22,6 @@ from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Candidate, Predictor
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
-from proxies.ranking.agreement import kendall_tau
 from search_spaces.choose import replay
 from search_spaces.registry import find_space
 
@@ -43,7 +43,7 @@ def measure(make: Callable[[], Predictor], members: list[Candidate], scores: lis
         predictor.fit([members[i] for i in seen], [scores[i] for i in seen], seed=seed)
         predicted, _ = predictor.predict([members[i] for i in unseen])
         truth = np.array([scores[i] for i in unseen])
-        taus.append(float(kendall_tau(predicted, truth)))
+        taus.append(float(kendalltau(predicted, truth).statistic))
         places.append(float((truth >= truth[predicted.argmax()]).mean()))
     return f"{np.mean(taus):.2f} | {np.mean(places):.0%}"
 
@@ -55,7 +55,7 @@ def main(run: Positional[Path]) -> None:
         run: directory of the search.
     """
     searched = RunDirectory.open(run, SearchConfig)
-    space = find_space(searched.config().space)
+    space = find_space(searched.config.space)
     judged = [(trial, objective_vector(trial, objectives(searched))) for trial in searched.store().trials()]
     members = [Candidate(t.trace, t.key, replay(space, t.trace)) for t, score in judged if score is not None]
     scores = [score[0] for _, score in judged if score is not None]

@@ -12,8 +12,9 @@ from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
 from nas.inspect.console import open_console
 from nas.inspect.draw import describe, draw
+from nas.inspect.graphml import GRAPHML, write_graphml
 
-SUFFIXES = (".svg", ".png", ".pdf")
+SUFFIXES = (".svg", ".png", ".pdf", GRAPHML)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Arguments:
     """Topology: a JSON file, zoo:NAME, RUN (best trial) or RUN#N (trial N)."""
     network: Annotated[Network, arg(name="")]
     out: Path | None = None
-    """Output file ending in .svg, .png or .pdf; if omitted, NAME.svg in the current directory."""
+    """Output file ending in .svg, .png, .pdf, or .graphml for Gephi, yEd or networkx; if omitted, NAME.svg in the
+    current directory."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +37,10 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"--out {out}: give a name that ends in one of {', '.join(SUFFIXES)}")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no directory {out.parent}")
-    draw(named.genotype, out, title=named.label)
+    if out.suffix == GRAPHML:
+        write_graphml(named.genotype, out)
+    else:
+        draw(named.genotype, out, title=named.label)
     console = open_console()
     console.print(describe(named.genotype, named.scale, named.num_classes))
     console.print(f"drawn to {out}")

@@ -34,7 +34,7 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "export-optuna", arguments)
     run = RunDirectory.open(asked.run, SearchConfig)
-    config = run.config()
+    config = run.config
     trials, ranked_by = run.store().trials(), objectives(run)
     ended = sum(trial.state.ended for trial in trials)
     if not ended:

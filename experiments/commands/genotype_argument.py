@@ -79,7 +79,7 @@ def _from_run(path: Path, number: str) -> Named:
     from nas.search.ranking import best
 
     run = RunDirectory.open(path, SearchConfig)
-    config = run.config()
+    config = run.config
     trials = run.store().trials()
     if number:
         chosen = next((t for t in trials if str(t.number) == number), None)

@@ -14,7 +14,8 @@ from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
 from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.run.data import report, say_if_changed
+from experiments.run.data import fingerprints, report, say_if_changed
+from experiments.run.presets import short_training
 from nas.data.depth import values_of
 from nas.data.detection_set import Category
 from nas.data.digits.scenes import DigitsConfig
@@ -24,6 +25,7 @@ from nas.inspect.console import open_console
 from nas.training.blueprint import Blueprint
 from nas.training.device import best_device
 from nas.training.recipe import FitConfig, Recipe
+from proxies.config import ShortTrainConfig
 from search_spaces.genotype import Scale
 
 if TYPE_CHECKING:
@@ -63,8 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     console = open_console()
     data = open_data(config.data, config.digits)
     report(data, console)
-    if named.run and config.data == named.run.config().data:
-        say_if_changed(named.run, data, console)
+    now = fingerprints(data)
+    if named.run and config.data == named.run.config.data:
+        say_if_changed(named.run, data, now, console)
     out = config.out or Path("train") / named.label
     outputs = _outputs(data[0].categories, config.network.classes)
     blueprint = Blueprint(named.genotype, named.scale, config.detector, config.image_size, outputs, values_of(data[0]))
@@ -84,7 +87,8 @@ def main(arguments: Sequence[str]) -> int:
             console.print(sentence, soft_wrap=True)
 
         try:
-            metrics = fit(blueprint, config, data, out, device=best_device(config.device), watch=watch, say=say)
+            device = best_device(config.device)
+            metrics = fit(blueprint, config, data, out, device=device, watch=watch, say=say, fingerprints=now)
         except KeyboardInterrupt:
             console.print(f"interrupted: repeat the command to continue from {out / LAST}", soft_wrap=True)
             raise
@@ -120,7 +124,7 @@ def _enlarged(named: Named) -> Named:
 def _defaults(named: Named) -> TrainConfig:
     if named.run is None:
         return TrainConfig(image_size=named.image_size)
-    searched = named.run.config()
+    searched = named.run.config
     proxy = searched.proxy
     trained = proxy if isinstance(proxy, ShortTrainConfig) else short_training(searched.data)
     return TrainConfig(

@@ -44,7 +44,7 @@ class RankConfig(RankOptions):
     """The configuration of a ranking: its plan, its candidates and its resources."""
 
     file = "ranking.json"
-    goes_on = "nas rank"
+    resume_command = "nas rank"
 
     plan: Plan
 

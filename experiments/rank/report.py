@@ -56,7 +56,7 @@ def report(run: RunDirectory[RankConfig], require_tau: float | None, console: Co
     Args:
         require_tau: in place of the configured one.
     """
-    config = run.config()
+    config = run.config
     candidates, queue = config.drawn(), config.queue()
     trials = measured(run.store(), candidates, queue)
     standing = Standing(

@@ -41,7 +41,7 @@ def carry_on(
         UsageError: another process holds the run's lock, or a setting has changed since it was measured.
         CannotRun: the runner does not have the resources asked for.
     """
-    config = run.config()
+    config = run.config
     with run.lock():
         _announce(run, console)
         store, queue, candidates = run.store(), config.queue(), config.drawn()
@@ -59,7 +59,7 @@ def carry_on(
                     watch=watch,
                 )
         except KeyboardInterrupt:
-            console.print(f"go on    {config.goes_on} {run.path}", soft_wrap=True)
+            console.print(f"resume   {config.resume_command} {run.path}", soft_wrap=True)
             raise
         finally:
             report(run, require_tau, console)
@@ -74,7 +74,7 @@ def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]
         GenotypeError: a setting's scale does not suit the space.
         ImportPathError: a user's own proxy cannot be built, or does not have the score it is compared by.
     """
-    config = run.config()
+    config = run.config
     config.drawn()
     proxies = [setting.proxy for setting in config.plan.all.values()]
     return open_for(run, proxies, partial(prepare_proxies, config.plan), console)
@@ -82,7 +82,7 @@ def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]
 
 def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
     """Refuse a setting or data that changed under the same name: old scores would count for the new setting."""
-    config, kept = run.config(), run.path / MEASURED
+    config, kept = run.config, run.path / MEASURED
     data = {"data": Path(config.data).name, "digits": config.digits.model_dump(mode="json")}
     proxies = {name: setting.proxy for name, setting in config.plan.all.items()}
     now = {name: data | proxy.model_dump(mode="json") for name, proxy in proxies.items()}
@@ -108,7 +108,7 @@ def _defaults(proxy: ProxyConfig) -> dict[str, Any]:
 
 
 def _announce(run: RunDirectory[RankConfig], console: Console) -> None:
-    config = run.config()
+    config = run.config
     what = f"{config.candidates} candidates of space {config.space!r} on {config.data}"
     console.print(
         Text.assemble(

@@ -36,7 +36,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     file: ClassVar[str]
     """Name of the configuration file in the run's directory."""
-    goes_on: ClassVar[str]
+    resume_command: ClassVar[str]
     """The command that resumes an interrupted run."""
 
     data: str = "digits"
@@ -140,7 +140,7 @@ class SearchConfig(SearchOptions):
     """The configuration of a search: space, data, proxy, strategy, scheduler, objectives, limits and resources."""
 
     file = "config.json"
-    goes_on = "nas resume"
+    resume_command = "nas resume"
 
     strategy: AnyStrategy = strategy_config()
     proxy: AnyProxy = ShortTrainConfig()

@@ -23,6 +23,8 @@ from search_spaces.registry import find_space
 T = TypeVar("T")
 C = TypeVar("C", bound=RunConfig)
 Decode = Callable[[Data, Progress], T]
+Fingerprints = dict[str, dict[str, str]]
+"""Fingerprints of the sets "train" and "val"."""
 
 
 def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decode[T], console: Console) -> T:
@@ -33,7 +35,7 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
         GenotypeError: a proxy's scale does not suit the space.
         UsageError: the data has changed since the run was started.
     """
-    config = run.config()
+    config = run.config
     data = open_data(config.data, config.digits)
     simplest = find_space(config.space).build(first_choice)
     for proxy in proxies:
@@ -48,7 +50,7 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
 
 def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet]) -> None:
     """Refuse data that has changed since the run was started: trials scored on different data do not compare."""
-    now = _fingerprints(data)
+    now = fingerprints(data)
     for name, changed in _changes(run, data, now):
         raise UsageError(
             f"{run.path}: its trials were scored on other data: of {name}, {changed} differ; "
@@ -57,17 +59,17 @@ def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet])
     run.write(FINGERPRINT, json.dumps(now, indent=1))
 
 
-def say_if_changed(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet], console: Console) -> None:
-    """Print how the data differs from that on which a run's trials were scored."""
-    for name, changed in _changes(run, data, _fingerprints(data)):
+def say_if_changed(
+    run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet], now: Fingerprints, console: Console
+) -> None:
+    """Print how the data, of fingerprints `now`, differs from that on which a run's trials were scored."""
+    for name, changed in _changes(run, data, now):
         said = f"{name}: note: {changed} differ from what the trials of {run.path} were scored on"
         console.print(said, soft_wrap=True)
 
 
-Fingerprints = dict[str, dict[str, str]]
-
-
-def _fingerprints(data: tuple[DetectionSet, DetectionSet]) -> Fingerprints:
+def fingerprints(data: tuple[DetectionSet, DetectionSet]) -> Fingerprints:
+    """The fingerprints of a training and a validation set, which reads their images."""
     return {part: fingerprint(split) for part, split in zip(("train", "val"), data, strict=True)}
 
 

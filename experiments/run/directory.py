@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -64,7 +65,9 @@ class RunDirectory(Generic[C]):
         """
         path = config.out or Path("runs") / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path} is not empty: `{config.goes_on} {path}` resumes a run; else give another --out")
+            raise UsageError(
+                f"{path} is not empty: `{config.resume_command} {path}` resumes a run; else give another --out"
+            )
         config = config.anywhere()
         path.mkdir(parents=True, exist_ok=True)
         run = RunDirectory(path, type(config))
@@ -83,8 +86,9 @@ class RunDirectory(Generic[C]):
             raise UsageError(f"{path} is not a run of this kind: it has no {kind.file}")
         return RunDirectory(path, kind)
 
+    @cached_property
     def config(self) -> C:
-        """The configuration the run was started with.
+        """The configuration the run was started with, read once.
 
         Raises:
             UsageError: the file is damaged or from another release; the message names the fields.
@@ -121,7 +125,7 @@ class RunDirectory(Generic[C]):
         Raises:
             StoreError: the store cannot be opened, or its file has been removed since the run started.
         """
-        if team := self.config().team:
+        if team := self.config.team:
             return Store(*team, report_every=1.0)
         file = self.path / STUDY
         started = any((self.path / name).exists() for name in (DRIVER, MEASURED))

@@ -34,7 +34,7 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
         ImportPathError: the user's own proxy cannot be imported or built.
         UsageError: the user's own proxy does not have a configured objective, or the data has changed.
     """
-    config = run.config()
+    config = run.config
     settings = config.proxy
 
     def decode(data: Data, progress: Progress) -> tuple[Proxy, Budget]:
@@ -57,7 +57,7 @@ def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:
     Raises:
         UsageError: the run stopped before the user's own proxy was built, or the proxy does not have an objective.
     """
-    config = run.config()
+    config = run.config
     if config.proxy.objectives:
         return config.chosen(config.proxy.offered) or config.proxy.objectives
     kept = run.path / OBJECTIVES

@@ -3,7 +3,10 @@
 import json
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
@@ -21,6 +24,7 @@ from nas.search.store.study import CONTENTS
 from nas.search.types import Direction, State
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
+from search_spaces.importing import ImportPathError
 from search_spaces.registry import find_space
 
 
@@ -43,7 +47,7 @@ def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, consol
 
 
 def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
-    config = run.config()
+    config = run.config
     proxy, objectives = judge.proxy, judge.objectives
     known = store.trials()
     what = f": {config.trials} trials of space {config.space!r} on {config.data}"
@@ -71,7 +75,7 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
             )
             result = search.run()
     except StoreError:
-        console.print(f"go on    nas resume {run.path}", soft_wrap=True)
+        console.print(f"resume   nas resume {run.path}", soft_wrap=True)
         raise  # the store cannot be read for the summary
     except BaseException:
         _conclude(run, store, objectives, console)
@@ -93,14 +97,22 @@ def join(run: RunDirectory[SearchConfig]) -> Store:
     """
     store = run.store()
     contents = json.loads((run.path / FINGERPRINT).read_bytes())
-    store.join(run.driver(), {**run.config().agreed(), CONTENTS: contents})
+    store.join(run.driver(), {**run.config.agreed(), CONTENTS: contents}, _migrated)
     return store
+
+
+def _migrated(kept: dict[str, Any]) -> dict[str, Any]:
+    """What a study keeps of its configuration, in the present form; unchanged if this machine cannot read it."""
+    contents = {CONTENTS: kept.pop(CONTENTS)} if CONTENTS in kept else {}
+    with suppress(ValidationError, ImportPathError):
+        kept = SearchConfig.model_validate(kept).agreed()
+    return kept | contents
 
 
 def _conclude(
     run: RunDirectory[SearchConfig], store: Store, objectives: Mapping[str, Direction], console: Console
 ) -> bool:
-    """Write the winner, and print the leaderboard and the commands to go on with; False without a winner."""
+    """Write the winner, and print the leaderboard and the next commands; False without a winner."""
     trials, path = store.trials(), shlex.quote(str(run.path))
     if store.rejected:
         console.print(f"rejected {store.rejected} proposals, outside the limits or impossible to build")
@@ -114,7 +126,7 @@ def _conclude(
     console.print(leaderboard(trials, objectives))
     lines = [f"winner   {run.path / 'best.json'} (trial {winner.number})", f"trials   {store.place}"]
     if any(not trial.state.ended for trial in trials):
-        lines.append(f"go on    nas resume {path}")
+        lines.append(f"resume   nas resume {path}")
     lines.append(f"inspect  nas inspect {path}" + (" --pareto front.svg" if len(objectives) > 1 else ""))
     lines += [f"draw     nas draw {path}", f"retrain  nas train {path} --epochs 30"]
     console.print("\n".join(lines), soft_wrap=True)

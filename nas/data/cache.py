@@ -28,6 +28,10 @@ class Images(Protocol):
         """(N,) letterboxed px per stored px: box_letterboxed = box_stored * scale."""
         ...
 
+    def image(self, position: int) -> UInt8Array:
+        """One image (3, S, S), RGB; not to be written to."""
+        ...
+
     def take(self, positions: IntArray) -> UInt8Array:
         """(B,) positions -> (B, 3, S, S) RGB, a copy."""
         ...
@@ -44,6 +48,9 @@ class ImageCache:
     @property
     def size(self) -> int:
         return self.images.shape[-1]
+
+    def image(self, position: int) -> UInt8Array:
+        return self.images[position]
 
     def take(self, positions: IntArray) -> UInt8Array:
         return self.images[positions]
@@ -64,9 +71,11 @@ class ImageFiles:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor()
 
+    def image(self, position: int) -> UInt8Array:
+        return _letterboxed(self.data, position, self.size)[0]
+
     def take(self, positions: IntArray) -> UInt8Array:
-        images = self._pool.map(lambda p: _letterboxed(self.data, p, self.size)[0], positions.tolist())
-        return np.stack(list(images))
+        return np.stack(list(self._pool.map(self.image, positions.tolist())))
 
 
 def open_images(

@@ -101,7 +101,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def is_cut(image: Image.Image) -> bool:
-    """Whether an opened image has more than 8 bits a channel, of which the upper 8 alone can be read."""
+    """Whether an opened image has more than 8 bits a channel; only the upper 8 can be read."""
     return not is_deep(image) and ";16" in raw_mode(image)
 
 

@@ -49,7 +49,7 @@ class Diagnostics:
         self.add_all(kind, 1, [example])
 
     def add_all(self, kind: Kind, count: int, examples: Iterable[str] = ()) -> None:
-        """Record `count` entries, of which `examples` name the first few; nothing if `count` is 0."""
+        """Record `count` entries; `examples` name the first few; nothing if `count` is 0."""
         if not count:
             return
         self._counts[kind] = self._counts.get(kind, 0) + count

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas.inspect.layout import ROW, layout
 from nas.inspect.route import live_items
-from nas.inspect.words import one_line
+from nas.inspect.words import one_line, plain
 from search_spaces.genotype import Edge, Genotype, Node, Scale
 from search_spaces.ops import Op, StemMap
 
@@ -70,32 +70,32 @@ def describe(genotype: Genotype, scale: Scale | None = None, classes: int | None
     rows: list[tuple[str, ...]] = [("#", "node", "level", "stride", "width", "block", "fuse", "inputs")]
     for i, (name, item) in enumerate(items.items()):
         width = "-" if item.width is None else str(item.width)
-        built = _built(item, items) if isinstance(item, Node) else (_plain(genotype.stem), "-", "the image")
+        built = _built(item, items) if isinstance(item, Node) else (plain(genotype.stem), "-", "the image")
         rows.append((str(i), name, f"P{item.level}", str(2**item.level), width, *built))
     return "\n".join([*_aligned(rows), "", *_aligned([*_notes(genotype), *_size(scale, classes)])])
 
 
 def _built(node: Node, items: dict[str, Node | StemMap]) -> tuple[str, str, str]:
     parts = dict.fromkeys(part.name for part in node.block.parts())
-    fuse = _plain(node.fuse) if len(node.inputs) > 1 else "-"
+    fuse = plain(node.fuse) if len(node.inputs) > 1 else "-"
     inputs = [_input(edge, node.level - items[edge.source].level) for edge in node.inputs]
-    return " +".join([_plain(node.block), *parts]), fuse, ", ".join(inputs)
+    return " +".join([plain(node.block), *parts]), fuse, ", ".join(inputs)
 
 
 def _input(edge: Edge, climb: int) -> str:
     move = f"↑{climb}" if climb > 0 else f"↓{-climb}" if climb else ""
-    return f"{edge.source}{move} {_plain(edge.op)}"
+    return f"{edge.source}{move} {plain(edge.op)}"
 
 
 def _notes(genotype: Genotype) -> Iterator[tuple[str, str]]:
     yield "outputs", " ".join(genotype.outputs)
-    yield "head", " + ".join(map(_plain, (genotype.head, *genotype.head.parts())))
+    yield "head", " + ".join(map(plain, (genotype.head, *genotype.head.parts())))
     carriers: dict[Op, list[str]] = {}
     for node in genotype.live:
         for part in node.block.parts():
             carriers.setdefault(part, []).append(node.name)
     for part, names in carriers.items():
-        yield " ".join(names), _plain(part)
+        yield " ".join(names), plain(part)
     if dead := len(genotype.nodes) - len(genotype.live):
         yield "dead", f"{dead} of {len(genotype.nodes)} nodes, needed by no output: not built"
 
@@ -105,13 +105,6 @@ def _size(scale: Scale | None, classes: int | None) -> Iterator[tuple[str, str]]
         yield "scale", " ".join(f"{name}={value}" for name, value in asdict(scale).items() if value is not None)
     if classes:
         yield "classes", str(classes)
-
-
-def _plain(operator: Op) -> str:
-    """`conv(kernel=1)`: the name, and the attributes that differ from their defaults, without parts."""
-    fields = operator.spec.fields
-    own = [f"{name}={value}" for name, value in operator.attributes if not fields[name].part]
-    return f"{operator.name}({', '.join(own)})" if own else operator.name
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

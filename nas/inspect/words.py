@@ -1,8 +1,9 @@
-"""Formatting of scores, durations and foreign text for the screen."""
+"""Formatting of scores, durations, operators and foreign text for the screen."""
 
 from collections.abc import Iterable
 
 from nas.search.types import Scores
+from search_spaces.ops import Op
 
 
 def format_score(value: float) -> str:
@@ -26,3 +27,10 @@ def duration(seconds: float) -> str:
 def one_line(text: str) -> str:
     """Foreign text on one line, without control characters, which could repaint a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def plain(operator: Op) -> str:
+    """`conv(kernel=1)`: the name, and the attributes that differ from their defaults, without parts."""
+    fields = operator.spec.fields
+    own = [f"{name}={value}" for name, value in operator.attributes if not fields[name].part]
+    return f"{operator.name}({', '.join(own)})" if own else operator.name

@@ -35,40 +35,17 @@ class Batches:
     masks: bool = False
 
     def __post_init__(self) -> None:
-        if self.masks and self.data.segments is None:
-            reasons = [str(one) for one in self.data.diagnostics if one.what in (MALFORMED.what, UNMASKED.what)]
-            raise DataError(
-                "\n  ".join(
-                    [
-                        f"{self.data.name} has annotations without a mask: give each a 'segmentation', or train "
-                        "another head",
-                        *reasons,
-                    ]
-                )
-            )
         if self.masks:
-            self._require_memory()
-
-    def _require_memory(self) -> None:
-        """Reject masks whose largest possible batch exceeds this machine's memory."""
-        fullest = sorted(map(len, self.data.labels))[-self.batch_size :]
-        needed, memory = sum(fullest) * self.images.size**2, machine_memory()
-        if needed > memory:
-            raise DataError(
-                f"{self.data.name}: the {sum(fullest):,} masks of its {len(fullest)} fullest images take "
-                f"{needed / 2**30:,.1f} GiB at {self.images.size} px, this machine has {memory / 2**30:,.1f} GiB: "
-                "give a smaller batch or image size, or another head"
-            )
+            require_masks(self.data, self.images.size, self.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, len(self.data) // self.batch_size)
+        return steps_per_epoch(len(self.data), self.batch_size)
 
     def training(self, *, seed: int, epoch: int, flip: bool, device: str) -> Iterator[Batch]:
         """One epoch in random order; an incomplete last batch is dropped, and a single image is repeated."""
         rng = np.random.default_rng((seed, epoch))
-        # at least two images: batch statistics of one have no variance
-        order = np.resize(rng.permutation(len(self.data)), max(2, len(self.data)))
+        order = shuffled(len(self.data), rng)
         mirrored = rng.random(len(order)) < (0.5 if flip else 0.0)
         for step in range(self.steps_per_epoch):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
@@ -118,17 +95,48 @@ class Batches:
         return boxes, labels, np.cumsum([0, *map(len, self.data.labels)])
 
     def _masks(self, chosen: IntArray, mirrored: NDArray[np.bool_], size: int, device: str) -> tuple[Tensor, ...]:
-        drawn = (self._drawn(i, size).to(device) for i in chosen)
+        drawn = (draw_masks(self.data, i, float(self.images.scales[i]), size).to(device) for i in chosen)
         return tuple(masks.flip(-1) if flip else masks for masks, flip in zip(drawn, mirrored, strict=True))
 
-    def _drawn(self, position: int, size: int) -> Tensor:
-        """The masks of an image (M, S, S), uint8."""
-        shape, scale = self.data.sizes[position], float(self.images.scales[position])
-        segments = self.data.segments[position] if self.data.segments else ()
-        masks = np.empty((len(segments), size, size), np.uint8)
-        for mask, segment in zip(masks, segments, strict=True):
-            mask[:] = draw(segment, shape, scale, size)
-        return torch.from_numpy(masks)
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Batches in an epoch of `count` images: an incomplete last one is dropped, unless it is the only one."""
+    return max(1, count // batch_size)
+
+
+def shuffled(count: int, rng: np.random.Generator) -> IntArray:
+    """The positions of `count` images in random order; a single image is repeated."""
+    # at least two images: batch statistics of one have no variance
+    return np.resize(rng.permutation(count), max(2, count))
+
+
+def require_masks(data: DetectionSet, size: int, batch_size: int) -> None:
+    """Check that a set has masks, and that those of its fullest images fit into this machine's memory as one batch.
+
+    Raises:
+        DataError: they do not.
+    """
+    if data.segments is None:
+        reasons = [str(one) for one in data.diagnostics if one.what in (MALFORMED.what, UNMASKED.what)]
+        fault = f"{data.name} has annotations without a mask: give each a 'segmentation', or train another head"
+        raise DataError("\n  ".join([fault, *reasons]))
+    fullest = sorted(map(len, data.labels))[-batch_size:]
+    needed, memory = sum(fullest) * size**2, machine_memory()
+    if needed > memory:
+        raise DataError(
+            f"{data.name}: the {sum(fullest):,} masks of its {len(fullest)} fullest images take "
+            f"{needed / 2**30:,.1f} GiB at {size} px, this machine has {memory / 2**30:,.1f} GiB: "
+            "give a smaller batch or image size, or another head"
+        )
+
+
+def draw_masks(data: DetectionSet, position: int, scale: float, size: int) -> Tensor:
+    """The masks (M, `size`, `size`), uint8, of an image letterboxed by `scale`."""
+    segments = data.segments[position] if data.segments else ()
+    masks = np.empty((len(segments), size, size), np.uint8)
+    for mask, segment in zip(masks, segments, strict=True):
+        mask[:] = draw(segment, data.sizes[position], scale, size)
+    return torch.from_numpy(masks)
 
 
 def _to_device(array: NDArray[Any], device: str) -> Tensor:

@@ -17,5 +17,11 @@ class Diverged(FusionNasError):
     exit_code = 1
 
 
+class LoadingError(FusionNasError):
+    """A process that loads images has died; the message says how, and the fix."""
+
+    exit_code = 1
+
+
 class WeightsError(FusionNasError):
     """Weights do not fit; the message names the first entries that are missing, unexpected or mis-shaped."""

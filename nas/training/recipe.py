@@ -37,6 +37,8 @@ class FitConfig(BaseModel):
         recipe: settings of optimiser, schedule and augmentation.
         seed: seed of weights, order and augmentation.
         cache_gib: memory for a set's decoded images, GiB; a larger set is decoded on each use.
+        workers: processes that load images ahead of the training; 0 loads in the training's own process. If omitted, 0
+            for a set within `cache_gib`, else one per spare CPU, at most 8.
         backbone_weights: initial weights: a state dict of torchvision's ResNet for a genotype with nodes c2 .. c5, of
             the timm model for one with a timm stem, or a checkpoint with the genotype's backbone, whose padding and
             norm epsilon are then adopted.
@@ -48,4 +50,5 @@ class FitConfig(BaseModel):
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0)
     cache_gib: float = Field(4.0, ge=0)
+    workers: int | None = Field(None, ge=0)
     backbone_weights: Path | None = None

@@ -13,7 +13,7 @@ from nas.training.errors import CheckpointError
 from nas.training.trainer import Trainer
 from search_spaces.naming import dotted
 
-_FREE = ("epochs", "cache_gib", "data", "digits", "network", "detector", "image_size", "backbone_weights")
+_FREE = ("epochs", "cache_gib", "workers", "data", "digits", "network", "detector", "image_size", "backbone_weights")
 """Settings that may change, or are compared by their result, a blueprint or a fingerprint."""
 
 
@@ -41,10 +41,10 @@ def resume(path: Path, found: Checkpoint, wanted: Checkpoint, trainer: Trainer, 
     trainer.load_state_dict(found.state)
     if wanted.epoch <= found.epoch:
         again = found.epoch + 1
-        say(f"{path} is trained for {found.epoch} epochs already: it is only evaluated; --epochs {again} goes on")
+        say(f"{path} is trained for {found.epoch} epochs already: it is only evaluated; --epochs {again} trains on")
     elif planned != wanted.epoch:
         say(
-            f"{path} goes on after epoch {found.epoch}, for {wanted.epoch} epochs instead of {planned}: the learning "
+            f"{path} resumes after epoch {found.epoch}, for {wanted.epoch} epochs instead of {planned}: the learning "
             "rate follows the new schedule from here on"
         )
     if found.inputs and (changed := changes(found.inputs["val"], wanted.inputs["val"])):

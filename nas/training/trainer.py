@@ -17,14 +17,16 @@ CHECK_EVERY = 16
 """Steps between two checks of the loss on a GPU."""
 
 
-def require_finite(loss: Tensor, step: int) -> None:
-    """Check a loss, which synchronises with a GPU.
+def require_finite(loss: Tensor, step: int) -> float:
+    """Read a loss and check it, which synchronises with a GPU.
 
     Raises:
         Diverged: the loss is not finite.
     """
-    if not math.isfinite(value := loss.item()):
+    value = float(loss.item())
+    if not math.isfinite(value):
         raise Diverged(f"the loss is {value} at step {step}")
+    return value
 
 
 class Trainer:

@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from proxies.predictor.features import Vector
-from proxies.ranking.agreement import kendall_tau
 
 T = TypeVar("T")
 
@@ -92,6 +91,7 @@ def cross_validate(encode: Callable[[T], Vector], values: Sequence[T], scores: S
     """
     if len(values) < FEWEST or len(set(scores)) < 2:
         return None
+    from scipy.stats import kendalltau
     from sklearn.model_selection import RepeatedKFold
 
     vectors, truth = np.stack([encode(value) for value in values]), np.asarray(scores)
@@ -99,7 +99,7 @@ def cross_validate(encode: Callable[[T], Vector], values: Sequence[T], scores: S
     taus = []
     for seen, unseen in RepeatedKFold(n_splits=FOLDS, n_repeats=ROUNDS, random_state=0).split(vectors):
         predictor.fit(list(vectors[seen]), truth[seen], seed=0)
-        taus.append(float(kendall_tau(predictor.predict(list(vectors[unseen]))[0], truth[unseen])))
+        taus.append(float(kendalltau(predictor.predict(list(vectors[unseen]))[0], truth[unseen]).statistic))
     return None if np.isnan(taus).all() else float(np.nanmean(taus))
 
 

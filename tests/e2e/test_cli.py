@@ -164,7 +164,7 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["resume", "nowhere"], "config.json"),
         (["cost", "zoo:spinnet-49"], "did you mean 'spinenet-49'"),
         (["cost", "run#99"], "no trial '99'"),
-        (["draw", "run", "--out", "g.gif"], ".svg"),
+        (["draw", "run", "--out", "g.gif"], ".svg, .png, .pdf, .graphml"),
         (["train", "run", "--backbone-weights", "none.pt"], "none.pt: no such file"),
         (["eval", "run/config.json", "--data", "digits"], "not a checkpoint"),
         (["cost", "zoo:fpn", "--scale.output-width", "40"], "multiple of 32"),
@@ -268,7 +268,7 @@ def _ask_for_one_more(run: Path) -> int:
     store = directory.store()
     count = store.count + 1
     store.close()
-    (run / "config.json").write_text(directory.config().model_copy(update={"trials": count}).model_dump_json())
+    (run / "config.json").write_text(directory.config.model_copy(update={"trials": count}).model_dump_json())
     return count
 
 

@@ -196,7 +196,7 @@ def test_limits_become_constraints(tmp_path: Path) -> None:
     run = RunDirectory.create(SearchConfig(out=tmp_path / "run", limits=limits), "digits")
     fill(run.store())
     nas("export-optuna", "run", "--storage", "sqlite:///optuna.db", cwd=tmp_path)
-    size = run.config().proxy
+    size = run.config.proxy
     for trial in study_in(f"sqlite:///{tmp_path}/optuna.db").trials:
         genotype = Genotype.from_json(trial.user_attrs["genotype"])
         price = cost(genotype, size.scale, image_size=size.image_size, num_classes=10)

@@ -103,7 +103,7 @@ def test_a_training_whose_labels_were_corrected_is_another(tmp_path: Path) -> No
     for _ in range(2):  # three shifts in all
         _change(tmp_path / "d", _shifted)
     (tmp_path / "d").rename(tmp_path / "moved")
-    assert "goes on after epoch 1" in nas(*command, "--data", "moved", "--epochs", "2", cwd=tmp_path).stdout
+    assert "resumes after epoch 1" in nas(*command, "--data", "moved", "--epochs", "2", cwd=tmp_path).stdout
 
 
 def test_a_search_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> None:

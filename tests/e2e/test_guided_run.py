@@ -27,7 +27,7 @@ def test_a_resumed_guided_search_makes_the_same_proposals(tmp_path: Path) -> Non
         assert main(["search", "--trials", str(parts[0]), "--out", str(run), *flags]) == 0
         for trials in parts[1:]:
             directory = RunDirectory.open(run, SearchConfig)
-            config = directory.config().model_copy(update={"trials": trials})
+            config = directory.config.model_copy(update={"trials": trials})
             (run / "config.json").write_text(config.model_dump_json())
             assert main(["resume", str(run)]) == 0
         keys.append([trial.key for trial in RunDirectory.open(run, SearchConfig).store().trials()])

@@ -147,7 +147,7 @@ def test_a_ranking_of_version_0_1_resumes(plan: str, tmp_path: Path) -> None:
 def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path: Path) -> None:
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
-    settings = RunDirectory.open(out, RankConfig).config().plan.all
+    settings = RunDirectory.open(out, RankConfig).config.plan.all
     reference, once = settings["reference"].proxy, settings["once"].proxy
     assert isinstance(reference, ShortTrainConfig)
     assert isinstance(once, ShortTrainConfig)

@@ -1,6 +1,8 @@
 """Runs on several machines that share one study."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +43,20 @@ def test_the_same_command_joins(team: Path) -> None:
     assert f"trials   {team}/team.db" in nas(*command, cwd=team).stdout.replace("\n", "")
     assert inspect("first", team) == inspect("second", team)
     assert (team / "first" / "best.json").read_bytes() == (team / "second" / "best.json").read_bytes()
+
+
+def test_a_study_of_version_0_1_is_joined(team: Path) -> None:
+    """It kept the settings of every proxy and strategy, and the proxy in use under `by`."""
+    with contextlib.closing(sqlite3.connect(team / "team.db")) as store, store:
+        (kept,) = store.execute("select config from studies where name = 'boxes'").fetchone()
+        config = json.loads(kept)
+        assert config["proxy"].pop("kind") == "short_train"
+        config |= {"by": "short_train", "zero_cost": {"scores": ["naswot"]}, "cost": {"image_size": 96}}
+        config["strategy"] |= {"population": 16, "tournament": 8, "crossover": 0.0}
+        store.execute("update studies set config = ?", (json.dumps(config),))
+    command = ["search", "--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "third", *TINY]
+    nas(*command, cwd=team)
+    assert inspect("first", team) == inspect("third", team)
 
 
 def test_another_search_is_refused_and_leaves_no_run_behind(team: Path) -> None:

@@ -27,7 +27,7 @@ METRICS = ("ap", "loading", "training", "scoring")
 
 
 def export(data: DetectionSet, folder: Path) -> None:
-    """Write a set as JPEG files and a COCO document beside them."""
+    """Write a set as JPEG files and a COCO document next to them."""
     folder.mkdir(parents=True)
     for position, image_id in enumerate(data.image_ids):
         Image.fromarray(data.load(position)).save(folder / f"{image_id}.jpg", quality=QUALITY)
@@ -116,7 +116,7 @@ def trainable(settings: Mapping[str, Any]) -> None:
 
 def _loader(folder: Path, batch_size: int, *, shuffle: bool) -> DataLoader[Any]:
     from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
-    from torchvision.transforms.v2 import Compose, ToDtype, ToImage  # type: ignore[attr-defined]
+    from torchvision.transforms.v2 import Compose, ToDtype, ToImage
 
     transforms = Compose([ToImage(), ToDtype(torch.float32, scale=True)])
     data = CocoDetection(str(folder), str(folder / "instances.json"), transforms=transforms)

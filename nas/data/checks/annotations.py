@@ -52,11 +52,11 @@ _SWAPPED = Kind(
 )
 _ELSEWHERE = Kind(
     "boxes beyond their image",
-    "see that they are in pixels of the stored images: not in thousandths, nor of larger copies",
+    "store them in pixels of the stored images: not in thousandths, nor of larger copies",
     Severity.warning,
 )
 _SHRUNK = Kind(
-    f"boxes of which none reaches beyond the upper left {_REACH:.0%} of its image",
+    f"boxes, none of which reaches beyond the upper left {_REACH:.0%} of its image",
     "check that they are in pixels of the stored images, not in per cent or of smaller copies",
     Severity.warning,
 )
@@ -72,7 +72,7 @@ _SAMPLE = 500
 """Annotations whose masks are compared with their areas and boxes."""
 _APART = Kind(
     "masks that do not lie in their boxes, of those looked at",
-    "see that both are in pixels, and in the order x, y; run lengths go down columns",
+    "store both in pixels, and in the order x, y; run lengths go down columns",
     Severity.warning,
 )
 _AREAS = Kind("implausible areas, such as 0, replaced by those of the outlines or boxes", "", Severity.warning)

@@ -41,12 +41,12 @@ _TURNED = Kind(
 _BLACK = Kind(
     "images that are nearly black, of those examined", "check that their values fill 0 to 255", Severity.warning
 )
-_CUT = Kind("images of 16-bit colour, of which the upper 8 bits alone are read", "store them as PNG", Severity.warning)
-_PAGES = Kind("images of several pages or frames, of which the first alone is read", "", Severity.warning)
+_CUT = Kind("images of 16-bit colour, where only the upper 8 bits are read", "store them as PNG", Severity.warning)
+_PAGES = Kind("images of several pages or frames, where only the first is read", "", Severity.warning)
 _PAGED = ("TIFF", "GIF", "WEBP", "AVIF")
 _RENAMED = Kind("file names that are read as paths below the image directory", "", Severity.note)
 _ELONGATED = Kind(
-    f"images more than {_LONG} times as long as wide, of which few pixels remain in a square",
+    f"images more than {_LONG} times as long as wide, which keep few pixels in a square",
     "cut them into tiles",
     Severity.note,
 )

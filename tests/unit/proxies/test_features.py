@@ -2,6 +2,7 @@
 
 import random
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -55,6 +56,24 @@ def test_one_decision_changes_the_features(space: str) -> None:
             not np.array_equal(features(parent.value), features(mutate(SPACES[space], parent.trace, rng).value))
         )
     assert np.mean(shown) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_paths_are_those_that_networkx_finds(seed: int) -> None:
+    genotype = sample(SPACES["joint"], random.Random(seed)).value
+    found, graph = seen(genotype), genotype.to_networkx()
+    stems = [name for name in graph if not graph.pred[name]]
+    for name, level in zip(genotype.outputs, genotype.levels, strict=True):
+        above = nx.ancestors(graph, name) | {name}
+        part = graph.subgraph(above)
+        paths = [path for stem in stems if stem in part for path in nx.all_simple_paths(part, stem, name)]
+        lengths = [len(path) - 1 for path in paths]
+        assert found[f"output{level}.nodes"] == len(above - set(stems))
+        assert found[f"output{level}.longest"] == max(lengths) == nx.dag_longest_path_length(part)
+        assert found[f"output{level}.shortest"] == min(lengths)
+        assert found[f"output{level}.paths.log2"] == pytest.approx(np.log2(len(paths)))
+    assert found["edges"] == graph.number_of_edges()
+    assert found["readers.most"] == max(degree for _, degree in graph.out_degree())
 
 
 def test_a_graph_counted_by_hand() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import random
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import networkx as nx
 import pytest
 
+from search_spaces.choose import sample
 from search_spaces.genotype import MAX_NODES, Edge, Genotype, Node, Scale
 from search_spaces.ops import GenotypeError, Op, op
+from search_spaces.registry import SPACES
 from search_spaces.zoo import ZOO, zoo
+from tests.support import respelled
 
 IDENTITY, NEAREST, LATERAL = op("identity"), op("nearest"), op("lateral")
 CONV, CONCAT = op("conv"), op("concat")
@@ -215,6 +219,15 @@ def test_live_nodes_are_those_that_reach_an_output() -> None:
     value = genotype(A, B, dead, outputs=("a",))
     assert [n.name for n in value.live] == ["a"]
     assert set(value.to_networkx()) == {"stem2", "a"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_live_nodes_are_the_ancestors_that_networkx_finds(seed: int) -> None:
+    rng = random.Random(seed)
+    value = respelled(sample(SPACES["joint"], rng).value, rng)
+    graph = nx.DiGraph((edge.source, n.name) for n in value.nodes for edge in n.inputs)
+    needed = set(value.outputs).union(*(nx.ancestors(graph, name) for name in value.outputs))
+    assert value.live == tuple(n for n in value.nodes if n.name in needed) != value.nodes
 
 
 @pytest.mark.parametrize("name", ZOO)

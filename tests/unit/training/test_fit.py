@@ -23,6 +23,7 @@ from nas.training.fit import LAST, METRICS, Progress, fit
 from nas.training.recipe import FitConfig, Recipe
 from nas.training.trainer import Trainer
 from search_spaces.genotype import Scale
+from search_spaces.ops import op
 from search_spaces.zoo import zoo
 
 Data = tuple[DetectionSet, DetectionSet]
@@ -53,9 +54,12 @@ def _train(blueprint: Blueprint, data: Data, out: Path, cut: tuple[int, int] | N
 
 
 @pytest.mark.parametrize("cut", [(0, 2), (1, 1)], ids=["in the first epoch", "in the second"])
+@pytest.mark.parametrize("head", ["fcos", "faster_rcnn"])
 def test_a_training_cut_short_and_resumed_ends_as_if_it_never_was(
-    blueprint: Blueprint, data: Data, tmp_path: Path, cut: tuple[int, int]
+    blueprint: Blueprint, data: Data, tmp_path: Path, head: str, cut: tuple[int, int]
 ) -> None:
+    """Also with a head that samples the regions it trains on."""
+    blueprint = replace(blueprint, genotype=replace(blueprint.genotype, head=op(head)))
     whole = _train(blueprint, data, tmp_path / "whole")
     with pytest.raises(Cut):
         _train(blueprint, data, tmp_path / "cut", cut)
@@ -126,7 +130,7 @@ def test_a_training_that_is_done_says_so_and_is_scored_anew(
     once = CONFIG.model_copy(update={"epochs": 1})
     steps, said = _said(blueprint, once, data, tmp_path / "out")
     assert (steps, len(said)) == ([], 1)
-    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 goes on" in said[0]
+    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 trains on" in said[0]
     steps, said = _said(blueprint, once, (data[0], data[1].select(range(2))), tmp_path / "out")
     assert steps == []
     assert "the validation set is not the one of before" in said[1]
@@ -138,7 +142,7 @@ def test_a_longer_training_goes_on(blueprint: Blueprint, data: Data, trained: Pa
     longer = CONFIG.model_copy(update={"epochs": 3})
     steps, said = _said(blueprint, longer, data, tmp_path / "out")
     assert [(news.epoch, news.epochs) for news in steps] == [(1, 3), (1, 3), (2, 3), (2, 3)]
-    assert "goes on after epoch 1, for 3 epochs instead of 1" in said[0]
+    assert "resumes after epoch 1, for 3 epochs instead of 1" in said[0]
     state = Checkpoint.load(tmp_path / "out" / LAST).state
     unbroken = Trainer(blueprint.build(), longer.recipe, 6)
     for _ in range(6):
