@@ -139,9 +139,9 @@ def test_tpe_holds_as_many_for_good_as_optuna_does(told: int, monkeypatch: pytes
     """Whatever was forgotten of the others."""
     good, split = [], sampler._split_trials
 
-    def counting(study: Any, trials: Any, count: int) -> Any:
+    def counting(study: Any, trials: Any, count: int, *others: Any) -> Any:
         good.append(count)
-        return split(study, trials, count)
+        return split(study, trials, count, *others)
 
     monkeypatch.setattr(sampler, "_split_trials", counting)
     strategy, drawn = Tpe(SPACE, OBJECTIVES, seed=0), build("random")
