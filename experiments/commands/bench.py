@@ -10,10 +10,10 @@ from typing import Literal
 from rich.table import Column, Table
 from tyro.conf import Positional
 
-from experiments.bench.strategies import BUDGETS, CLOSE, Regret, Speed, compare
-from experiments.bench.table import Table as Scores
 from experiments.commands.arguments import parse
 from experiments.errors import UsageError
+from experiments.tabular.strategies import BUDGETS, CLOSE, Regret, Speed, compare
+from experiments.tabular.table import Table as Scores
 from nas.inspect.console import open_console
 from nas.search.strategies import DEFAULT, STRATEGIES
 from search_spaces.naming import unknown

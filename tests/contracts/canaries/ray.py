@@ -3,6 +3,7 @@
 import inspect
 import re
 
+import nas.search.runners.ray  # noqa: F401 - sets environment variables that Ray reads when it is imported
 from tests.contracts.canaries.canary import canary, found, mentions, rows, source, takes
 
 RAY = "nas/search/runners/ray.py"

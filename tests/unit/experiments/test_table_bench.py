@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench.strategies import evaluations, needed, regrets
-from experiments.bench.table import Table
 from experiments.errors import UsageError
+from experiments.tabular.strategies import evaluations, needed, regrets
+from experiments.tabular.table import Table
 from search_spaces.choose import sample
 from tests.support import nas, shared_data
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from statistics import fmean, quantiles, stdev
 
-from experiments.bench.table import Table
+from experiments.tabular.table import Table
 from nas.search.search_loop import MOST_REPEATS
 from nas.search.strategies import Task, strategy_config
 from nas.search.types import Direction, State, Trial
