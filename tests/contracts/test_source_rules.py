@@ -20,7 +20,7 @@ from tests.tiers import LONG as LONG_TESTS
 
 LONGEST = 300
 LONG: dict[str, str] = {
-    "nas/search/runners/ray.py": "five extension points of Tune that share one state, and the connection that they need",
+    "nas/search/runners/ray.py": "five extension points of Tune that share one state, and its connection",
 }
 """File above `LONGEST` lines that stays whole -> the reason."""
 
