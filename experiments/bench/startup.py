@@ -32,13 +32,18 @@ COMMANDS = (
 )
 
 
-def nas(arguments: Sequence[str], folder: Path, checkout: Path) -> float:
-    """CPU seconds of a command in a fresh process."""
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
+def nas(arguments: Sequence[str], folder: Path, checkout: Path) -> tuple[float, float]:
+    """CPU seconds of a command in a fresh process, in total and until its first line."""
+    environment = os.environ | {"PYTHONPATH": str(checkout), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "experiments.cli", *arguments]
     before = _spent()
     subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
-    return _spent() - before
+    total = _spent() - before
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.kill()
+    return total, _spent() - before - total
 
 
 def _spent() -> float:
@@ -57,12 +62,17 @@ def main(*, rounds: int = 5, against: Path | None = None) -> None:
     checkouts = [here, *([against.resolve()] if against else [])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        nas(SEARCH, folder, here)
+        nas(SEARCH, folder, checkouts[-1])  # the older of two: a checkout reads runs of earlier ones
         for command in COMMANDS:
             taken = [[nas(command.split(), folder, at) for at in checkouts] for _ in range(rounds)]
-            ours, *others = (statistics.median(column) for column in zip(*taken, strict=True))
-            ratio = "".join(f"  (other checkout {other:5.2f} s, {other / ours:4.1f} times as long)" for other in others)
-            print(f"nas {command:20} {ours:5.2f} s{ratio}", flush=True)
+            for what, part in ("all", 0), ("first line", 1):
+                ours, *others = (
+                    statistics.median(each[part] for each in column) for column in zip(*taken, strict=True)
+                )
+                ratio = "".join(
+                    f"  (other checkout {other:5.2f} s, {other / ours:4.1f} times as long)" for other in others
+                )
+                print(f"nas {command:20} {what:10} {ours:5.2f} s{ratio}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from experiments.commands.arguments import parse
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import prepare
-from experiments.run.search import carry_on, join
+from experiments.run.search import announce, carry_on, join
 from nas.inspect.console import open_console
 
 
@@ -25,5 +25,6 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
     console = open_console()
+    announce(run, console)
     judge = prepare(run, console)
     return carry_on(run, join(run), judge, console)

@@ -7,7 +7,7 @@ from experiments.commands.search_flags import parse_search
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import prepare
 from experiments.run.presets import preset
-from experiments.run.search import carry_on, join
+from experiments.run.search import announce, carry_on, join
 from nas.inspect.console import open_console
 from search_spaces.errors import FusionNasError
 
@@ -15,11 +15,12 @@ from search_spaces.errors import FusionNasError
 def main(arguments: Sequence[str]) -> int:
     name, flags = split_positional(arguments)
     if name is None:
-        own_data = any(flag.split("=")[0] == "--data" for flag in flags)
+        own_data = any(flag.split("=")[0] == "--data" for flag in flags)  # decides the defaults of all other flags
         name = "boxes" if own_data else "digits"
     config = parse_search(flags, preset(name))
     console = open_console()
     run = RunDirectory.create(config, name)  # first, so that a search killed from here on can be resumed
+    announce(run, console)
     try:
         judge = prepare(run, console)
         store = join(run)

@@ -28,6 +28,13 @@ from search_spaces.importing import ImportPathError
 from search_spaces.registry import find_space
 
 
+def announce(run: RunDirectory[SearchConfig], console: Console) -> None:
+    """Print what is searched: the first line of a command, as opening the data takes seconds."""
+    config = run.config
+    what = f": {config.trials} trials of space {config.space!r} on {config.data}"
+    console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
+
+
 def carry_on(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console: Console) -> int:
     """Search until the study has all its trials; resuming differs from starting only in the contents of the store.
 
@@ -50,8 +57,6 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     config = run.config
     proxy, objectives = judge.proxy, judge.objectives
     known = store.trials()
-    what = f": {config.trials} trials of space {config.space!r} on {config.data}"
-    console.print(Text.assemble((str(run.path), "bold"), what), soft_wrap=True)
     if len(config.objectives) > 1 and config.strategy.by_first:
         console.print(
             f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."

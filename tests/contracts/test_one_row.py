@@ -62,7 +62,7 @@ STRATEGY = '''
 
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from nas.search.ranking import objective_vector
 from nas.search.strategies.config import StrategyConfig, Task
@@ -76,8 +76,7 @@ class ToyConfig(StrategyConfig):
 
     by_first = True
     name: Literal["toy"] = "toy"
-    draws: PositiveInt = 8
-    """Random members before the first mutation."""
+    draws: PositiveInt = Field(8, description="Random members before the first mutation.")
 
     def build(self, task: Task) -> "Toy":
         return Toy(task, self.draws)

@@ -36,7 +36,7 @@ class Task:
 class StrategyConfig(BaseModel):
     """The strategy and its settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     by_first: ClassVar[bool] = False
     """Whether the strategy optimises the first objective alone."""
 
@@ -56,10 +56,10 @@ class GuidedConfig(StrategyConfig):
     """Settings of guided, a Bayesian optimisation."""
 
     name: Literal["guided"] = "guided"
-    warm_up: int = Field(4, ge=2)
-    """Scored trials before the predictor is used; proposals are random until then."""
-    pool: int = Field(64, ge=2)
-    """Candidates among which expected improvement picks each proposal."""
+    warm_up: int = Field(
+        4, ge=2, description="Scored trials before the predictor is used; proposals are random until then."
+    )
+    pool: int = Field(64, ge=2, description="Candidates among which expected improvement picks each proposal.")
 
     def build(self, task: Task) -> Strategy:
         from nas.search.strategies.guided import Guided
@@ -92,8 +92,7 @@ class Nsga2Config(StrategyConfig):
     """Settings of Optuna's NSGA-II."""
 
     name: Literal["nsga2"] = "nsga2"
-    population: PositiveInt = 16
-    """Trials per generation."""
+    population: PositiveInt = Field(16, description="Trials per generation.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -112,14 +111,10 @@ class ControllerConfig(StrategyConfig):
 
     by_first = True
     name: Literal["controller"] = "controller"
-    batch: PositiveInt = 8
-    """Trials per policy update."""
-    epochs: PositiveInt = 4
-    """Gradient steps per policy update."""
-    learning_rate: PositiveFloat = 0.003
-    """Learning rate of Adam."""
-    entropy: NonNegativeFloat = 0.2
-    """Weight of the decisions' mean entropy in the objective."""
+    batch: PositiveInt = Field(8, description="Trials per policy update.")
+    epochs: PositiveInt = Field(4, description="Gradient steps per policy update.")
+    learning_rate: PositiveFloat = Field(0.003, description="Learning rate of Adam.")
+    entropy: NonNegativeFloat = Field(0.2, description="Weight of the decisions' mean entropy in the objective.")
 
     def build(self, task: Task) -> Strategy:
         from nas.search.strategies.controller import Controller

@@ -19,12 +19,9 @@ class EvolutionConfig(StrategyConfig):
 
     by_first = True
     name: Literal["evolution"] = "evolution"
-    population: PositiveInt = 16
-    """Number of latest trials that may become parents."""
-    tournament: PositiveInt = 8
-    """Number of population members that compete to be the parent."""
-    crossover: NonNegativeFloat = Field(0.0, le=1)
-    """Probability of a second parent."""
+    population: PositiveInt = Field(16, description="Number of latest trials that may become parents.")
+    tournament: PositiveInt = Field(8, description="Number of population members that compete to be the parent.")
+    crossover: NonNegativeFloat = Field(0.0, le=1, description="Probability of a second parent.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
