@@ -1,4 +1,4 @@
-"""The tiers of the suite: quick, full (the default) and slow.
+"""The tiers of the test suite: quick, full (the default) and slow.
 
 `pytest -m quick` takes under a minute on two idle cores. `pytest` runs all but what is marked slow or gpu.
 """
@@ -14,7 +14,7 @@ LONG: dict[str, str] = {
     "tests/contracts/test_ops.py": "builds every operator several times; the snapshots are quick",
     "tests/contracts/test_proxies.py": "trains and scores detectors",
     "tests/contracts/test_spaces.py": "samples every space many times",
-    "tests/contracts/test_startup.py": "a process for each command",
+    "tests/contracts/test_startup.py": "starts a process per command",
     "tests/contracts/test_strategies.py": "searches with every strategy",
     "tests/contracts/test_within.py": "searches with every strategy",
     "tests/golden/test_published.py": "computes every published figure",

@@ -44,7 +44,7 @@ def test_ray_s_launcher_accepts_the_cluster_file(job: SearchConfig) -> None:
     assert worker["max_workers"] * trials(worker["resources"], job) == TRIALS
 
 
-def test_the_kubernetes_job_runs_as_many_trials(job: SearchConfig) -> None:
+def test_the_kubernetes_job_runs_the_same_number_of_trials(job: SearchConfig) -> None:
     spec = read("rayjob.yaml")["spec"]["rayClusterSpec"]
     (group,) = spec["workerGroupSpecs"]
     (container,) = group["template"]["spec"]["containers"]

@@ -88,7 +88,7 @@ def noisy(truth: np.ndarray, spread: float, seeds: int, rng: np.random.Generator
 
 
 def test_ties_among_the_best_count_in_expectation() -> None:
-    """Constant scores find 5 of 20 by chance, whatever the order of the candidates."""
+    """Constant scores find 5 of 20 by chance, regardless of their order."""
     rising = np.arange(20.0)
     assert top_recall(np.zeros(20), rising) == top_recall(np.zeros(20), -rising) == pytest.approx(5 / 20)
     first = np.where(rising < 2, 1.0, 0.0)  # two are certain; three of the other 18 are found by chance

@@ -199,7 +199,7 @@ SYMMETRIC = {
 
 @pytest.mark.parametrize("name", SYMMETRIC)
 def test_symmetric_genotypes_have_a_key_after_little_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canonical, "BUDGET", 3_000_000)  # 120 chains take 2.4 million, others a tenth
+    monkeypatch.setattr(canonical, "BUDGET", 3_000_000)  # 120 chains take 2.4 million, others at most 240,000
     count, length, crossed = SYMMETRIC[name]
     genotype = chains(count, length, crossed=crossed)
     key = genotype.key()
