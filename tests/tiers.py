@@ -1,4 +1,4 @@
-"""The tiers of the suite: quick, full (the default) and slow.
+"""The tiers of the test suite: quick, full (the default) and slow.
 
 `pytest -m quick` takes under a minute on two idle cores. `pytest` runs all but what is marked slow or gpu.
 """
@@ -14,7 +14,7 @@ LONG: dict[str, str] = {
     "tests/contracts/test_ops.py": "builds every operator several times; the snapshots are quick",
     "tests/contracts/test_proxies.py": "trains and scores detectors",
     "tests/contracts/test_spaces.py": "samples every space many times",
-    "tests/contracts/test_startup.py": "a process for each command",
+    "tests/contracts/test_startup.py": "starts a process per command",
     "tests/contracts/test_strategies.py": "searches with every strategy",
     "tests/contracts/test_within.py": "searches with every strategy",
     "tests/golden/test_published.py": "computes every published figure",
@@ -35,11 +35,11 @@ LONG: dict[str, str] = {
     "tests/unit/proxies/test_proxy_ranking.py": "dozens of rankings",
     "tests/unit/proxies/test_zero_cost.py": "scores detectors, also in a pool of processes",
     "tests/unit/search/test_pool_runner.py": "starts and kills processes",
-    "tests/unit/search/test_ray_needs.py::test_a_search_that_ray_cannot_begin": "imports Ray in a process of its own",
+    "tests/unit/search/test_ray_needs.py::test_a_search_on_which_ray_cannot_start": "imports Ray in a separate process",
     "tests/unit/search/test_resumed.py": "hundreds of searches",
     "tests/unit/search/test_retries.py": "starts and kills processes",
     "tests/unit/search/test_killed_driver.py": "starts and kills processes",
-    "tests/unit/search/test_search.py::test_a_search_gets_to_know": "hundreds of trials",
+    "tests/unit/search/test_search.py::test_a_search_evaluates_the_whole_space": "hundreds of trials",
     "tests/unit/search/test_shared_study.py": "starts and kills processes",
     "tests/unit/search/test_store_faults.py": "waits for databases",
     "tests/unit/search_spaces/test_normal.py": "builds many networks",

@@ -1,4 +1,4 @@
-"""Spaces, strategies and proxies that each break one promise of a contract, by promise."""
+"""Promise of a contract -> a space, strategy or proxy that breaks it."""
 
 import itertools
 import random
@@ -27,15 +27,15 @@ class Pair:
         return repr(self)
 
 
-class Loose(Pair):
-    """Cannot be hashed."""
+class UnhashablePair(Pair):
+    """A pair that cannot be hashed."""
 
     __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
 class Made:
-    """A space made of a build function."""
+    """A space with the given build function."""
 
     build: Callable[[Chooser], Any]
     name: str = "made"
@@ -59,7 +59,7 @@ def _nested(choose: Chooser) -> Pair:
 
 
 def _unhashable(choose: Chooser) -> Pair:
-    return Loose(choose("first", (1, 2)), 0)
+    return UnhashablePair(choose("first", (1, 2)), 0)
 
 
 def dependent(choose: Chooser) -> Pair:
@@ -68,7 +68,7 @@ def dependent(choose: Chooser) -> Pair:
 
 
 def corner(choose: Chooser) -> Pair:
-    """Fails for one rare option, which random members hardly ever have."""
+    """Fails for one option that random members rarely have."""
     first, second = choose("first", range(200)), choose("second", range(9))
     if first == 100:
         raise RuntimeError("100 cannot be built")
@@ -80,12 +80,12 @@ def constant(choose: Chooser) -> Pair:
     return Pair(0, 0)
 
 
-def _overruled(choose: Chooser) -> Pair:
+def _renaming(choose: Chooser) -> Pair:
     """Names a decision differently in every build."""
     return Pair(choose(f"first.{next(COUNT) % 7}", (1, 2, 3)), choose("second", (1, 2)))
 
 
-def _forgiving(choose: Chooser) -> Pair:
+def _ignoring_trace_errors(choose: Chooser) -> Pair:
     try:
         first = choose("first", (1, 2, 3))
     except TraceError:
@@ -103,14 +103,14 @@ SPACES: Mapping[str, Made] = {
     "every option of every decision can be built": Made(corner),
     "the first choices build a member": Made(counts),
     "a mutation is another member, one decision away": Made(constant),
-    "a crossover inherits from its parents": Made(_overruled),
+    "a crossover inherits from its parents": Made(_renaming),
     "neighbours are new, distinct and one decision away": Made(constant),
-    "an invalid trace is refused, naming the decision": Made(_forgiving),
+    "an invalid trace is refused, naming the decision": Made(_ignoring_trace_errors),
 }
 
 
 def _undecodable(choose: Chooser) -> Genotype:
-    """Its backbone does not exist."""
+    """A genotype whose backbone does not exist."""
     stem = op("timm", name="no_such_backbone", levels=(3, 4), widths=(8, 8))
     maps = stem_maps(stem)
     return Genotype(
@@ -148,7 +148,7 @@ class Random(RandomSearch):
         self.space = task.space
 
 
-class Mislabels(Random):
+class WrongKey(Random):
     def ask(self) -> Candidate:
         return replace(super().ask(), key="another")
 
@@ -165,8 +165,8 @@ class Seedless(Random):
         super().__init__(replace(task, seed=next(COUNT)))
 
 
-class InStep(Random):
-    """Assumes that the next trial passed to `tell` is its last proposal."""
+class AssumesOrder(Random):
+    """Assumes that the next trial passed to `tell` is the last proposal."""
 
     def ask(self) -> Candidate:
         self.last = super().ask()
@@ -176,7 +176,7 @@ class InStep(Random):
         assert trial.key == self.last.key
 
 
-class Hopeful(Random):
+class AssumesScores(Random):
     def tell(self, trial: Trial) -> None:
         self.best = (trial.scores or {})["ap"]
 
@@ -188,31 +188,31 @@ class WholeNumbersOnly(Random):
         return candidate
 
 
-class OneAim(Random):
+class OneObjective(Random):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         (self.objective,) = task.objectives
 
 
-class Credulous(Random):
-    """Changes its proposals after a score that no bag has."""
+class LearnsFromFailures(Random):
+    """Changes its proposals after a score above 5, which only failed trials have."""
 
     def tell(self, trial: Trial) -> None:
         self._rng.asked += trial.reports[-1]["ap"] > 5
 
 
-class Forgetful(Random):
+class IgnoresAsked(Random):
     def __init__(self, task: Task) -> None:
         super().__init__(replace(task, asked=0))
 
 
-class Stubborn(Random):
+class AlwaysTheSame(Random):
     def ask(self) -> Candidate:
         trace = {f"d{i}": 0 for i in range(10)}
         return Candidate(trace, "0" * 10, self.space.build(first_choice))
 
 
-class Restless(Random):
+class AlwaysMutates(Random):
     def ask(self) -> Candidate:
         start = super().ask()
         child = mutate(self.space, start.trace, random.Random(0))
@@ -220,17 +220,17 @@ class Restless(Random):
 
 
 STRATEGIES: Mapping[str, Callable[[Task], Strategy]] = {
-    "proposes members of the space by their traces": Mislabels,
+    "proposes members of the space by their traces": WrongKey,
     "searches genotypes": BagsOnly,
     "searches options of any type, and decisions that depend on others": WholeNumbersOnly,
-    "searches by several objectives": OneAim,
-    "ignores scores of failed trials and NaN scores": Credulous,
+    "searches by several objectives": OneObjective,
+    "ignores scores of failed trials and NaN scores": LearnsFromFailures,
     "is a function of its seed": Seedless,
-    "survives results in any order": InStep,
-    "survives a search in which all trials fail": Hopeful,
-    "resumes from a store as if never stopped": Forgetful,
-    "does no worse than chance on an additive objective": Stubborn,
-    "serves a space with a single member": Restless,
+    "survives results in any order": AssumesOrder,
+    "survives a search in which all trials fail": AssumesScores,
+    "resumes from a store as if never stopped": IgnoresAsked,
+    "does no worse than chance on an additive objective": AlwaysTheSame,
+    "serves a space with a single member": AlwaysMutates,
 }
 
 
@@ -254,26 +254,26 @@ class Timed(Judge):
             yield {**scores, "latency_ms": float(next(COUNT))}
 
 
-class Silent(Judge):
+class OneStepShort(Judge):
     """Yields no scores at its second step."""
 
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         yield from itertools.islice(super().evaluate(genotype, seed=seed, device=device), 1)
 
 
-class Moody(Judge):
+class IgnoresSeed(Judge):
     def evaluate(self, genotype: Genotype, *, seed: int, device: str) -> Iterator[Scores]:
         return super().evaluate(genotype, seed=next(COUNT), device=device)
 
 
-class Rooted(Judge):
+class Unpicklable(Judge):
     def __init__(self) -> None:
         super().__init__({"ap": "max"})
         self.judge = lambda genotype: 1.0
 
 
-class Grudging(Judge):
-    """Keeps a count of completed evaluations, which changes later scores."""
+class CountsUnfinished(Judge):
+    """Counts stopped evaluations, which change later scores."""
 
     ended = 0
     began = 0
@@ -287,8 +287,8 @@ class Grudging(Judge):
 
 PROXIES: Mapping[str, Judge] = {
     "declares its objectives before any evaluation": Judge({"ap": "maximise"}),  # type: ignore[dict-item]
-    "yields finite objectives once per step": Silent({"ap": "max"}),
-    "gives the same scores again at a seed": Moody({"ap": "max"}),
-    "can be pickled and sent to a worker": Rooted(),
-    "can be stopped at any step": Grudging({"ap": "max"}),
+    "yields finite objectives once per step": OneStepShort({"ap": "max"}),
+    "gives the same scores again at a seed": IgnoresSeed({"ap": "max"}),
+    "can be pickled and sent to a worker": Unpicklable(),
+    "can be stopped at any step": CountsUnfinished({"ap": "max"}),
 }

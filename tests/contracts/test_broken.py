@@ -1,4 +1,4 @@
-"""Every check of a contract can fail: each promise has a subject that breaks it."""
+"""Every check of a contract can fail: `breakers` has an object that breaks each promise."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,15 +45,15 @@ def fault(kind: str, promise: str, subject: object) -> str | None:
 @pytest.mark.parametrize(
     ("kind", "promise"), [(kind, promise) for kind, (contract, _) in CONTRACTS.items() for promise in contract]
 )
-def test_every_promise_can_be_broken(kind: str, promise: str) -> None:
+def test_a_broken_promise_is_reported(kind: str, promise: str) -> None:
     said = fault(kind, promise, CONTRACTS[kind][1][promise])
     assert said
-    assert ": " in said, "the fault, then its fix"
+    assert ": " in said, "the message is the fault, then its fix"
     assert not said.startswith(("TypeError", "AttributeError", "NameError")), "the breaker itself is broken"
 
 
 @pytest.mark.parametrize("kind", ["space", "space by its name", "strategy", "proxy"])
-def test_a_subject_that_keeps_every_promise_passes(kind: str) -> None:
+def test_an_object_that_keeps_every_promise_passes(kind: str) -> None:
     subject = {"space": Made(pair), "space by its name": "joint", "strategy": Random, "proxy": Judge({"ap": "max"})}[
         kind
     ]
@@ -61,7 +61,7 @@ def test_a_subject_that_keeps_every_promise_passes(kind: str) -> None:
     assert list(outcomes(contract, subject)) == [Outcome(promise) for promise in contract]
 
 
-def test_a_measured_time_may_differ() -> None:
+def test_a_measured_time_may_differ_between_evaluations() -> None:
     assert list(outcomes(PROXY, Timed({"ap": "max"}))) == [Outcome(promise) for promise in PROXY]
 
 
@@ -84,11 +84,11 @@ def test_a_measured_time_may_differ() -> None:
         ("a mutation is another member, one decision away", Made(counts), "use no source of choice but `choose`"),
     ],
 )
-def test_a_fault_says_what_is_wrong(promise: str, space: Made, says: str) -> None:
+def test_a_fault_names_its_cause(promise: str, space: Made, says: str) -> None:
     assert says in (fault("space", promise, space) or "")
 
 
-def test_an_exception_is_a_fault_with_its_place() -> None:
+def test_an_exception_is_reported_with_its_location() -> None:
     def fails(subject: object) -> None:
         raise KeyError("level")
 

@@ -1,7 +1,7 @@
 """The cost formulas of operators, heads and whole genotypes, compared with the modules.
 
-Counts agree to the unit with `torch.utils.flop_counter`, peak memory with the tensors that are really alive, within
-what is stated here.
+Counts equal those of `torch.utils.flop_counter`. Peak memory equals that of the live tensors within the tolerances
+of the tests.
 """
 
 import random
@@ -42,7 +42,7 @@ SCALES = (
 
 
 def measured(module: nn.Module, run: Callable[..., object], *inputs: object) -> tuple[tuple[int, int, int], int]:
-    """The counts of `counted`, and the peak number of live elements. Attention is decomposed, so that it is counted."""
+    """The counts of `counted`, and the peak number of live elements. Attention is decomposed so that it is counted."""
     with sdpa_kernel(SDPBackend.MATH):
         counts = counted(module, run, *inputs)
         with (
@@ -85,7 +85,7 @@ def drawn(kind: Kind) -> Iterator[tuple[Op, random.Random, Tally]]:
             yield operator, rng, Tally(scale, rng.choice(SIZES))
 
 
-def test_stems_cost_what_their_modules_do() -> None:
+def test_cost_of_a_stem_equals_that_of_its_module() -> None:
     for operator, _, tally in drawn(Kind.stem):
         maps = tuple(stem_shapes(operator, tally.scale).values())
         STEMS[operator.name].cost(operator, maps, tally)
@@ -93,7 +93,7 @@ def test_stems_cost_what_their_modules_do() -> None:
         check(tally, stem, stem, torch.zeros(1, 3, tally.image_size, tally.image_size))
 
 
-def test_resamples_cost_what_their_modules_do() -> None:
+def test_cost_of_a_resample_equals_that_of_its_module() -> None:
     for operator, rng, tally in drawn(Kind.resample):
         source = MapSpec(rng.randint(1, 6), rng.choice((8, 12)), rng.choice((8, 12, 48)))
         level = rng.randint(1, 6) if operator.spec.moves else source.level
@@ -103,7 +103,7 @@ def test_resamples_cost_what_their_modules_do() -> None:
         check(tally, edge, edge, *blank([source], tally), (tally.side(level),) * 2)
 
 
-def test_fusions_cost_what_their_modules_do() -> None:
+def test_cost_of_a_fusion_equals_that_of_its_module() -> None:
     for operator, rng, tally in drawn(Kind.fuse):
         level, channels = rng.randint(1, 6), rng.choice((8, 48))
         stacks = operator.spec.stacks
@@ -114,7 +114,7 @@ def test_fusions_cost_what_their_modules_do() -> None:
         check(tally, fuse, fuse, blank(inputs, tally))
 
 
-def test_blocks_cost_what_their_modules_do() -> None:
+def test_cost_of_a_block_equals_that_of_its_module() -> None:
     for operator, rng, tally in drawn(Kind.block):
         spec = operator.spec
         level, width = rng.randint(1, 5), rng.choice((8, 13))
@@ -126,8 +126,8 @@ def test_blocks_cost_what_their_modules_do() -> None:
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
-def test_heads_cost_what_their_modules_do(depth: int) -> None:
-    """The estimate assumes all levels of a head at once, though they run in turn: its peak is too high."""
+def test_cost_of_a_head_equals_that_of_its_module(depth: int) -> None:
+    """The estimate assumes that all levels run at once, though they run one by one, so its peak is too high."""
     for operator in variants(Kind.head):
         rng = random.Random(depth)
         free = operator.name not in ("fcos", "yolov3")
@@ -153,7 +153,7 @@ def check_whole(genotype: Genotype, scale: Scale, size: int) -> None:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_a_genotype_costs_what_its_detector_does(name: str) -> None:
+def test_cost_of_a_genotype_equals_that_of_its_detector(name: str) -> None:
     rng = random.Random(name)
     for scale in SCALES:
         check_whole(sample(SPACES[name], rng).value, scale, rng.choice(SIZES))
@@ -162,7 +162,7 @@ def test_a_genotype_costs_what_its_detector_does(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SPACES)
-def test_500_genotypes_cost_what_their_detectors_do(name: str) -> None:
+def test_cost_of_500_genotypes_equals_that_of_their_detectors(name: str) -> None:
     rng = random.Random(name)
     for i in range(500):
         check_whole(sample(SPACES[name], rng).value, SCALES[i % 2], rng.choice(SIZES))
@@ -171,7 +171,7 @@ def test_500_genotypes_cost_what_their_detectors_do(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["spinenet-49", "yolov3-asff-rfb", "mask-rcnn-r50-fpn-msfm", "retinanet-r50-fpn-dsa-conf"]
 )
-def test_a_published_system_costs_what_its_detector_does(name: str) -> None:
+def test_cost_of_a_published_system_equals_that_of_its_detector(name: str) -> None:
     assert name in ZOO
     narrow = Scale(width=0.125, output_width=32, stem=0.25)
     check_whole(zoo(name).genotype, narrow, 96)

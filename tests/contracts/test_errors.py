@@ -6,7 +6,7 @@ import importlib
 from search_spaces.errors import FusionNasError
 from tests.support import module_name, source_files
 
-OTHERS = {
+WITHOUT_BASE = {
     "DamagedRow": "the store turns it into a StoreError that names the database",
     "Broken": "a verdict of `nas check`, which prints it with the promise",
 }
@@ -14,7 +14,7 @@ OTHERS = {
 
 
 def public_exceptions() -> list[type]:
-    """The exception classes without a leading underscore that the four packages define, wherever they lie."""
+    """The exception classes without a leading underscore that the four packages define."""
     found = []
     for file, path in source_files().items():
         classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
@@ -28,4 +28,4 @@ def public_exceptions() -> list[type]:
 def test_every_public_exception_derives_from_the_base_class() -> None:
     exceptions = public_exceptions()
     assert {"UsageError", "StoreError", "GenotypeError", "Diverged"} <= {each.__name__ for each in exceptions}
-    assert {each.__name__ for each in exceptions if not issubclass(each, FusionNasError)} == set(OTHERS)
+    assert {each.__name__ for each in exceptions if not issubclass(each, FusionNasError)} == set(WITHOUT_BASE)

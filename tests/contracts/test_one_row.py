@@ -201,14 +201,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_every_contract_covers_a_new_row(run: Run) -> None:
+def test_the_contract_tests_cover_a_new_row(run: Run) -> None:
     files = [f"tests/contracts/test_{what}.py" for what in ("proxies", "strategies", "runners")]
     said = run("pytest", *files, "-k", "toy", "-p", "no:cacheprovider", "-vv", "--no-header")
     for file in files:
         assert said.count(f"{file}::") >= 2
 
 
-def test_a_search_finds_a_new_row(run: Run, tmp_path: Path) -> None:
+def test_a_search_accepts_a_new_row(run: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     Image.new("RGB", (64, 48), "gray").save(data / "gray.png")

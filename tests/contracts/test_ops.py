@@ -1,6 +1,6 @@
-"""The contract of every operator: it exists on both floors, returns the declared map, and is trainable.
+"""The contract of every operator: it has a specification and a module, returns the declared map, and is trainable.
 
-The cases come from the vocabulary, so an operator or attribute added there is held to this at once.
+The cases come from the vocabulary, so the tests cover every operator and attribute that is added there.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def test_maps_have_the_declared_shape(cases: list[Case], training: bool) -> None
         assert all(x.isfinite().all() for x in made), case
 
 
-def test_double_precision_stays_double(cases: list[Case]) -> None:
+def test_maps_of_double_precision_inputs_are_double(cases: list[Case]) -> None:
     for case in cases:
         made = case.run(case.build().double(), case.inputs(dtype=torch.float64))
         assert {x.dtype for x in made} == {torch.float64}, case
@@ -70,7 +70,7 @@ def test_gradients_reach_every_parameter_and_input(cases: list[Case]) -> None:
         for name, parameter in module.named_parameters():
             assert parameter.grad is not None, (name, case)
             assert parameter.grad.isfinite().all(), (name, case)
-            assert parameter.grad.any() or name.endswith("bias"), (name, case)  # softmax and norm cancel some biases
+            assert parameter.grad.any() or name.endswith("bias"), (name, case)  # softmax and norms cancel some biases
         assert all(x.grad is not None and x.grad.any() for x in maps), case
 
 
@@ -93,7 +93,7 @@ def test_a_seed_determines_the_weights_and_the_maps(cases: list[Case]) -> None:
         assert all(torch.equal(x, y) for x, y in zip(*made, strict=True)), case
 
 
-def test_an_image_has_the_same_maps_alone_and_in_a_batch(cases: list[Case]) -> None:
+def test_maps_of_an_image_do_not_depend_on_its_batch(cases: list[Case]) -> None:
     for case in cases:
         module, maps = case.build().eval(), case.inputs()
         open_gates(module)
@@ -120,7 +120,7 @@ def test_a_part_accepts_a_single_pixel(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUSES)
-def test_fusing_equal_maps_keeps_them(name: str) -> None:
+def test_fusing_equal_maps_returns_them(name: str) -> None:
     """Weights sum to one, except in a plain sum and behind a gate; a concatenation stacks the maps."""
     x = torch.randn(2, 8, 5, 7)
     fuse = FUSES[name].build(op(name), [MapSpec(3, 8, 8)] * 3, BUILD).eval()
@@ -130,7 +130,7 @@ def test_fusing_equal_maps_keeps_them(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in BLOCKS if "repeats" in OPS[name].fields])
-def test_repeats_multiply(name: str) -> None:
+def test_repeats_of_operator_and_scale_multiply(name: str) -> None:
     def parameters(repeats: int, times: int) -> int:
         expansion = OPS[name].expansion
         entry = MapSpec(3, 8, 8 * expansion)

@@ -1,7 +1,7 @@
-"""Canaries: the parts of other packages that promise no stability, and that we use or override all the same.
+"""Canaries: private parts of other packages that we use or override.
 
-Each checks one symbol in milliseconds, so that a new release that moves it fails here, by name, and not somewhere in a
-search. Nothing here starts Ray.
+Each canary checks one symbol in milliseconds, so that a release that changes the symbol fails here, by name.
+No canary starts Ray.
 """
 
 import ast
@@ -11,13 +11,13 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.contracts.canaries import optuna, ray, torch, torchvision  # noqa: F401 - they fill the table
+from tests.contracts.canaries import optuna, ray, torch, torchvision  # noqa: F401 - these modules fill `CANARIES`
 from tests.contracts.canaries.canary import CANARIES, Canary
 from tests.support import PACKAGES, ROOT, source_files
 
 
 @pytest.mark.parametrize("row", CANARIES, ids=lambda row: row.symbol)
-def test_a_private_symbol_is_what_we_rely_on(row: Canary) -> None:
+def test_a_private_symbol_is_unchanged(row: Canary) -> None:
     package = re.split(r"\W", row.symbol)[0]
     try:
         row.check()
@@ -30,7 +30,7 @@ def test_a_private_symbol_is_what_we_rely_on(row: Canary) -> None:
         )
 
 
-def test_every_row_names_a_file_that_is_there() -> None:
+def test_every_row_names_an_existing_file() -> None:
     assert [row.symbol for row in CANARIES if not (ROOT / row.file).is_file()] == []
 
 
@@ -58,11 +58,11 @@ def test_every_private_import_has_a_row() -> None:
 
 
 PUBLIC = {"_asdict", "_replace", "_fields", "_exit"}
-"""Documented in spite of their names: of named tuples, and `os._exit`."""
+"""Documented names with an underscore: attributes of named tuples, and `os._exit`."""
 
 
-def test_every_private_attribute_of_another_object_is_ours_or_has_a_row() -> None:
-    """Attributes with a leading underscore that no file of ours defines, on anything."""
+def test_every_private_attribute_is_ours_or_has_a_row() -> None:
+    """Attributes with a leading underscore that none of our files defines need a row."""
     texts = {file: path.read_text() for file, path in source_files().items()}
     ours = {name for text in texts.values() for name in re.findall(r"(?:def |class |self\.)(_[a-z]\w*)", text)}
     ours |= {name for text in texts.values() for name in re.findall(r"^\s*(_\w+)\b\s*(?::|=)", text, re.MULTILINE)}

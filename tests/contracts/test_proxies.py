@@ -20,7 +20,7 @@ from search_spaces.zoo import zoo
 SCALE = Scale(width=1 / 16, output_width=32, head_depth=1)
 SHORT_TRAIN = ShortTrainConfig(scale=SCALE, steps=4, rungs=2, recipe=Recipe(batch_size=4))
 SMALL: dict[str, ProxyConfig] = {"short_train": SHORT_TRAIN, "zero_cost": ZeroCostConfig(scale=SCALE, batch_size=4)}
-"""Settings with which the proxies that learn from images take seconds."""
+"""Settings with which the proxies that read images take seconds."""
 DATA = DigitsConfig(train_images=8, val_images=4)
 
 
@@ -34,7 +34,7 @@ def proxy(request: pytest.FixtureRequest) -> Proxy:
 
 
 @pytest.mark.parametrize("promise", PROXY)
-def test_it_keeps_its_promises(proxy: Proxy, promise: str) -> None:
+def test_a_proxy_keeps_its_promises(proxy: Proxy, promise: str) -> None:
     PROXY[promise](proxy)
 
 
@@ -64,7 +64,7 @@ def test_measuring_latency_does_not_change_a_training() -> None:
 
 @pytest.mark.parametrize("head", ["fcos", "faster_rcnn"])
 def test_several_trainings_score_their_mean(head: str) -> None:
-    """At each rung, also where a head samples from torch's own generator."""
+    """The scores are means at each rung, also for a head that samples from torch's global generator."""
     data, config = digits(DATA), SHORT_TRAIN
     genotype = replace(zoo("fpn").genotype, head=op(head))
     seeds = [nth_seed(7, number) for number in range(3)]

@@ -24,8 +24,8 @@ def work(job: Job) -> Iterator[Scores]:
 
 
 def test_every_job_ends_once_with_its_reports(runner: Runner) -> None:
-    """A fault costs its job; a job that `tell` stops gets no further report."""
-    journal = Journal(["", "faulty", "", ""], hopeless={2: 1})
+    """A fault fails only its job; a job that `tell` stops gets no further report."""
+    journal = Journal(["", "faulty", "", ""], stop_at={2: 1})
     ends = journal.run(runner, work)
     assert {number: report.state for number, report in ends.items()} == {
         0: State.finished,

@@ -1,4 +1,4 @@
-"""The rules of pyproject.toml for import-linter and ruff find what they forbid; and the rules that neither has."""
+"""import-linter and ruff report what pyproject.toml forbids; this file checks further rules itself."""
 
 import ast
 import importlib.metadata
@@ -30,7 +30,7 @@ def settings() -> Any:
 
 
 def run(*command: str, cwd: Path, text: str = "") -> tuple[int, str]:
-    """Exit code and output of `python ...`, which imports nothing of ours but what is below `cwd`."""
+    """Exit code and output of `python ...`, which imports our packages from `cwd` only."""
     done = subprocess.run(
         [sys.executable, *command],
         cwd=cwd,
@@ -41,7 +41,7 @@ def run(*command: str, cwd: Path, text: str = "") -> tuple[int, str]:
         timeout=100,
         check=False,
     )
-    return done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)  # colours, with some releases
+    return done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)  # some releases print colours
 
 
 # import-linter
@@ -55,7 +55,7 @@ OPTUNA = "In nas, only the Optuna strategies import optuna"
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The four packages and pyproject.toml, to be spoiled."""
+    """A copy of the four packages and pyproject.toml, for tests that add forbidden code."""
     pytest.importorskip("importlinter", reason="needs the extra dev")
     folder = tmp_path_factory.mktemp("copied")
     for package in PACKAGES:
@@ -144,7 +144,7 @@ def test_search_spaces_may_import_no_dependency_but_networkx() -> None:
         ("from . import decode\n", {"TID252"}),
     ],
 )
-def test_ruff_finds_what_executes_its_input_and_relative_imports(source: str, rules: set[str]) -> None:
+def test_ruff_finds_unsafe_calls_and_relative_imports(source: str, rules: set[str]) -> None:
     pytest.importorskip("ruff", reason="needs the extra dev")
     command = (
         "-m",
@@ -161,10 +161,10 @@ def test_ruff_finds_what_executes_its_input_and_relative_imports(source: str, ru
     assert set(re.findall(r"\b(?:S|TID)\d{3}\b", output)) == rules, output
 
 
-# neither has a rule for these
+# rules that neither linter has
 
 
-def careless_loads(source: str) -> list[int]:
+def unsafe_loads(source: str) -> list[int]:
     """Lines that call `torch.load` without `weights_only=True`, which may execute the file, or import its name."""
     lines = []
     for node in ast.walk(ast.parse(source)):
@@ -176,8 +176,8 @@ def careless_loads(source: str) -> list[int]:
     return lines
 
 
-def test_torch_reads_only_weights() -> None:
-    found = {file: careless_loads(path.read_text()) for file, path in source_files().items()}
+def test_torch_load_reads_weights_only() -> None:
+    found = {file: unsafe_loads(path.read_text()) for file, path in source_files().items()}
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 
@@ -190,12 +190,12 @@ def test_torch_reads_only_weights() -> None:
         ("from torch import load", 1),
     ],
 )
-def test_a_careless_load_is_found(source: str, count: int) -> None:
-    assert len(careless_loads(source)) == count
+def test_an_unsafe_load_is_found(source: str, count: int) -> None:
+    assert len(unsafe_loads(source)) == count
 
 
 def test_long_files_have_a_reason() -> None:
-    """A warning only: a file may grow until somebody splits it by concern, or writes the reason into `LONG`."""
+    """A warning only: a long file is split by concern, or `LONG` states the reason."""
     lengths = {file: len(path.read_text().splitlines()) for file, path in source_files(*PACKAGES, "tests").items()}
     long = {file: lines for file, lines in lengths.items() if lines > LONGEST}
     assert set(LONG) <= set(long), "no longer above the limit: remove the reason"
@@ -203,6 +203,6 @@ def test_long_files_have_a_reason() -> None:
         warnings.warn(f"{file}: {long[file]} lines: split it by concern, or give a reason in LONG", stacklevel=1)
 
 
-def test_files_that_are_not_quick_are_there() -> None:
+def test_files_that_are_not_quick_exist() -> None:
     paths = [start.partition("::")[0] for start in LONG_TESTS]
     assert [path for path in paths if not list(ROOT.glob(f"{path.rstrip('/')}*"))] == []

@@ -37,7 +37,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class RecipeSpace:
-    """Choices of every type, and a decision that only some members have."""
+    """A space with options of every type and a decision that only some members have."""
 
     name: str = "recipe"
 
@@ -49,8 +49,8 @@ class RecipeSpace:
 
 
 @dataclass(frozen=True)
-class OneSpace:
-    """A space of a single member."""
+class SingleSpace:
+    """A space with a single member."""
 
     name: str = "one"
 
@@ -63,13 +63,13 @@ ALL: dict[str, SearchSpace[Any]] = {**SPACES, "recipe": RecipeSpace()}
 
 @pytest.mark.parametrize("promise", KEYED)
 @pytest.mark.parametrize("name", ALL)
-def test_it_keeps_its_promises(name: str, promise: str) -> None:
+def test_a_space_keeps_its_promises(name: str, promise: str) -> None:
     KEYED[promise](ALL[name])
 
 
 @pytest.mark.parametrize("promise", NAMED)
 @pytest.mark.parametrize("name", SPACES)
-def test_it_keeps_the_promises_of_its_name(name: str, promise: str) -> None:
+def test_a_named_space_keeps_its_promises(name: str, promise: str) -> None:
     NAMED[promise](name)
 
 
@@ -79,19 +79,19 @@ def test_a_space_of_genotypes_keeps_its_promises(name: str, promise: str) -> Non
     GENOTYPES[promise](SPACES[name])
 
 
-def test_a_space_goes_by_its_name() -> None:
+def test_a_space_is_registered_under_its_name() -> None:
     assert all(space.name == name for name, space in SPACES.items())
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_ours_decode_to_one_width_at_levels_3_to_7(name: str) -> None:
+def test_members_decode_to_one_width_at_levels_3_to_7(name: str) -> None:
     genotype = sample(SPACES[name], random.Random(0)).value
     assert genotype.levels == (3, 4, 5, 6, 7)
     assert decode(genotype, SMALL).widths == (SMALL.output_width,) * 5
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_crossover_takes_from_both_parents(name: str) -> None:
+def test_a_crossover_inherits_from_both_parents(name: str) -> None:
     contributed = set()
     for seed in range(30):
         rng = random.Random(seed)
@@ -118,10 +118,10 @@ def test_neighbours_are_complete() -> None:
     }
 
 
-def test_a_space_without_another_member_says_so() -> None:
+def test_a_mutation_in_a_space_with_a_single_member_is_refused() -> None:
     with pytest.raises(SpaceExhausted, match="'one'"):
-        mutate(OneSpace(), {}, random.Random(0))
-    assert list(neighbours(OneSpace(), {}, random.Random(0))) == []
+        mutate(SingleSpace(), {}, random.Random(0))
+    assert list(neighbours(SingleSpace(), {}, random.Random(0))) == []
 
 
 def test_an_unknown_decision_is_named() -> None:
@@ -130,20 +130,20 @@ def test_an_unknown_decision_is_named() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("grams", True), ("grams", 1.0), ("glazed", 1), ("layers", [2])])
-def test_a_value_of_another_type_is_another_value(name: str, value: Any) -> None:
+def test_a_trace_value_of_another_type_is_refused(name: str, value: Any) -> None:
     trace: dict[str, Any] = {"grams": 1, "layers": (2,), "glazed": True, "flavour": "sweet"}
     replay(RecipeSpace(), trace)
     with pytest.raises(TraceError, match=name):
         replay(RecipeSpace(), {**trace, name: value})
 
 
-def test_a_decision_asked_twice_or_without_options_is_a_fault_of_the_space() -> None:
-    class Twice(OneSpace):
+def test_a_decision_asked_twice_or_without_options_is_refused() -> None:
+    class Twice(SingleSpace):
         def build(self, choose: Chooser, /) -> Recipe:
             choose("flavour", ("plain",))
             return super().build(choose)
 
-    class Nothing(OneSpace):
+    class Nothing(SingleSpace):
         def build(self, choose: Chooser, /) -> Recipe:
             return Recipe(choose("flavour", ()), 1, (), False)
 

@@ -1,4 +1,4 @@
-"""Modules and commands import slow packages only where they compute with them."""
+"""Modules and commands import slow packages only if they compute with them."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ sys.exit(code)
 
 
 def imported(*arguments: str, cwd: Path) -> set[str]:
-    """The heavy modules that a command has imported by its end, in a process of its own."""
+    """The heavy modules that a command has imported by its end, in a separate process."""
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{_CODE}", *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-600:]
@@ -65,22 +65,22 @@ def test_the_help_of_a_verb_imports_nothing_heavy(verb: str, tmp_path: Path) -> 
         "inspect run --pareto front.svg",
     ],
 )
-def test_what_looks_and_counts_imports_nothing_heavy(arguments: str, folder: Path) -> None:
+def test_a_command_that_only_reads_or_counts_imports_nothing_heavy(arguments: str, folder: Path) -> None:
     assert imported(*arguments.split(), cwd=folder) == set()
 
 
-@pytest.mark.skipif(has_driver(), reason="where there is a driver for GPUs, torch is asked for them")
+@pytest.mark.skipif(has_driver(), reason="a search imports torch to look for GPUs if the machine has a driver")
 @pytest.mark.parametrize("arguments", [SEARCH, ("resume", "run")], ids=["search", "resume"])
 def test_a_search_that_trains_nothing_imports_no_torch(arguments: tuple[str, ...], folder: Path) -> None:
     assert not imported(*arguments, cwd=folder) & {"torch", "torchvision", "ray", "optuna", "pycocotools"}
 
 
-def test_torch_is_seen_where_a_command_builds_networks(tmp_path: Path) -> None:
+def test_a_command_that_builds_networks_imports_torch(tmp_path: Path) -> None:
     assert "torch" in imported("published", cwd=tmp_path)
 
 
 def modules_imported(files: list[str]) -> set[str]:
-    """Top-level modules that are imported once all these files are, in a process of its own."""
+    """Top-level modules that these files import, directly or not, in a separate process."""
     code = f"""
 import importlib, sys
 for name in {[module_name(file) for file in files]}:
@@ -94,12 +94,12 @@ print(*{{name.split(".")[0] for name in sys.modules}})
 
 def test_importing_nas_imports_no_heavy_package() -> None:
     """A machine without Ray can decode, train, evaluate and draw; heavy scoring code is imported when used."""
-    built_on_them = (
+    needs_ray_or_optuna = (
         "nas/search/runners/ray.py",
         "nas/training/ray_launch.py",
         "nas/search/strategies/optuna_samplers.py",
     )
-    files = [file for file in source_files("search_spaces", "nas") if file not in built_on_them]
+    files = [file for file in source_files("search_spaces", "nas") if file not in needs_ray_or_optuna]
     assert not {"ray", "optuna", "pycocotools"} & modules_imported(files)
 
 

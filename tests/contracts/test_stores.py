@@ -61,7 +61,7 @@ def fill(store: Store) -> None:
     store.repeat(ORPHANED, {"depth": 3})
 
 
-def test_keeps_everything(reopen: Open) -> None:
+def test_a_store_keeps_every_field(reopen: Open) -> None:
     fill(reopen())
     first, second, third = reopen().trials()
     assert (first.number, first.state, first.key, first.genotype, first.seed) == (0, State.stopped, "a", "{}", 3)
@@ -84,7 +84,7 @@ def test_asked_counts_trials_and_repeats(reopen: Open) -> None:
     assert reopen().asked == 6
 
 
-def test_counts_what_was_rejected_among_what_was_asked(reopen: Open) -> None:
+def test_asked_counts_rejected_proposals_too(reopen: Open) -> None:
     """A strategy's randomness is indexed by the number of earlier proposals, rejected ones included."""
     fill(reopen())
     for _ in range(3):
@@ -94,7 +94,7 @@ def test_counts_what_was_rejected_among_what_was_asked(reopen: Open) -> None:
     assert (len(store.trials()), len(store.history())) == (3, 4)
 
 
-def test_finds_by_key(reopen: Open) -> None:
+def test_a_trial_is_found_by_its_key(reopen: Open) -> None:
     store = reopen()
     fill(store)
     assert store.find("b") == store.trials()[1]
@@ -122,7 +122,7 @@ def test_a_trial_ends_once(reopen: Open) -> None:
     assert [trial.number for trial in store.history()] == [1, 1, 0, 0]
 
 
-def test_refuses_unknown_trials(reopen: Open) -> None:
+def test_unknown_trials_are_refused(reopen: Open) -> None:
     store = reopen()
     with pytest.raises(StoreError, match="no trial 5"):
         store.report(5, {"ap": 1.0})
@@ -134,7 +134,7 @@ def test_refuses_unknown_trials(reopen: Open) -> None:
         store.end(0, State.running, seconds=1.0)
 
 
-def test_restart_forgets_reports(reopen: Open) -> None:
+def test_a_restart_drops_the_reports(reopen: Open) -> None:
     store = reopen()
     add(store, "a")
     store.report(0, {"ap": 0.1})
@@ -179,9 +179,9 @@ def test_a_driver_keeps_its_slot_and_its_count(reopen: Open) -> None:
     assert again.count == 2
 
 
-def test_drivers_have_to_agree(reopen: Open) -> None:
+def test_drivers_of_a_study_must_have_equal_configurations(reopen: Open) -> None:
     join(reopen(), "first", proxy={"steps": 4})
-    join(reopen(), "first", proxy={"steps": 8})  # the only driver may change them
+    join(reopen(), "first", proxy={"steps": 8})  # the only driver may change its configuration
     with pytest.raises(StoreError, match=r"another search: proxy.steps is 8 there, 4 here; seed is 0 there, 1 here\."):
         join(reopen(), "second", proxy={"steps": 4}, seed=1)
     join(reopen(), "second", proxy={"steps": 8})
@@ -189,7 +189,7 @@ def test_drivers_have_to_agree(reopen: Open) -> None:
         join(reopen(), "first", proxy={"steps": 8}, space="fpn")
 
 
-def test_a_study_keeps_to_its_number_of_trials(reopen: Open) -> None:
+def test_a_study_has_a_maximum_number_of_trials(reopen: Open) -> None:
     store = reopen()
     store.create(key="a", trace=TRACE, genotype="{}", seed=0, most=1)
     with pytest.raises(StudyFull, match="has its 1 trials"):
@@ -245,7 +245,7 @@ def test_history_continues_after_the_last_read_trial(reopen: Open) -> None:
         assert reopen().history(since) == whole[since:]
 
 
-def test_every_driver_sees_which_drivers_are_alive(reopen: Open) -> None:
+def test_a_heartbeat_returns_the_pulse_of_every_driver(reopen: Open) -> None:
     first, second = join(reopen(), "first"), join(reopen(), "second")
     before = first.beat()
     after = first.beat()
@@ -257,32 +257,32 @@ def test_every_driver_sees_which_drivers_are_alive(reopen: Open) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_database_that_goes_away_with_a_commit_is_written_to_once(
+def test_a_commit_that_loses_its_connection_is_written_once(
     reopen: Open, moment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A driver that loses its connection cannot know whether the commit succeeded."""
     store = reopen()
     dialect = store._database.writing.dialect
-    commit, cut_off = dialect.do_commit, dialect.loaded_dbapi.OperationalError("database is locked, or away")
+    commit, disconnected = dialect.do_commit, dialect.loaded_dbapi.OperationalError("database is locked, or away")
     tries = itertools.count(1)
 
-    def commit_and_go(connection: Any) -> None:
+    def commit_and_disconnect(connection: Any) -> None:
         again = next(tries) % 2 == 0
         if again or moment == "after":
             commit(connection)
         if not again:
-            raise cut_off
+            raise disconnected
 
     with monkeypatch.context() as patch:
-        patch.setattr(dialect, "do_commit", commit_and_go)
+        patch.setattr(dialect, "do_commit", commit_and_disconnect)
         add(store, "a")
         add(store, "b")
         store.report(0, {"ap": 0.1})
-        begun = store.restart(store.running()[1])
+        restarted = store.restart(store.running()[1])
         store.end(0, State.finished, seconds=1.0)
         told = store.repeat(0, {"depth": 1})
         store.repeat(1, {"depth": 1})
-    assert begun.attempts == 2
+    assert restarted.attempts == 2
     assert (told.number, told.trace, told.told) == (0, {"depth": 1}, 1)
     first, second = reopen().trials()
     assert (first.state, first.reports, first.told) == (State.finished, ({"ap": 0.1},), 0)

@@ -40,7 +40,7 @@ def band(target: float) -> Budget:
 
 
 def search(strategy: Strategy, asks: int, first: int = 0) -> list[Candidate]:
-    """Ask and tell in turn; fewer multiply-adds score higher, which pulls away from the budget."""
+    """Ask and tell in turn; fewer multiply-adds score higher, which drives proposals out of the budget."""
     proposals = []
     for number in range(first, first + asks):
         proposal = strategy.ask()
@@ -64,7 +64,7 @@ def test_nine_in_ten_proposals_meet_a_band_of_ten_per_cent(name: str, space: str
     assert sum(budget(proposal.value) == 0 for proposal in proposals) >= 18  # type: ignore[arg-type]
     for proposal in proposals:
         assert replay(SPACES[space], proposal.trace).key() == proposal.key
-    assert len({proposal.key for proposal in proposals}) >= 12, "repair does not lead to one and the same"
+    assert len({proposal.key for proposal in proposals}) >= 12, "repair leads to distinct members"
 
 
 @every_strategy
@@ -74,8 +74,8 @@ def test_members_within_the_budget_are_unchanged(name: str) -> None:
     assert search(make(name, Within(space, budget, seed=0)), 12) == search(make(name, space), 12)
 
 
-@pytest.mark.parametrize("name", ["evolution", "guided", "tpe"])  # by traces, by a model of them, by Optuna's trials
-def test_resumes_from_a_store(name: str) -> None:
+@pytest.mark.parametrize("name", ["evolution", "guided", "tpe"])  # by traces, a predictor and Optuna
+def test_a_strategy_within_limits_resumes_from_a_store(name: str) -> None:
     """Proposals depend only on what a store holds: a fresh `Within` of the same seed continues."""
 
     def build(task: Task) -> Strategy:
@@ -86,26 +86,26 @@ def test_resumes_from_a_store(name: str) -> None:
 
 
 def ten_at_most(member: Any) -> float:
-    """By the digits of its key."""
+    """The excess over 10 of the sum of the key's digits."""
     return max(0, sum(int(sign) for sign in member.key() if sign.isdigit()) - 10)
 
 
 @every_strategy
 @pytest.mark.parametrize("far", [1.0, float("inf")], ids=["too much", "unbuildable"])
-def test_serves_any_space(name: str, far: float) -> None:
+def test_proposals_in_any_space_meet_the_limits(name: str, far: float) -> None:
     strategy = make(name, Within(BagSpace(), lambda bag: far if ten_at_most(bag) else 0.0, seed=3))
     assert all(ten_at_most(replay(BagSpace(), strategy.ask().trace)) == 0 for _ in range(20))
 
 
 @pytest.mark.parametrize("violation", [lambda bag: 1.0, lambda bag: float("inf")], ids=["too much", "unbuildable"])
-def test_it_still_proposes_if_no_member_fits(violation: Callable[[object], float]) -> None:
+def test_a_strategy_still_proposes_if_no_member_meets_the_limits(violation: Callable[[object], float]) -> None:
     space = BagSpace(length=2, base=2)
     strategy = make("random", Within(space, violation, seed=0))
     assert all(replay(space, proposal.trace).key() == proposal.key for proposal in (strategy.ask() for _ in range(5)))
 
 
 @pytest.mark.parametrize("drawn", [1, 3, 4])
-def test_limits_that_a_search_can_keep_are_not_refused(drawn: int) -> None:
+def test_limits_that_a_search_can_meet_are_accepted(drawn: int) -> None:
     """Limits within 0.2 % of one member's cost, which a few hundred random draws would miss."""
     space = SPACES["spinenet"]
     found = cost(sample(space, random.Random(drawn)).value, WIDE.scale, image_size=WIDE.image_size, num_classes=10)
@@ -114,8 +114,8 @@ def test_limits_that_a_search_can_keep_are_not_refused(drawn: int) -> None:
     require_within(space, Budget(limits, WIDE, 10), seed=0)
 
 
-def test_every_operation_on_a_part_stays_within_it() -> None:
-    """Members, mutants, children and neighbours; and a trace rebuilds its member."""
+def test_every_operation_on_a_limited_space_stays_within_the_limits() -> None:
+    """Samples, mutants, children and neighbours meet the limits, and a trace rebuilds its member."""
     part, rng = Within(BagSpace(), ten_at_most, seed=0), random.Random(0)
     for _ in range(20):
         first, second = sample(part, rng), sample(part, rng)
@@ -125,7 +125,7 @@ def test_every_operation_on_a_part_stays_within_it() -> None:
             assert replay(part, member.trace) == replay(BagSpace(), member.trace) == member.value
 
 
-def test_repaired_members_stay_near() -> None:
+def test_a_repair_changes_few_decisions() -> None:
     """A violation of one digit changes one or two decisions, not all."""
     part = Within(BagSpace(length=20, base=3), lambda bag: max(0, sum(bag.digits) - 20), seed=0)
     trace = {f"d{i}": 2 if i == 0 else 1 for i in range(20)}

@@ -1,4 +1,4 @@
-"""A check of one symbol, and how to state it."""
+"""A canary checks one symbol of another package."""
 
 import importlib
 import inspect
@@ -16,8 +16,8 @@ class Canary:
     Attributes:
         symbol: import path, the package's name first.
         file: where we use it.
-        reliance: what we rely on, and so what to look at once it fails.
-        check: raises unless it holds.
+        reliance: the behaviour that we rely on, printed on failure.
+        check: raises if the behaviour has changed.
     """
 
     symbol: str

@@ -29,7 +29,7 @@ def _() -> None:
     assert asked == [3]
 
 
-@canary("optuna.samplers.TPESampler.infer_relative_search_space", OPTUNA, "what it returns is what is sampled jointly")
+@canary("optuna.samplers.TPESampler.infer_relative_search_space", OPTUNA, "the returned space is sampled jointly")
 def _() -> None:
     optuna = found("optuna")
     takes("optuna.samplers.TPESampler.infer_relative_search_space", "study", "trial")()
@@ -63,7 +63,7 @@ def tpe_study(sampler: Any) -> Any:
 @canary(
     "optuna.samplers.NSGAIISampler: generations",
     OPTUNA,
-    "`sample_relative` asks for a trial's generation and its parents; `select_parent` chooses from the one before",
+    "`sample_relative` asks for a trial's generation and its parents; `select_parent` chooses from the previous one",
 )
 def _() -> None:
     optuna = found("optuna")

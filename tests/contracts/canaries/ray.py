@@ -28,7 +28,7 @@ def _() -> None:
 
 rows(
     RAY_NEEDS,
-    "an environment variable that Ray reads; a renamed one is ignored in silence",
+    "an environment variable that Ray reads; a renamed one is silently ignored",
     {
         f"ray: {name}": mentions(module, name)
         for name, module in {
@@ -44,7 +44,7 @@ rows(
 )
 rows(
     RAY,
-    "an environment variable that Ray reads; a renamed one is ignored in silence",
+    "an environment variable that Ray reads; a renamed one is silently ignored",
     {
         f"ray: {name}": mentions(module, name)
         for name, module in {
@@ -89,8 +89,8 @@ rows(
 @canary(
     "ray.tune.execution.tune_controller.TuneController",
     RAY,
-    "if the scheduler chooses no trial, Tune starts pending ones in order; and it catches no BaseException, by which "
-    "`_CarriedError` leaves it",
+    "if the scheduler chooses no trial, Tune starts pending ones in order; Tune catches no BaseException, so that "
+    "`_CarriedError` passes through",
 )
 def _() -> None:
     text = source("ray.tune.execution.tune_controller")
@@ -107,7 +107,7 @@ def _() -> None:
     assert isinstance(found("ray.tune.experiment.Trial.error_file"), property)
 
 
-@canary("ray.exceptions: 'creation task'", RAY, "words of the error if a worker cannot load its code (`_UNBORN`)")
+@canary("ray.exceptions: 'creation task'", RAY, "text of the error if a worker cannot load its code (`_UNBORN`)")
 def _() -> None:
     assert "creation task" in source("ray.exceptions")
     assert found("ray.exceptions.RuntimeEnvSetupError").__name__ == "RuntimeEnvSetupError"

@@ -1,4 +1,4 @@
-"""torch, where `nas/count.py` watches it, and timm's backbones."""
+"""torch, as used by `nas/count.py`, and timm's backbones."""
 
 from typing import Any
 

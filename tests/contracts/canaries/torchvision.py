@@ -1,4 +1,4 @@
-"""torchvision's detectors, under ours."""
+"""torchvision's detectors, which ours derive from."""
 
 import inspect
 import re
@@ -34,7 +34,7 @@ def _() -> None:
 @canary(
     "torchvision.models.detection.rpn.RegionProposalNetwork.box_similarity",
     "nas/detectors/two_stage.py",
-    "its result reaches `proposal_matcher` unread",
+    "its result is passed to `proposal_matcher` unchanged",
 )
 def _() -> None:
     text = inspect.getsource(found("torchvision.models.detection.rpn.RegionProposalNetwork.assign_targets_to_anchors"))
@@ -46,7 +46,7 @@ def _() -> None:
 @canary(
     "torchvision.ops.poolers.MultiScaleRoIAlign.scales",
     "nas/detectors/two_stage.py",
-    "`scales` and `map_levels` that are set are kept",
+    "`scales` and `map_levels` are kept if they are set",
 )
 def _() -> None:
     takes("torchvision.ops.poolers.initLevelMapper", "k_min", "k_max", "canonical_scale")()
@@ -114,6 +114,6 @@ rows(
 )
 rows(
     "nas/training/evaluation.py",
-    "pastes masks of boxes' frames into an image",
+    "pastes masks, given relative to their boxes, into an image",
     {f"{_ROI}.paste_masks_in_image": takes(f"{_ROI}.paste_masks_in_image", "masks", "boxes", "img_shape")},
 )

@@ -1,4 +1,4 @@
-"""The cluster files are what Ray and our own command read."""
+"""Ray and `nas search` accept the cluster files."""
 
 import shlex
 from pathlib import Path
@@ -33,7 +33,7 @@ def job() -> SearchConfig:
 
 
 @pytest.mark.ray
-def test_the_launcher_takes_the_cluster_file(job: SearchConfig) -> None:
+def test_ray_s_launcher_accepts_the_cluster_file(job: SearchConfig) -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     config = prepare_config(read("cluster.yaml"))
@@ -44,12 +44,12 @@ def test_the_launcher_takes_the_cluster_file(job: SearchConfig) -> None:
     assert worker["max_workers"] * trials(worker["resources"], job) == TRIALS
 
 
-def test_the_job_runs_as_many(job: SearchConfig) -> None:
+def test_the_kubernetes_job_runs_the_same_number_of_trials(job: SearchConfig) -> None:
     spec = read("rayjob.yaml")["spec"]["rayClusterSpec"]
     (group,) = spec["workerGroupSpecs"]
     (container,) = group["template"]["spec"]["containers"]
-    has = container["resources"]["limits"]
-    room = trials({"CPU": float(has["cpu"]), "GPU": float(has["nvidia.com/gpu"])}, job)
+    limits = container["resources"]["limits"]
+    room = trials({"CPU": float(limits["cpu"]), "GPU": float(limits["nvidia.com/gpu"])}, job)
     assert group["minReplicas"] >= 1
     assert group["maxReplicas"] * room == TRIALS
     assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"

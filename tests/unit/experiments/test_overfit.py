@@ -1,4 +1,4 @@
-"""Every detector learns what it is shown: shortly on drawn shapes, in full on 16 images of COCO."""
+"""Every detector overfits: a short training on drawn shapes, a full one on 16 images of COCO."""
 
 import json
 from dataclasses import replace
@@ -18,19 +18,19 @@ from tests.support import shared_data
 
 SIZE = 64
 CORNERS = {7: 3, 3: 4, 90: 8}
-"""Of each category's shape; ids are neither contiguous nor in order."""
+"""Category id -> number of corners of its shape; ids are neither contiguous nor sorted."""
 COLOURS = {7: (230, 60, 40), 3: (40, 200, 60), 90: (60, 90, 240)}
 
 
 def _shape(category: int, x: float, y: float, side: float) -> list[float]:
-    """Corners of a regular polygon about a point, x and y in turn, px."""
+    """Corners of a regular polygon about a point, x and y alternating, px."""
     angles = np.arange(CORNERS[category]) / CORNERS[category] * 2 * np.pi + np.pi / 4
     return np.stack((x + np.cos(angles) * side / 2, y + np.sin(angles) * side / 2), 1).ravel().tolist()
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> DetectionSet:
-    """Four images of two shapes each, as a COCO directory, wider than high so that they are letterboxed."""
+    """A COCO directory of four images with two shapes each; the images are wide, so that they are letterboxed."""
     folder, rng, annotations = tmp_path_factory.mktemp("shapes"), np.random.default_rng(0), []
     for image_id in range(1, 5):
         image = Image.new("RGB", (128, 96), (110, 110, 110))
@@ -59,8 +59,8 @@ SHORT = DetectorConfig(box_unit=0.5, nms_threshold=0.5, proposals=60, samples=64
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_short_training_makes_clear_progress(name: str, shapes: DetectionSet, tmp_path: Path) -> None:
-    """Sixty steps of four images. Over seeds and instruction sets, of the loss .28 are left at most, give or take .04,
-    for the cascade, and AP50 is .996, give or take .014; .5 at most where images and targets do not belong together.
+    """Sixty steps of four images, over seeds and instruction sets: the last loss is at most .28 +- .04 of the first
+    (cascade), and AP50 is .996 +- .014. If images and targets do not belong together, AP50 is at most .5.
     """
     scale = replace(CASES[name].scale, width=0.125, output_width=32, head_depth=1)
     case = replace(CASES[name], epochs=60, scale=scale, detector=SHORT)
@@ -70,7 +70,7 @@ def test_a_short_training_makes_clear_progress(name: str, shapes: DetectionSet, 
         assert outcome.scores[f"{score}50"] > 0.8
 
 
-def test_the_images_are_the_first_without_crowds_and_small_objects() -> None:
+def test_chosen_images_have_no_crowds_and_no_small_objects() -> None:
     folder = shared_data() / "data" / "coco_mini"
     data = choose_images(read_split(folder / "train.json", folder / "images"), 16, 256)
     assert len(data) == 16
@@ -83,7 +83,7 @@ def test_the_images_are_the_first_without_crowds_and_small_objects() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_sixteen_images_are_learnt_by_heart(name: str, tmp_path: Path) -> None:
+def test_sixteen_images_are_overfitted(name: str, tmp_path: Path) -> None:
     data = shared_data() / "data" / "coco_mini"
     assert main(Arguments(name, data, tmp_path / "runs", tmp_path)) == 0
     record = json.loads((tmp_path / f"{name}.json").read_text())

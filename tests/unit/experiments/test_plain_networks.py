@@ -1,4 +1,4 @@
-"""What the benchmarks race: hand-written networks equal the decoded ones, sums take ASFF's place."""
+"""The networks that the benchmarks compare: hand-written ones equal decoded ones, and sums replace ASFF."""
 
 import re
 
@@ -18,7 +18,7 @@ from search_spaces.zoo import zoo
 
 @pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("training", [False, True])
-def test_the_plain_network_computes_what_the_decoded_one_does(name: str, training: bool) -> None:
+def test_the_plain_network_equals_the_decoded_one(name: str, training: bool) -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 128, 128)
     decoded, plain = (detector.get_submodule("backbone").train(training)(images) for detector in pair(name, 0.125))
@@ -29,7 +29,7 @@ def test_the_plain_network_computes_what_the_decoded_one_does(name: str, trainin
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_a_step_changes_both_detectors_alike(name: str) -> None:
+def test_a_training_step_changes_both_detectors_equally(name: str) -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 128, 128)
     decoded, plain = (detector.train() for detector in pair(name, 0.125))
@@ -49,7 +49,7 @@ def test_weights_of_another_network_are_refused() -> None:
         copy_state(nn.Linear(2, 3), nn.Linear(2, 2))
 
 
-def test_sums_take_the_place_of_asff_and_of_nothing_else() -> None:
+def test_sums_replace_asff_only() -> None:
     genotype = zoo("yolov3-asff").genotype
     plain = summed(genotype)
     changed = [a.name for a, b in zip(genotype.nodes, plain.nodes, strict=True) if a != b]
@@ -57,16 +57,16 @@ def test_sums_take_the_place_of_asff_and_of_nothing_else() -> None:
     assert not any(node.fuse.name == "asff" for node in plain.nodes)
 
 
-def test_fusions_come_with_the_maps_that_reach_them() -> None:
+def test_fusions_are_listed_with_their_input_maps() -> None:
     backbone = decode(zoo("yolov3-asff").genotype, Scale(width=0.0625, stem=0.0625))
     found = fusions(backbone, torch.rand(2, 3, 64, 64), ["f4", "f3"])
     assert all(isinstance(fuse, Asff) for fuse, _ in found)
-    assert {tuple(x.shape) for x in found[0][1]} == {(2, 16, 8, 8)}  # in the order of the pass
+    assert {tuple(x.shape) for x in found[0][1]} == {(2, 16, 8, 8)}  # in the order of the forward pass
     assert {tuple(x.shape) for x in found[1][1]} == {(2, 16, 4, 4)}
     assert not any(module._forward_pre_hooks for module in backbone.modules())
 
 
 @pytest.mark.parametrize("train", [False, True])
-def test_what_asff_costs_is_said(train: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_overhead_of_asff_is_printed(train: bool, capsys: pytest.CaptureFixture[str]) -> None:
     asff_overhead.main(train=train, image_size=64, batch=2, rounds=2, width=0.0625)
     assert re.search(r"fusions alone: [\d.]+ ms against [\d.]+ ms, -?[\d.]+% of the pass", capsys.readouterr().out)

@@ -1,4 +1,4 @@
-"""What a search's configuration says of its objectives."""
+"""The configuration of a search: objectives, resources, store, and older versions."""
 
 import pytest
 
@@ -26,19 +26,19 @@ def test_the_first_objective_named_ranks_trials(named: tuple[str, ...], directio
     assert list(found.items()) == list(directions.items())
 
 
-def test_a_written_configuration_is_read_as_it_was() -> None:
+def test_a_configuration_survives_json() -> None:
     config = SearchConfig.model_validate({"objectives": ["loss"], "limits": {"gmacs": [0.04, 0.05]}})
     assert SearchConfig.model_validate_json(config.model_dump_json()) == config
 
 
-def test_gpus_are_shared_or_whole() -> None:
+def test_gpus_per_trial_are_a_fraction_or_a_whole_number() -> None:
     assert SearchConfig(gpus_per_trial=0.25).gpus_per_trial == 0.25
     assert SearchConfig(gpus_per_trial=2).gpus_per_trial == 2
     with pytest.raises(ValueError, match=r"cannot reserve 1\.5 GPUs: give a whole number, or a fraction of one"):
         SearchConfig(gpus_per_trial=1.5)
 
 
-def test_a_latency_has_to_be_asked_for() -> None:
+def test_a_latency_objective_needs_a_measured_latency() -> None:
     with pytest.raises(ValueError, match="latency_ms is only measured with"):
         SearchConfig(objectives=("ap", "latency_ms"))
     assert SearchConfig.model_validate({"objectives": ["ap", "latency_ms"], "proxy": {"latency": True}}).objectives
@@ -47,21 +47,21 @@ def test_a_latency_has_to_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("by", PROXIES)
-def test_an_address_is_rays(by: str) -> None:
+def test_a_cluster_address_selects_ray(by: str) -> None:
     assert SearchConfig.model_validate({"by": by, "ray_address": "auto"}).runs_on == "ray"
     for runner in ("pool", "local"):
         with pytest.raises(ValueError, match=f"ray_address: the runner {runner} uses no cluster: leave 'auto' out"):
             SearchConfig.model_validate({"by": by, "ray_address": "auto", "runner": runner})
 
 
-def test_one_process_has_one_trial_at_a_time() -> None:
+def test_the_local_runner_runs_one_trial_at_a_time() -> None:
     assert SearchConfig(runner="local", concurrent=1).concurrent == 1
     with pytest.raises(ValueError, match="concurrent: the runner local runs one trial at a time, not 2; give another"):
         SearchConfig(runner="local", concurrent=2)
 
 
 @pytest.mark.parametrize("store", ["sqlite://", "sqlite:///:memory:", ":memory:"])
-def test_a_store_is_a_database_that_stays(store: str) -> None:
+def test_a_store_in_memory_is_refused(store: str) -> None:
     with pytest.raises(ValueError, match=f"store '{store}' is in memory and would be lost"):
         SearchConfig(store=store)
 
@@ -73,7 +73,7 @@ OLD = {
     "zero_cost": {"image_size": 64, "scores": ["zen"]},
     "cost": {"image_size": 128},
 }
-"""What version 0.1 wrote, which held the settings of all proxies and strategies; shortened."""
+"""A configuration of version 0.1, which held the settings of all proxies and strategies; shortened."""
 
 
 @pytest.mark.parametrize(

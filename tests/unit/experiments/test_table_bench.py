@@ -1,4 +1,4 @@
-"""The benchmark of strategies, on tables of which everything is known."""
+"""The benchmark of strategies, on tables with known accuracies."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ def sums(length: int = 4, base: int = 4) -> dict[str, float]:
 
 
 def bags() -> Table:
-    """Digits in any order are the same thing, and measure differently by where they stand."""
+    """Keys with the same digits form one class; their accuracy depends slightly on the first digit."""
     accuracy = {key: value + int(key[0]) / 100 for key, value in sums().items()}
     return Table.of("bags", accuracy, {key: "".join(sorted(key)) for key in accuracy})
 
@@ -37,7 +37,7 @@ def test_digits_are_decisions_and_classes_are_keys() -> None:
     assert table.best == pytest.approx(12.03)
 
 
-def test_reads_a_file_with_or_without_classes(tmp_path: Path) -> None:
+def test_a_table_is_read_with_or_without_classes(tmp_path: Path) -> None:
     path = tmp_path / "some.json"
     path.write_text(
         json.dumps({"source": "here", "accuracy": sums(2, 3), "equivalence_class": dict.fromkeys(sums(2, 3), 7)})
@@ -62,7 +62,7 @@ def test_fractions_are_read_as_per_cent() -> None:
         ({"accuracy": {"0": 1.0, "1": 2.0}, "equivalence_class": {"0": 1}}, r"equivalence_class lacks \['1'\]"),
     ],
 )
-def test_refuses_what_is_no_table(document: object, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_refused(document: object, message: str, tmp_path: Path) -> None:
     path = tmp_path / "some.json"
     path.write_text(json.dumps(document))
     with pytest.raises(UsageError, match=message):
@@ -70,23 +70,23 @@ def test_refuses_what_is_no_table(document: object, message: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("strategy", ["random", "guided"])
-def test_every_key_is_evaluated_once_and_a_whole_space_comes_to_an_end(strategy: str) -> None:
+def test_every_key_is_evaluated_once_until_the_space_is_exhausted(strategy: str) -> None:
     table = bags()
     seen = [accuracy for accuracy, _ in evaluations(table, strategy, 0)]
     assert sorted(seen) == sorted(table.accuracy.values())
 
 
-def test_random_search_needs_what_chance_says() -> None:
+def test_random_search_needs_the_expected_number_of_evaluations() -> None:
     """Drawn without order or classes, each of 256 keys is equally likely to be the next new one.
 
-    The best is at a uniform place among 256: mean (256 + 1) / 2 = 128.5, deviation sqrt((256^2 - 1) / 12) = 73.9.
+    The rank of the best is uniform among 256: mean (256 + 1) / 2 = 128.5, deviation sqrt((256^2 - 1) / 12) = 73.9.
     """
     table = Table.of("sums", sums())
     counts = [needed(table, "random", seed)[0] for seed in range(60)]
     assert statistics.mean(counts) == pytest.approx(128.5, abs=3 * 73.9 / 60**0.5)
 
 
-def test_noise_is_drawn_once_for_a_key_and_a_seed() -> None:
+def test_noise_is_drawn_once_per_key_and_seed() -> None:
     table = Table.of("numbers", {key: float(key) for key in sums()})
     drawn = []
     for strategy, seed in (("random", 0), ("evolution", 0), ("random", 1)):
@@ -100,8 +100,8 @@ def test_noise_is_drawn_once_for_a_key_and_a_seed() -> None:
     assert statistics.mean(errors) == pytest.approx(0, abs=0.12)
 
 
-def test_regret_is_that_of_what_looks_best() -> None:
-    """Without noise it is what is left to the best; with much, what looks best is any."""
+def test_regret_is_that_of_the_best_noisy_score() -> None:
+    """Without noise, the regret is the distance to the best accuracy; with much noise, that of a random key."""
     table = Table.of("sums", sums())
     assert regrets(table, "local", 0, noise=0.0) == (0, 0)
     noisy = [regrets(table, "random", seed, noise=100.0)[1] for seed in range(40)]
@@ -155,15 +155,15 @@ def published() -> Table:
     ("strategy", "low", "high"),
     [("guided", 1, 36), ("local", 24, 48), ("tpe", 40, 84), ("nsga2", 120, 260), ("evolution", 1, 100)],
 )
-def test_strategies_are_as_fast_as_they_are_known_to_be(published: Table, strategy: str, low: int, high: int) -> None:
-    """Medians known from outside, of the first to come within 0.1 of the best: local search 36, TPE 67, evolution 88 to
-    100, NSGA-II 212. The default is at or below the least of them.
+def test_strategies_need_the_known_number_of_evaluations(published: Table, strategy: str, low: int, high: int) -> None:
+    """Independent medians of the evaluations until an accuracy within 0.1 of the best: local search 36, TPE 67,
+    evolution 88 to 100, NSGA-II 212. The default needs at most 36.
     """
     assert (len(published.kinds), len(published.accuracy)) == (15_625, 6_466)
     assert low <= statistics.median(needed(published, strategy, seed)[0] for seed in range(20)) <= high
 
 
 def test_the_default_is_not_misled_by_noise(published: Table) -> None:
-    """It regrets .048 at the mean of six seeds, give or take .02; TPE is known to regret .095, on another table."""
+    """The mean regret of six seeds is .048 +- .02; that of TPE on another table is .095."""
     after = [regrets(published, "guided", seed, noise=0.2) for seed in range(6)]
     assert [statistics.fmean(regret) < 0.11 for regret in zip(*after, strict=True)] == [True, True]

@@ -24,7 +24,7 @@ few_values = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=
 
 
 @given(few_values)
-def test_rank_correlations_are_scipys_also_with_ties(points: list[tuple[int, int]]) -> None:
+def test_rank_correlations_equal_scipy_s_with_ties_too(points: list[tuple[int, int]]) -> None:
     x, y = np.array(points, np.float64).T
     varies = len(set(x)) > 1 and len(set(y)) > 1
     assert np.isfinite(kendall_tau(x, y)) == np.isfinite(spearman(x, y)) == varies
@@ -88,10 +88,10 @@ def noisy(truth: np.ndarray, spread: float, seeds: int, rng: np.random.Generator
 
 
 def test_ties_among_the_best_count_in_expectation() -> None:
-    """Constant scores find 5 of 20 by chance, whatever the order of the candidates."""
+    """Constant scores find 5 of 20 by chance, regardless of their order."""
     rising = np.arange(20.0)
     assert top_recall(np.zeros(20), rising) == top_recall(np.zeros(20), -rising) == pytest.approx(5 / 20)
-    first = np.where(rising < 2, 1.0, 0.0)  # two for certain, and three of the other 18
+    first = np.where(rising < 2, 1.0, 0.0)  # two are certain; three of the other 18 are found by chance
     assert top_recall(first, -rising) == pytest.approx((2 + 3 * 3 / 18) / 5)
 
 
@@ -130,13 +130,13 @@ def test_intervals_have_about_their_nominal_coverage() -> None:
     """At 95 %, 13 misses in 100 samples have a probability of .001."""
     rng, tau = np.random.default_rng(0), 0.6
     rho = np.sin(np.pi * tau / 2)  # Greiner's relation for normal variables
-    held = 0
+    covered = 0
     for _ in range(100):
         points = rng.multivariate_normal((0, 0), [[1, rho], [rho, 1]], size=20)
         interval = agreement(points[:, :1], points[:, 1:]).tau.interval
         assert interval is not None
-        held += interval[0] <= tau <= interval[1]
-    assert 100 - held < 13
+        covered += interval[0] <= tau <= interval[1]
+    assert 100 - covered < 13
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:

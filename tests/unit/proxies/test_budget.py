@@ -1,4 +1,4 @@
-"""Limits in their units, and violations of them."""
+"""Limits of a budget and the relative violation of them."""
 
 import math
 
@@ -40,7 +40,7 @@ def test_excess_sums_relative_violations(limits: dict[str, list[float]], excess:
 
 
 @pytest.mark.parametrize("bounds", [[2.0, 1.0], [-1.0], [1.0, 2.0, 3.0], [math.nan], [math.inf], [0.0], [0.0, 0.0]])
-def test_refuses_invalid_limits(bounds: list[float]) -> None:
+def test_invalid_limits_are_refused(bounds: list[float]) -> None:
     with pytest.raises(ValueError, match="give"):
         Limits(gmacs=tuple(bounds))
 

@@ -9,7 +9,7 @@ from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
 
-def test_it_reports_published_costs_in_their_units() -> None:
+def test_scores_equal_published_costs_in_their_units() -> None:
     """SpineNet-49 at 640 px: 28.5 M parameters, 85.4 B multiply-adds (arXiv 1912.05027, Table 2)."""
     entry = zoo("spinenet-49")
     proxy = CostProxy(CostConfig(scale=entry.scale, image_size=640), entry.num_classes)

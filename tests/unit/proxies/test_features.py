@@ -59,7 +59,7 @@ def test_one_decision_changes_the_features(space: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_paths_are_those_that_networkx_finds(seed: int) -> None:
+def test_path_features_equal_those_of_networkx(seed: int) -> None:
     genotype = sample(SPACES["joint"], random.Random(seed)).value
     found, graph = seen(genotype), genotype.to_networkx()
     stems = [name for name in graph if not graph.pred[name]]
@@ -154,4 +154,4 @@ def test_a_graph_counted_by_hand() -> None:
         "parameters.log2": np.log2(parameters),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected)
-    assert found["macs.log2"] > np.log2(macs)  # the head's are added
+    assert found["macs.log2"] > np.log2(macs)  # the feature includes the head

@@ -21,7 +21,7 @@ def drawn(space: str, count: int, seed: int = 0) -> list[Genotype]:
 
 
 def planted(genotype: Genotype) -> float:
-    """A rule outside the features: coarse maps should reach fine ones by ASFF, and by short paths."""
+    """A score that no single feature states: rewards ASFF and short paths from coarse levels to fine ones."""
     reach = {"stem2": 0.0}
     for node in genotype.live:
         gains = [
@@ -41,7 +41,7 @@ def tau(predictor: Ensemble[Genotype], genotypes: list[Genotype]) -> float:
     return float(kendalltau(predictor.predict(genotypes)[0], [planted(g) for g in genotypes]).statistic)
 
 
-def test_learns_a_synthetic_rule() -> None:
+def test_a_synthetic_rule_is_learned() -> None:
     """Tau grows with the training set, at any scale of scores; over five draws it is .57 +- .05."""
     genotypes = drawn("joint", 100)
     scores = noisy([planted(g) for g in genotypes], np.random.default_rng(0))
@@ -85,13 +85,13 @@ def test_equal_scores_give_equal_predictions() -> None:
 
 
 @pytest.mark.parametrize(("count", "scores"), [(1, [0.5]), (3, [0.5, 0.6]), (0, [])])
-def test_refuses_too_few_members(count: int, scores: list[float]) -> None:
+def test_too_few_members_are_refused(count: int, scores: list[float]) -> None:
     message = f"{count} members with {len(scores)} scores: give at least two, and a score each"
     with pytest.raises(ValueError, match=message):
         Ensemble(features).fit(drawn("joint", count), scores, seed=0)
 
 
-def test_validation_tells_a_rule_from_noise() -> None:
+def test_cross_validation_distinguishes_a_rule_from_noise() -> None:
     genotypes = drawn("joint", 48)
     scores = [planted(g) for g in genotypes]
     held_out = cross_validate(features, genotypes, scores)
@@ -119,7 +119,7 @@ def one_hot(cell: str) -> Vector:
 
 
 @pytest.mark.parametrize(("count", "reached"), [(50, 0.44), (100, 0.57), (200, 0.65)])
-def test_ranks_the_cells_of_a_real_table(accuracies: Mapping[str, float], count: int, reached: float) -> None:
+def test_cells_of_a_real_table_are_ranked(accuracies: Mapping[str, float], count: int, reached: float) -> None:
     """The mean tau of three draws is .52 +- .023, .62 +- .015 and .68 +- .008."""
     taus = []
     for seed in range(3):

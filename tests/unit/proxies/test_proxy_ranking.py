@@ -107,7 +107,7 @@ def test_all_candidates_are_scored_once_before_any_is_scored_again() -> None:
     assert plan == first + again
 
 
-def test_interrupted_anywhere_it_resumes_with_the_missing_measurements(tmp_path: Path) -> None:
+def test_an_interrupted_ranking_resumes_with_the_missing_measurements(tmp_path: Path) -> None:
     unbroken = Store(str(tmp_path / "unbroken.db"))
     run(unbroken, proxies())
     wanted = {t.key: [r["ap"] for r in t.reports] for t in unbroken.trials()}
@@ -125,9 +125,9 @@ def test_interrupted_anywhere_it_resumes_with_the_missing_measurements(tmp_path:
         run(store, proxies(), stop_at=1)
 
 
-def test_a_running_trial_of_another_plan_is_left_alone(store: Store) -> None:
+def test_a_running_trial_of_another_plan_is_unchanged(store: Store) -> None:
     genotype = CANDIDATES[0].value.to_json()
-    other = store.create(key="of a setting that was taken out", trace={}, genotype=genotype, seed=0)
+    other = store.create(key="of a removed setting", trace={}, genotype=genotype, seed=0)
     with pytest.raises(KeyboardInterrupt):
         run(store, proxies(), stop_at=1)
     run(store, proxies())
@@ -151,9 +151,9 @@ def test_scores_are_sorted_by_setting_candidate_and_seed(store: Store) -> None:
 
 def test_a_score_to_be_minimised_is_negated(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(store, proxies())
-    as_they_are = found_in(store)[0].scores
+    unnegated = found_in(store)[0].scores
     monkeypatch.setattr("proxies.short_train.ShortTrainConfig.signals", {"ap": "min"})
-    np.testing.assert_array_equal(found_in(store)[0].scores, -as_they_are)
+    np.testing.assert_array_equal(found_in(store)[0].scores, -unnegated)
 
 
 def test_the_better_proxy_is_distinguished_from_the_worse(store: Store) -> None:
@@ -190,14 +190,14 @@ def test_an_empty_ranking_has_no_conclusion(store: Store) -> None:
     assert cheapest(verdicts, -1) is None
 
 
-def test_draws_are_repeatable_and_a_longer_one_extends_a_shorter_one() -> None:
+def test_draws_are_repeatable_and_more_candidates_extend_fewer() -> None:
     keys = [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 20, seed=3)]
     assert len(set(keys)) == 20
     assert [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 9, seed=3)] == keys[:9]
     assert [drawn.value.key() for drawn in draw_candidates(SPACES["joint"], 9, seed=4)] != keys[:9]
 
 
-def test_only_what_varies_differs() -> None:
+def test_candidates_differ_only_in_the_varied_decisions() -> None:
     words = {"fuse", "msfm", "dsa"}
     drawn = draw_candidates(SPACES["joint"], 15, seed=0, vary=tuple(words))
     fixed = [{n: v for n, v in d.trace.items() if not words & set(n.split("."))} for d in drawn]
@@ -209,13 +209,13 @@ def test_only_what_varies_differs() -> None:
     assert len({tuple(node.fuse for node in d.value.nodes) for d in drawn}) > 1
 
 
-def test_a_space_that_is_too_small_says_so() -> None:
+def test_a_space_with_too_few_candidates_is_refused() -> None:
     """DSA's space has three first levels times three reductions."""
     with pytest.raises(SpaceExhausted, match="'dsa' yields 9 candidates, not 10: ask for fewer"):
         draw_candidates(SPACES["dsa"], 10, seed=0)
 
 
-def test_settings_that_see_the_same_images_share_them() -> None:
+def test_settings_with_the_same_images_share_them() -> None:
     data = digits(DigitsConfig(train_images=8, val_images=4))
     fewer = {"short_train": {"rungs": 1, "val_images": 2}}
     plan = Plan.model_validate(PLAN.model_dump() | {"settings": {**PLAN.model_dump()["settings"], "fewer": fewer}})

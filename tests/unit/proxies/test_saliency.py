@@ -1,4 +1,4 @@
-"""Scores of the loss's gradients, and SynFlow, compared with NumPy on two linear layers."""
+"""SynFlow and the scores from gradients of the loss, compared with NumPy on two linear layers."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def layers(model: nn.Module) -> tuple[Array, Array]:
 
 
 def slopes(first: Array, second: Array, data: Batch) -> tuple[Array, Array]:
-    """Gradients of sum |B A x - t|^2 / 2 by A and by B: B' r x' and r x' A'."""
+    """Gradients of sum |B A x - t|^2 / 2 with respect to A and B: B' r x' and r x' A'."""
     x = data[0].double().numpy()[:, :, 0, 0].T
     t = np.stack([target["map"].double().numpy()[:, 0, 0] for target in data[1]], 1)
     rest = second @ first @ x - t
@@ -52,7 +52,7 @@ def test_grad_norm_sums_the_norms_of_layers(linear: Tiny) -> None:
     assert grad_norm(linear, [FIRST, SECOND]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_grasp_follows_the_gradient_a_small_step(linear: Tiny) -> None:
+def test_grasp_equals_a_finite_difference_along_the_gradient(linear: Tiny) -> None:
     weights, step = layers(linear), 1e-6
     gradient = slopes(*weights, FIRST)
     ahead, behind = (
@@ -71,12 +71,12 @@ def test_zico_compares_two_batches(linear: Tiny) -> None:
     assert zico(linear, [FIRST, SECOND]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_zico_leaves_out_what_does_not_vary(linear: Tiny) -> None:
+def test_zico_leaves_out_gradients_without_variance(linear: Tiny) -> None:
     assert zico(linear, [FIRST, FIRST]) == 0
 
 
-def test_synflow_of_a_chain_is_what_flows_once_per_layer() -> None:
-    """Its conservation law (section 4): every layer conserves the flow, here 1'|C||B||A|1 of each pixel."""
+def test_synflow_of_a_chain_is_its_flow_times_its_layers() -> None:
+    """Conservation law of the paper, section 4: every layer has the same flow, here 1'|C||B||A|1 per pixel."""
     torch.manual_seed(0)
     chain = Tiny(conv(3, 4), nn.BatchNorm2d(4), nn.ReLU(), conv(4, 5), nn.ReLU(), conv(5, 2), names=("p3", "p4"))
     a, b, c = (chain.backbone.body[i].weight.detach().double().abs().numpy()[:, :, 0, 0] for i in (0, 3, 5))
@@ -85,12 +85,12 @@ def test_synflow_of_a_chain_is_what_flows_once_per_layer() -> None:
     assert synflow(chain, [batch(2, 2, seed=0, side=3)]) == pytest.approx(expected, rel=1e-12)
 
 
-def test_synflow_does_not_look_at_the_images(linear: Tiny) -> None:
+def test_synflow_does_not_depend_on_the_images(linear: Tiny) -> None:
     assert synflow(linear, [FIRST]) == synflow(linear, [SECOND])
 
 
 @pytest.mark.parametrize("score", [snip, grad_norm])
-def test_the_size_of_weights_before_a_norm_matters_only_to_the_gradient(score: Score) -> None:
+def test_the_scale_of_weights_before_a_norm_changes_grad_norm_but_not_snip(score: Score) -> None:
     """The gradient shrinks as the weight grows, so their product is unchanged."""
 
     def scored(factor: float) -> float:

@@ -28,7 +28,7 @@ def settings_of(spreads: Mapping[str, tuple[float, float]], seeds: int = 3) -> l
     ]
 
 
-def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
+def test_the_cheapest_setting_that_reaches_the_tau_is_found() -> None:
     spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0)}
     verdicts = judge(settings_of(spreads), seed=0)
     offer = cheapest(verdicts, 0.8)
@@ -42,7 +42,7 @@ def test_the_cheapest_is_the_cheapest_of_those_that_reach_the_tau() -> None:
     assert cheapest(verdicts, 0.99) is None
 
 
-def test_the_best_within_a_budget_and_the_pareto_optimal() -> None:
+def test_the_best_setting_within_a_budget_and_the_pareto_optimal_ones() -> None:
     spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "b": (0.05, 40.0), "c": (2.0, 1.0), "beaten": (1.0, 30.0)}
     verdicts = judge(settings_of(spreads), seed=0)
     assert [v.measured.name for v in pareto_optimal(verdicts)] == ["c", "a", "b"]
@@ -66,7 +66,7 @@ def test_several_seeds_of_a_cheap_proxy_may_be_cheaper_than_one_of_another() -> 
 
 
 def test_settings_and_seeds_with_few_candidates_are_not_compared() -> None:
-    """This holds for settings and for seeds: two candidates agree perfectly by chance."""
+    """Two candidates agree perfectly by chance, so neither a setting nor a seed with two is compared."""
     spreads = {"reference": (0.05, 100.0), "a": (0.1, 20.0), "early": (5.0, 1.0), "seed": (1.0, 10.0)}
     found = settings_of(spreads)
     found[2].scores[2:] = np.nan

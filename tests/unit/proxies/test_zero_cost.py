@@ -72,14 +72,14 @@ def test_a_score_does_not_change_the_detector(name: str, genotype: Genotype, bat
 
 
 @pytest.mark.parametrize("entry", ["retinanet-r50-fpn", "faster-rcnn-r50-fpn", "yolov3-mobilenetv2"])
-def test_other_heads_have_scores_too(entry: str, data: Data) -> None:
+def test_detectors_with_other_heads_are_scored(entry: str, data: Data) -> None:
     scale = replace(SCALE, output_width=zoo(entry).scale.output_width if "yolo" in entry else 32)
     config = CONFIG.model_copy(update={"scale": scale, "scores": ("snip", "zico", "zen")})
     (scores,) = ZeroCost.prepare(config, data).evaluate(zoo(entry).genotype, seed=0, device="cpu")
     assert list(scores) == ["snip", "zico", "zen", "gmacs"]
 
 
-def test_gates_that_begin_closed_are_opened(genotype: Genotype) -> None:
+def test_gates_that_are_initialised_closed_are_opened(genotype: Genotype) -> None:
     torch.manual_seed(0)
     detector = build_detector(zoo("fpn-msfm").genotype, SCALE, 10)
     gains = [m.weight for m in detector.modules() if isinstance(m, (nn.BatchNorm2d, nn.GroupNorm))]
@@ -106,7 +106,7 @@ def test_a_score_that_is_not_finite_raises(proxy: ZeroCost, genotype: Genotype) 
     assert report.error == "Unscorable: naswot is -inf: leave it out, or give a smaller scale"
 
 
-def test_a_pool_gives_the_scores_of_this_process(data: Data, genotype: Genotype) -> None:
+def test_a_pool_gives_the_same_scores_as_this_process(data: Data, genotype: Genotype) -> None:
     proxy = ZeroCost.prepare(CONFIG.model_copy(update={"scores": ("snip", "naswot")}), data)
     (here,), (there,) = (evaluate_all(proxy, [genotype], runner=runner) for runner in (LocalRunner(), PoolRunner(1)))
     assert here.scores == there.scores is not None

@@ -23,7 +23,7 @@ class Backbone(nn.Module):
 
 
 class Tiny(nn.Module):
-    """Half the squared distance of the last map from its target."""
+    """A detector whose loss is half the squared distance of the last map from its target."""
 
     def __init__(self, *layers: nn.Module, names: tuple[str, ...] = ("p3",)) -> None:
         super().__init__()
@@ -36,12 +36,12 @@ class Tiny(nn.Module):
 
 
 def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
-    """A linear layer of pixels, with weights drawn from torch's seed."""
+    """A 1x1 convolution with weights drawn from torch's global generator."""
     return nn.Conv2d(channels_in, channels_out, 1, bias=False)
 
 
 def batch(channels: int, count: int, *, seed: int, side: int = 1) -> Any:
-    """A `Batch` with targets of another kind: images and maps (count, channels, side, side), standard normal."""
+    """A `Batch` whose targets are maps (count, channels, side, side); images and maps are standard normal."""
     draw = torch.Generator().manual_seed(seed)
     images = torch.randn(count, 3, side, side, generator=draw)
     return images, [{"map": torch.randn(channels, side, side, generator=draw)} for _ in range(count)]

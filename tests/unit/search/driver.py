@@ -1,6 +1,6 @@
-"""A driver to be killed, stopped and left without its database.
+"""A search driver in its own process, for tests that kill it, suspend it or stop its database.
 
-`python -m tests.unit.search.driver local|RAY_ADDRESS STORE LOG TRIALS [NAME BEAT_S]`: with a name it joins the study.
+`python -m tests.unit.search.driver local|RAY_ADDRESS STORE LOG TRIALS [NAME BEAT_S]`. A named driver joins the study.
 """
 
 import itertools
@@ -23,24 +23,24 @@ from tests.unit.search.toys import DigitSpace, SumProxy
 _ROOT = Path(__file__).resolve().parents[3]
 STEPS = 3
 PATIENCE_S = 300.0
-"""Seconds after which a test holds that what it waits for has hung."""
+"""Time limit of every wait, s; far longer than the slowest machine needs."""
 
 
 def start(
     place: str, url: str, log: Path, trials: int, *name: object, stderr: int | None = None
 ) -> subprocess.Popen[str]:
-    """A driver in a process of its own."""
+    """Start a driver in its own process."""
     arguments = [place, url, str(log), str(trials), *map(str, name)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), str(_ROOT)])}
     command = [sys.executable, "-m", "tests.unit.search.driver", *arguments]
     return subprocess.Popen(command, env=environment, text=True, stderr=stderr)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for it; the limit is there for what never comes about, and far beyond what the slowest machine takes."""
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail after `PATIENCE_S`."""
     limit = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < limit, "it never came about"
+        assert time.monotonic() < limit, "the condition never held"
         time.sleep(0.02)
 
 
@@ -52,8 +52,8 @@ def runner(place: str, proxy: SumProxy) -> Runner:
     return RayRunner(steps=proxy.steps, address=place, cpus_per_trial=0.5)
 
 
-def until_killed(after: int, by: signal.Signals, *arguments: str) -> None:
-    """A driver that gets a signal at a call of a function, so many after its start: however fast the machine is."""
+def run_until_killed(after: int, by: signal.Signals, *arguments: str) -> None:
+    """Run a driver that signals itself at the given number of function calls, independent of the machine's speed."""
     calls = itertools.count(1)
 
     def look(frame: FrameType, event: str, argument: object) -> None:

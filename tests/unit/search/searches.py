@@ -1,4 +1,4 @@
-"""Searches that can be stopped and begun again, and what stops or limits them."""
+"""Toy searches that tests interrupt and resume, with a runner, an interrupt and a limit."""
 
 import itertools
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from tests.unit.search.toys import Digits, DigitSpace, SumProxy, parse
 
 @dataclass
 class PairRunner:
-    """Two jobs at once, a step of each in turn."""
+    """Runs two jobs at once and alternates between their steps."""
 
     def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         active = [attempt(work, job, time_limit=None) for job in itertools.islice(iter(ask, None), 2)]
         while active:
             reports = active.pop(0)
             report = next(reports)
-            given_up = tell(report)
-            if not (given_up or report.state.ended):
+            stopped = tell(report)
+            if not (stopped or report.state.ended):
                 active.append(reports)
             elif job := ask():
                 active.append(attempt(work, job, time_limit=None))
 
 
 def small(name: str) -> StrategyConfig:
-    """A strategy of a small population."""
+    """A strategy with a small population."""
     return strategy_config(name, population=5, tournament=3)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToySearch(Search):
-    """A search of digit strings in which nothing is random but the strategy's proposals, and nothing is repaired."""
+    """A search of digit strings without random draws or repairs: only the strategy proposes trials."""
 
     space: DigitSpace = field(default_factory=DigitSpace)
     proxy: SumProxy = field(default_factory=SumProxy)

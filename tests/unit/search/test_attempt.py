@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a trial becomes its reason."""
+"""Every failure of a trial becomes its error message."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ def reports_of(work: Work, what: str = "", time_limit: float | None = None) -> l
     return list(attempt(work, Job(7, what, 0), time_limit=time_limit))
 
 
-def test_reports_each_step_and_one_end() -> None:
+def test_an_attempt_reports_each_step_and_one_end() -> None:
     *steps, end = reports_of(misbehave)
     assert [step.scores for step in steps] == [{"ap": 1.0}, {"ap": 3.0}]
     assert {step.state for step in steps} == {State.running}
@@ -35,19 +35,19 @@ def test_reports_each_step_and_one_end() -> None:
         ("time is up", "time limit of 1000 s exceeded"),
     ],
 )
-def test_names_what_failed(what: str, error: str) -> None:
+def test_a_failed_attempt_names_its_error(what: str, error: str) -> None:
     *steps, end = reports_of(misbehave, what, time_limit=1000)
     assert [step.state for step in steps] == [State.running]
     assert (end.state, end.error) == (State.failed, error)
 
 
 @pytest.mark.parametrize("what", ["hang", "swallow"])
-def test_interrupts_what_takes_too_long(what: str) -> None:
+def test_the_time_limit_interrupts_work(what: str) -> None:
     end = reports_of(misbehave, what, time_limit=0.1)[-1]
     assert (end.state, end.error) == (State.failed, "time limit of 0.1 s exceeded")
 
 
-def test_scores_are_plain_numbers_whoever_s_they_were() -> None:
+def test_scores_of_any_number_type_become_floats() -> None:
     def work(job: Job) -> Iterator[Any]:
         yield {"ap": np.float32(0.5), "loss": torch.tensor(2), "n": 3}
 
@@ -56,7 +56,7 @@ def test_scores_are_plain_numbers_whoever_s_they_were() -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), [("high", "str"), (None, "NoneType"), ([0.5], "list")])
-def test_a_score_that_is_no_number_fails(value: object, kind: str) -> None:
+def test_a_score_that_is_not_a_number_fails(value: object, kind: str) -> None:
     def work(job: Job) -> Iterator[Any]:
         yield {"ap": value}
 
@@ -64,7 +64,7 @@ def test_a_score_that_is_no_number_fails(value: object, kind: str) -> None:
     assert (end.state, end.error) == (State.failed, f"step 1: ap is of type {kind}, no number")
 
 
-def test_names_what_torch_cannot_allocate() -> None:
+def test_an_out_of_memory_error_quotes_torch() -> None:
     def work(job: Job) -> Iterator[Scores]:
         yield {"ap": torch.empty(10**15).sum().item()}
 
@@ -74,16 +74,16 @@ def test_names_what_torch_cannot_allocate() -> None:
     assert "you tried to allocate 4000000000000000 bytes" in end.error
 
 
-def test_fails_when_the_work_cannot_begin() -> None:
+def test_an_error_before_the_first_step_fails_the_attempt() -> None:
     def work(job: Job) -> Iterator[Scores]:
         raise ValueError("malformed")
 
     assert [r.error for r in reports_of(work)] == ["ValueError: malformed"]
 
 
-def test_bounds_the_reason() -> None:
+def test_an_error_message_has_a_limited_length() -> None:
     class OutOfMemoryError(RuntimeError):
-        """As torch names it."""
+        """Has the name of torch's exception."""
 
     assert failure_reason(OutOfMemoryError("a\n  b")) == "out of memory: a b"
     assert len(failure_reason(ValueError("x" * 10_000))) == 300
@@ -96,7 +96,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     return fake
 
 
-def test_notices_the_time_between_steps_in_a_thread(clock: FakeTime) -> None:
+def test_the_time_limit_is_checked_between_steps_in_a_thread(clock: FakeTime) -> None:
     def work(job: Job) -> Iterator[Scores]:
         for _ in range(5):
             clock.now += 3
@@ -109,7 +109,7 @@ def test_notices_the_time_between_steps_in_a_thread(clock: FakeTime) -> None:
     assert [r.state for r in found] == [State.running, State.failed]
 
 
-def test_does_not_count_the_time_of_whoever_iterates(clock: FakeTime) -> None:
+def test_the_time_limit_excludes_the_caller_s_time(clock: FakeTime) -> None:
     reports = attempt(misbehave, Job(0, "", 0), time_limit=1000)
     for _ in range(2):
         next(reports)
@@ -117,13 +117,13 @@ def test_does_not_count_the_time_of_whoever_iterates(clock: FakeTime) -> None:
     assert next(reports).state is State.finished
 
 
-def test_leaves_alarms_as_they_were() -> None:
+def test_an_attempt_restores_the_alarm_handler() -> None:
     before = signal.getsignal(signal.SIGALRM)
     reports_of(misbehave, "hang", time_limit=0.05)
     assert signal.getsignal(signal.SIGALRM) is before
 
 
-def test_an_interrupt_passes_through() -> None:
+def test_a_keyboard_interrupt_is_raised() -> None:
     def work(job: Job) -> Iterator[Scores]:
         raise KeyboardInterrupt
         yield {}
@@ -132,7 +132,7 @@ def test_an_interrupt_passes_through() -> None:
         reports_of(work)
 
 
-def test_closing_closes_the_work() -> None:
+def test_closing_the_reports_closes_the_work() -> None:
     closed = []
 
     def work(job: Job) -> Iterator[Scores]:

@@ -1,4 +1,4 @@
-"""Searches on a cluster of several nodes: raylets of one machine, which come and die."""
+"""Searches on a cluster of several nodes, raylets on one machine, that join and die."""
 
 import os
 import threading
@@ -15,15 +15,15 @@ from nas.search.store import Store
 from nas.search.types import CannotRun, Job, Report, Runner, Scores, State, Trial
 from tests.nodes import Nodes
 from tests.unit.search import toys
-from tests.unit.search.driver import until
+from tests.unit.search.driver import wait_until
 from tests.unit.search.searches import ToySearch, small
 from tests.unit.search.test_ray_runner import Journal
-from tests.unit.search.toys import SumProxy, alive, hold, let_go, misbehave, waiting
+from tests.unit.search.toys import SumProxy, alive, hold, misbehave, paused_pids, release
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(900)]
 
 MANY = 100_000
-"""Jobs of a moment, so that however long a worker takes to start, it finds some left."""
+"""Number of short jobs: enough that a worker that starts late still gets some."""
 
 
 def runner(nodes: Nodes, **settings: Any) -> Runner:
@@ -34,7 +34,7 @@ def runner(nodes: Nodes, **settings: Any) -> Runner:
 
 @dataclass(frozen=True)
 class Look:
-    """Tells of the node it runs on, and of what reached it."""
+    """Scores describe the node that runs the job, and the code and data it received."""
 
     pixels: np.ndarray
     sent_from: str
@@ -74,21 +74,21 @@ def test_code_and_data_reach_every_node(nodes: Nodes) -> None:
     assert len(seen(journal, "node")) == 2
     assert seen(journal, "ap") == {1e6}
     assert seen(journal, "copied") == {0.0}, "views of each node's shared memory"
-    assert seen(journal, "foreign") == {1.0}, "code as it was sent, not as it lies here"
+    assert seen(journal, "foreign") == {1.0}, "workers import the code that was sent, not this checkout"
 
 
-def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) -> None:
+def test_trials_of_a_dead_node_restart_on_another(nodes: Nodes, tmp_path: Path) -> None:
     nodes.join(num_cpus=2)
     nodes.join(num_cpus=2)
     store, log = Store(str(tmp_path / "study.db")), tmp_path / "log"
     before: list[Trial] = []
 
     def kill() -> None:
-        until(lambda: len(waiting(log)) == 4)
+        wait_until(lambda: len(paused_pids(log)) == 4)
         before.extend(one for one in Store(str(tmp_path / "study.db")).trials() if one.state.ended)
         nodes.kill()
-        until(lambda: sum(map(alive, waiting(log))) == 2)  # workers outlive their node by a moment
-        let_go(log)
+        wait_until(lambda: sum(map(alive, paused_pids(log))) == 2)  # workers die shortly after their node
+        release(log)
 
     hold(log, 4)
     killer = threading.Thread(target=kill)
@@ -101,13 +101,13 @@ def test_a_node_that_dies_costs_the_trials_it_ran(nodes: Nodes, tmp_path: Path) 
     assert [trial.number for trial in trials] == list(range(16))
     assert {trial.state for trial in trials} == {State.finished}
     assert all(len(trial.reports) == 2 for trial in trials)
-    assert [trials[one.number] for one in before] == before, "no ended trial is lost"
-    assert sum(trial.attempts - 1 for trial in trials) == 2, "what ran there starts anew, and nothing else"
-    assert sorted(trial.told or 0 for trial in trials) == list(range(16)), "none is counted twice"
+    assert [trials[one.number] for one in before] == before, "every ended trial is kept"
+    assert sum(trial.attempts - 1 for trial in trials) == 2, "only the dead node's two trials restart"
+    assert sorted(trial.told or 0 for trial in trials) == list(range(16)), "each trial is told once"
 
 
-def test_a_node_that_joins_is_used(nodes: Nodes) -> None:
-    """Also where there is no other left."""
+def test_a_node_that_joins_gets_trials(nodes: Nodes) -> None:
+    """The node joins during a search on a single node."""
     nodes.join()
     journal = Journal([""] * MANY)
 
@@ -124,7 +124,7 @@ def test_a_node_that_joins_is_used(nodes: Nodes) -> None:
     assert len(seen(journal, "node")) == 2
 
 
-def test_a_trial_too_big_for_every_node_is_refused(nodes: Nodes) -> None:
+def test_a_trial_that_exceeds_every_node_is_refused(nodes: Nodes) -> None:
     nodes.join(num_cpus=2)
     nodes.join(num_gpus=1)
     too_much: list[dict[str, float]] = [{"cpus_per_trial": 3}, {"cpus_per_trial": 2, "gpus_per_trial": 1}]
@@ -137,7 +137,7 @@ def test_a_trial_too_big_for_every_node_is_refused(nodes: Nodes) -> None:
 
 @pytest.mark.parametrize(("share", "together"), [(0.5, 4), (0.6, 2)])
 def test_trials_share_gpus(nodes: Nodes, share: float, together: int) -> None:
-    """Each sees one GPU, and none waits for a place where two halves of two GPUs are free."""
+    """Each trial sees one GPU. A trial never reserves halves of two different GPUs."""
     nodes.join(num_cpus=8, num_gpus=2)
     journal = Journal([""] * MANY)
     running: set[int] = set()

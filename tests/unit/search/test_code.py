@@ -1,16 +1,16 @@
-"""What is sent to a cluster's workers: our code and the user's, and nothing that is installed."""
+"""The code that is sent to a cluster's workers: our packages and the user's, without installed packages."""
 
 import importlib
 from pathlib import Path
 
-import numpy  # noqa: F401 - installed: not to be sent
+import numpy  # noqa: F401 - an installed package, which is not sent
 import pytest
 
 import nas
 from nas.search.runners.code import imported_code
 
 
-def test_what_was_imported_and_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imported_code_that_is_not_installed_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_module.py").write_text("import own_package.part\n")
     (tmp_path / "own_package").mkdir()
     (tmp_path / "own_package" / "part.py").touch()

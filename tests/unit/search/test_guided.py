@@ -1,4 +1,4 @@
-"""Proposals that a predictor picked."""
+"""The guided strategy: a predictor picks its proposals."""
 
 import itertools
 import random
@@ -20,12 +20,12 @@ POOL, WARM_UP = 8, 4
 
 @dataclass
 class Sums:
-    """Knows that digits add up, and is unsure of those that begin with 5; remembers its lessons."""
+    """Predicts the sum of the digits, uncertain about keys that begin with 5; records its training sets."""
 
-    lessons: list[tuple[list[str], list[float]]] = field(default_factory=list)
+    fits: list[tuple[list[str], list[float]]] = field(default_factory=list)
 
     def fit(self, members: Sequence[Candidate], scores: Sequence[float], *, seed: int) -> None:
-        self.lessons.append(([member.key for member in members], list(scores)))
+        self.fits.append(([member.key for member in members], list(scores)))
 
     def predict(self, members: Sequence[Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         keys = [member.key for member in members]
@@ -47,7 +47,7 @@ def trial(candidate: Candidate, state: State = State.finished, score: float | No
     return Trial(0, state, candidate.key, candidate.trace, "{}", 0, ({"ap": value},))
 
 
-def test_candidates_are_random_until_enough_trials_have_scores() -> None:
+def test_candidates_are_random_until_the_warm_up_ends() -> None:
     predictor = Sums()
     strategy = guided(predictor)
     drawn = strategy_config("random").build(Task(SPACE, OBJECTIVES, seed=0))
@@ -56,26 +56,26 @@ def test_candidates_are_random_until_enough_trials_have_scores() -> None:
         assert candidate == drawn.ask()
         strategy.tell(trial(candidate, state))
     strategy.ask()
-    assert len(predictor.lessons) == 1
+    assert len(predictor.fits) == 1
 
 
-def test_of_very_many_trials_the_best_and_the_latest_teach() -> None:
+def test_the_training_set_is_limited_to_the_best_and_latest_trials() -> None:
     predictor = Sums()
     strategy = guided(predictor)
     keys = [f"{number:04}" for number in range(10_000) if max(f"{number:04}") < "6"]
-    keys = keys[::-1][:3] + keys[: MOST_TRAINING + 100]  # the best come first
+    keys = keys[::-1][:3] + keys[: MOST_TRAINING + 100]  # keys with the highest sums are told first
     for key in keys:
         trace = {f"d{i}": int(digit) for i, digit in enumerate(key)}
         strategy.tell(Trial(0, State.finished, key, trace, "{}", 0, ({"ap": float(total(key))},)))
     strategy.ask()
-    (learned, scores), latest = predictor.lessons[-1], keys[: len(keys) - 50]
+    (learned, scores), latest = predictor.fits[-1], keys[: len(keys) - 50]
     assert len(learned) == MOST_TRAINING
     assert {*keys[:3], *latest[-20:]} <= set(learned)
     assert scores == [total(key) for key in learned]
 
 
-def test_climbs_by_the_predictor_from_the_best() -> None:
-    """Of all neighbours and no stranger to speak of, it takes the best there is: a digit raised to 5."""
+def test_a_proposal_is_the_best_neighbour_of_the_best_trial() -> None:
+    """The pool holds mostly neighbours; the predictor picks the best one, with a digit raised to 5."""
     strategy = guided(Sums(), pool=20)
     for key in ("1111", "2131", "0000", "1010"):
         trace = {f"d{i}": int(digit) for i, digit in enumerate(key)}
@@ -85,7 +85,7 @@ def test_climbs_by_the_predictor_from_the_best() -> None:
     assert "5" in taken
 
 
-def test_prefers_the_unsure_one_of_equals() -> None:
+def test_the_more_uncertain_of_equal_predictions_is_proposed() -> None:
     strategy = guided(Sums(), pool=200)
     for first in range(4):
         trace = {"d0": first, "d1": 5, "d2": 5, "d3": 5}
@@ -95,8 +95,8 @@ def test_prefers_the_unsure_one_of_equals() -> None:
     assert strategy.ask().key.startswith("5")
 
 
-def test_learns_from_scores_alone_each_key_once() -> None:
-    """Failed trials, scores that are no numbers and answers from the store add nothing."""
+def test_finite_scores_are_learned_once_per_key() -> None:
+    """Failed trials, NaN scores and repeats answered from the store add nothing."""
     predictor = Sums()
     strategy = guided(predictor)
     asked = [strategy.ask() for _ in range(8)]
@@ -107,20 +107,20 @@ def test_learns_from_scores_alone_each_key_once() -> None:
         strategy.tell(trial(candidate, State.stopped if number == 1 else State.finished, number / 10))
         strategy.tell(trial(candidate, score=number / 10))
     strategy.ask()
-    assert predictor.lessons == [([c.key for c in asked[2:6]], [0.0, 0.1, 0.2, 0.3])]
+    assert predictor.fits == [([c.key for c in asked[2:6]], [0.0, 0.1, 0.2, 0.3])]
 
 
-def test_learns_anew_as_scores_grow_by_a_fiftieth() -> None:
+def test_the_predictor_is_refitted_after_two_per_cent_more_scores() -> None:
     predictor = Sums()
     strategy = guided(predictor)
     for _ in range(206):
         strategy.tell(trial(strategy.ask()))
-    lessons = [len(keys) for keys, _ in predictor.lessons]
-    assert lessons == [*range(4, 100), *range(100, 150, 2), *range(150, 200, 3), 201, 205]
+    fits = [len(keys) for keys, _ in predictor.fits]
+    assert fits == [*range(4, 100), *range(100, 150, 2), *range(150, 200, 3), 201, 205]
 
 
-def test_proposes_nothing_twice_while_there_is_something_new() -> None:
-    """Many workers ask before anything is told."""
+def test_proposals_do_not_repeat_while_new_members_exist() -> None:
+    """Many workers ask before any of their trials ends."""
     strategy = guided(Sums(), pool=64)
     first = [strategy.ask() for _ in range(WARM_UP)]
     for candidate in first:
@@ -130,7 +130,7 @@ def test_proposes_nothing_twice_while_there_is_something_new() -> None:
     assert not set(asked) & {candidate.key for candidate in first}
 
 
-def test_goes_on_to_worse_parents_where_the_best_has_no_new_neighbours() -> None:
+def test_worse_parents_follow_once_the_best_has_no_new_neighbours() -> None:
     strategy = guided(Sums(), pool=16)
     for key in ("5555", "1111", "0000", "0001"):
         trace = {f"d{i}": int(digit) for i, digit in enumerate(key)}
@@ -142,8 +142,8 @@ def test_goes_on_to_worse_parents_where_the_best_has_no_new_neighbours() -> None
 
 
 @pytest.mark.parametrize("stop", [3, 7, 24])
-def test_resumed_it_proposes_what_it_would_have(stop: int) -> None:
-    """Three workers; those that were running when it stopped are told later."""
+def test_a_resumed_strategy_proposes_the_same(stop: int) -> None:
+    """Three workers; trials that were running at the stop are told later."""
 
     def work(strategy: Strategy, asks: int, told: list[Trial]) -> list[Candidate]:
         asked, waiting = [], []
@@ -164,9 +164,10 @@ def test_resumed_it_proposes_what_it_would_have(stop: int) -> None:
     assert work(resumed, 12, []) == work(unbroken, 12, [])
 
 
-def test_noise_does_not_keep_it_from_the_best() -> None:
-    """Of 4,096 strings of which the digits count less and less, scores off by a third of their deviation. The last of
-    80 are worth 8.0 at the mean of three seeds, give or take .2, and those of chance 5.0.
+def test_noisy_scores_still_lead_to_the_best_member() -> None:
+    """4,096 strings whose digits have decreasing weights; the noise is a third of the scores' deviation.
+
+    The mean value of the last 20 of 80 proposals is 8.0 +- 0.2 at three seeds; that of random search is 5.0.
     """
     space = DigitSpace(length=6, base=4)
     weights = np.array([1.0, 0.8, 0.6, 0.4, 0.3, 0.2])
@@ -184,8 +185,8 @@ def test_noise_does_not_keep_it_from_the_best() -> None:
     assert np.mean(last) > 7
 
 
-def test_by_several_objectives_each_lesson_is_about_another_mixture() -> None:
-    """None of which prefers what another trial beats in everything; and a search resumed learns the same ones."""
+def test_each_fit_weights_several_objectives_differently() -> None:
+    """No weighting prefers a dominated trial, and a resumed search draws the same weightings."""
     goals: dict[str, Direction] = {"ap": "max", "gmacs": "min"}
     costs = {"ap": lambda key: total(key) / 20, "gmacs": lambda key: int(key[0]) + int(key[1])}
     predictor, again = Sums(), Sums()
@@ -196,18 +197,18 @@ def test_by_several_objectives_each_lesson_is_about_another_mixture() -> None:
         scores = {name: float(score(candidate.key)) for name, score in costs.items()}
         told.append(Trial(number, State.finished, candidate.key, candidate.trace, "{}", 0, (scores,)))
         strategy.tell(told[-1])
-    upside_down = 0
-    for keys, mixed in predictor.lessons:
+    against_ap = 0
+    for keys, mixed in predictor.fits:
         value = dict(zip(keys, mixed, strict=True))
         for a, b in itertools.permutations(keys, 2):
             more, less = costs["ap"](a) - costs["ap"](b), costs["gmacs"](b) - costs["gmacs"](a)
             assert not (more > 0 and less > 0) or value[a] > value[b]
-            upside_down += more > 0 > less and value[a] < value[b]
-    assert upside_down, "AP is not all that counts"
-    first, last = (dict(zip(keys, mixed, strict=True)) for keys, mixed in predictor.lessons[-2:])
+            against_ap += more > 0 > less and value[a] < value[b]
+    assert against_ap, "some weighting prefers fewer multiply-adds to more AP"
+    first, last = (dict(zip(keys, mixed, strict=True)) for keys, mixed in predictor.fits[-2:])
     assert sorted(first, key=first.__getitem__) != [key for key in sorted(last, key=last.__getitem__) if key in first]
     resumed = strategy_config(pool=POOL).build(Task(SPACE, goals, seed=0, asked=30, predictor=again))
     for trial in told:
         resumed.tell(trial)
     assert resumed.ask() == strategy.ask()
-    assert again.lessons[-1] == predictor.lessons[-1]
+    assert again.fits[-1] == predictor.fits[-1]

@@ -1,4 +1,4 @@
-"""SIGKILL and SIGINT of a real driver at random moments, then another driver: exactly the trials asked for."""
+"""A driver is killed or interrupted at random moments; its successor ends with exactly the requested trials."""
 
 import multiprocessing
 import os
@@ -14,11 +14,11 @@ import pytest
 from nas.search.store import MOST_ATTEMPTS, Store
 from nas.search.types import State, Trial
 from tests.unit.search import driver
-from tests.unit.search.toys import held, hold, let_go
+from tests.unit.search.toys import held, hold, release
 
 LIVES = 20
 CALLS = 50_000
-"""Of functions, in which a driver opens its store, joins and comes through a few trials."""
+"""Number of function calls in which a driver opens its store, joins the study and evaluates a few trials."""
 
 
 def url(folder: Path) -> str:
@@ -31,7 +31,7 @@ def ended(folder: Path) -> dict[int, Trial]:
 
 
 def check(folder: Path, count: int, survivors: dict[int, Trial], lost: int) -> None:
-    """All `count` trials have ended, none of them twice; `lost` evaluations at most were in vain."""
+    """Check that all `count` trials ended once, and that at most `lost` evaluations ran again."""
     assert 0 < len(survivors) < count
     store = Store(url(folder))
     trials = store.trials()
@@ -44,25 +44,25 @@ def check(folder: Path, count: int, survivors: dict[int, Trial], lost: int) -> N
     assert max(trial.attempts for trial in trials) <= MOST_ATTEMPTS
     evaluated = Counter((folder / "log").read_text().split())
     assert {trial.key for trial in finished} <= set(evaluated) <= {trial.key for trial in trials}
-    assert evaluated.total() - len(evaluated) <= lost, "only what ran when a driver died runs again"
+    assert evaluated.total() - len(evaluated) <= lost, "only trials that ran at a driver's death run again"
     told = [trial.told for trial in trials]
     assert None not in told
     assert len(set(told)) == len(told)
 
 
 def test_a_search_survives_twenty_deaths_of_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each at any moment of its life: as it opens the store, as it joins, within a trial or between two."""
+    """A driver dies while it opens the store, joins the study, runs a trial, or is between two trials."""
     rng, trials = random.Random(5), 80
-    server = multiprocessing.get_context("forkserver")  # processes that need not import all anew
+    server = multiprocessing.get_context("forkserver")  # forked processes need not import the packages again
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     server.set_forkserver_preload(["tests.unit.search.driver"])
     arguments = "local", url(tmp_path), str(tmp_path / "log"), str(trials), "driver"
     for life in range(LIVES):
         by = signal.SIGINT if life % 7 == 6 else signal.SIGKILL
-        process = server.Process(target=driver.until_killed, args=(rng.randrange(1, CALLS), by, *arguments))
+        process = server.Process(target=driver.run_until_killed, args=(rng.randrange(1, CALLS), by, *arguments))
         process.start()
         process.join(driver.PATIENCE_S)
-        assert process.exitcode, "it came to its end"
+        assert process.exitcode, "the driver ended before its signal"
     survivors = ended(tmp_path)
     last = server.Process(target=driver.main, args=arguments)
     last.start()
@@ -72,7 +72,7 @@ def test_a_search_survives_twenty_deaths_of_its_driver(tmp_path: Path, monkeypat
 
 
 @pytest.mark.ray
-def test_a_ray_search_survives_its_driver(ray_address: str, tmp_path: Path) -> None:
+def test_a_ray_search_survives_deaths_of_its_driver(ray_address: str, tmp_path: Path) -> None:
     rng, trials = random.Random(5), 24
     kills = [signal.SIGKILL, signal.SIGINT]
 
@@ -83,11 +83,11 @@ def test_a_ray_search_survives_its_driver(ray_address: str, tmp_path: Path) -> N
         there = len(ended(tmp_path)) if (tmp_path / "study.db").exists() else 0
         hold(tmp_path / "log", there + rng.randrange(1, 6))
         process = start()
-        driver.until(lambda: held(str(tmp_path / "log")))
-        driver.until(lambda there=there: len(ended(tmp_path)) > there)  # type: ignore[misc]
+        driver.wait_until(lambda: held(str(tmp_path / "log")))
+        driver.wait_until(lambda there=there: len(ended(tmp_path)) > there)  # type: ignore[misc]
         process.send_signal(kill)
         assert process.wait(driver.PATIENCE_S) == -kill
-        let_go(tmp_path / "log")
+        release(tmp_path / "log")
     survivors = ended(tmp_path)
     assert start().wait(driver.PATIENCE_S) == 0
     check(tmp_path, trials, survivors, lost=4 * len(kills))

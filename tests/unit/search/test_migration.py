@@ -1,4 +1,4 @@
-"""A store of the first release becomes one of this release, whole or not at all."""
+"""Stores of earlier schema versions are migrated in one transaction."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,9 +45,9 @@ def old(url: str) -> Engine:
     return engine
 
 
-def test_nothing_is_lost_and_the_study_goes_on(url: str, old: Engine) -> None:
+def test_a_migrated_study_keeps_its_trials_and_resumes(url: str, old: Engine) -> None:
     store = Store(url)
-    store.join("whoever had it", {})
+    store.join("first driver", {})
     assert (store.slot, store.asked, store.count) == (0, 5, 3)
     assert [(t.number, t.trace["depth"], t.told) for t in store.history()] == [(1, 2, 0), (0, 1, 1), (0, 4, 2)]
     done, failed, orphan = store.trials()
@@ -59,7 +59,7 @@ def test_nothing_is_lost_and_the_study_goes_on(url: str, old: Engine) -> None:
     assert Store(url).asked == 6
 
 
-def test_a_store_of_the_second_release_goes_on(url: str) -> None:
+def test_a_store_of_schema_version_2_resumes(url: str) -> None:
     store = Store(url)
     store.create(key="a", trace={}, genotype="{}", seed=7)
     with create_engine(parse_url(url)).begin() as connection:
@@ -83,14 +83,14 @@ def tables(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_the_tables_are_those_of_a_new_store(url: str, old: Engine, tmp_path: Path, request: Any) -> None:
+def test_migrated_tables_equal_those_of_a_new_store(url: str, old: Engine, tmp_path: Path, request: Any) -> None:
     new = f"sqlite:///{tmp_path / 'new.db'}" if "sqlite" in url else request.getfixturevalue("postgres").database()
     Store(new)
     Store(url)
     assert tables(old) == tables(create_engine(parse_url(new)))
 
 
-def test_what_fails_midway_changes_nothing(url: str, old: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_migration_changes_nothing(url: str, old: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tables(old)
 
     def fail(connection: object) -> None:
@@ -105,14 +105,14 @@ def test_what_fails_midway_changes_nothing(url: str, old: Engine, monkeypatch: p
     assert Store(url).count == 3
 
 
-def test_who_opens_it_at_the_same_time_waits(url: str, old: Engine) -> None:
+def test_stores_opened_during_a_migration_wait_for_it(url: str, old: Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda _: Store(url).count, range(4))) == [3] * 4
     with old.connect() as connection:
         assert connection.execute(text("SELECT version FROM fusion_nas")).scalars().all() == [schema.VERSION]
 
 
-def test_a_later_release_is_left_alone(url: str, old: Engine) -> None:
+def test_a_store_of_a_later_version_is_refused(url: str, old: Engine) -> None:
     with old.begin() as connection:
         connection.execute(text("UPDATE fusion_nas SET version = 99"))
     with pytest.raises(

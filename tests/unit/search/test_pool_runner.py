@@ -1,4 +1,4 @@
-"""The loop's jobs through a pool of processes."""
+"""The runner with a pool of worker processes."""
 
 import multiprocessing
 import os
@@ -15,17 +15,17 @@ from nas.search.runners.pool import PoolRunner
 from nas.search.store import Store
 from nas.search.types import Job, Report, Scores, State, Work
 from tests.unit.search.searches import ToySearch
-from tests.unit.search.test_ray_runner import Journal, given_up_jobs_go_no_further
+from tests.unit.search.test_ray_runner import Journal, check_stopped_jobs_report_no_further
 from tests.unit.search.toys import DigitSpace, FakeTime, misbehave
 
 
 @pytest.fixture(autouse=True)
-def _nobody_stays() -> Iterator[None]:
+def _no_process_is_left() -> Iterator[None]:
     yield
     assert not multiprocessing.active_children()
 
 
-def test_ends_with_the_trials_asked_for(tmp_path: Path) -> None:
+def test_a_search_ends_with_the_requested_trials(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
     result = ToySearch(
         store=store, trials=16, space=DigitSpace(3, base=4, order=False), runner=PoolRunner(workers=2)
@@ -37,7 +37,7 @@ def test_ends_with_the_trials_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_fault_costs_its_trial_only(batch: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_fails_only_its_trial(batch: int, capfd: pytest.CaptureFixture[str]) -> None:
     jobs = ["", "nan", "raise", "die", "memory", "time is up", "", "die", ""]
     ends = Journal(jobs).run(PoolRunner(workers=2, batch=batch, time_limit=1000), misbehave)
     assert [ends[n].state for n in (0, 6, 8)] == [State.finished] * 3
@@ -49,16 +49,16 @@ def test_a_fault_costs_its_trial_only(batch: int, capfd: pytest.CaptureFixture[s
         "time limit of 1000 s exceeded",
         "worker died: SIGKILL",
     ]
-    assert capfd.readouterr() == ("", ""), "what a person sees is the caller's business"
+    assert capfd.readouterr() == ("", ""), "the runner prints nothing"
 
 
-def test_a_job_that_eats_up_its_process_s_memory_fails_alone() -> None:
+def test_a_job_that_exceeds_its_memory_limit_fails_alone() -> None:
     ends = Journal(["limit", "", ""]).run(PoolRunner(workers=1), misbehave)
     assert (ends[0].state, ends[0].error) == (State.failed, "out of memory")
     assert [ends[n].state for n in (1, 2)] == [State.finished] * 2
 
 
-def test_a_hang_where_no_signal_reaches_costs_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_hangs_in_native_code_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_runner, "GRACE_S", 0.2)
     ends = Journal(["hang in native code", "", ""]).run(PoolRunner(workers=1, time_limit=2), misbehave)
     assert ends[0].error == "time limit of 2 s exceeded"
@@ -68,7 +68,7 @@ def test_a_hang_where_no_signal_reaches_costs_its_process(monkeypatch: pytest.Mo
 
 @dataclass(frozen=True)
 class Meet:
-    """Tells who it runs in, once two processes run it."""
+    """Waits until two processes run a job, then scores its process id and number of threads."""
 
     folder: Path
 
@@ -80,7 +80,7 @@ class Meet:
         time.sleep(0.02)
 
 
-def test_processes_stay_and_share_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_kept_and_share_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     journal = Journal([""] * 20)
     journal.run(PoolRunner(workers=2, batch=2, time_limit=100), Meet(tmp_path))
@@ -94,7 +94,7 @@ def test_processes_stay_and_share_the_jobs(tmp_path: Path, monkeypatch: pytest.M
 
 @dataclass(frozen=True)
 class Log:
-    """Writes down each job; the first to find no flag kills itself at it."""
+    """Logs each job; job 2 kills its worker."""
 
     folder: Path
 
@@ -106,13 +106,13 @@ class Log:
         yield {"ap": 0.0}
 
 
-def test_what_a_dead_worker_had_before_it_is_done_by_another_once(tmp_path: Path) -> None:
+def test_another_worker_runs_a_dead_worker_s_remaining_jobs_once(tmp_path: Path) -> None:
     ends = Journal([""] * 7).run(PoolRunner(workers=1, batch=5), Log(tmp_path))
     assert [n for n, end in ends.items() if end.state is State.failed] == [2]
     assert (tmp_path / "log").read_text().split() == [str(n) for n in range(7)]
 
 
-def test_strategies_hear_before_a_second_batch_is_asked_for() -> None:
+def test_a_batch_is_told_before_the_next_one_is_asked_for() -> None:
     journal = Journal([""] * 9)
     asked: list[int] = []
 
@@ -121,11 +121,11 @@ def test_strategies_hear_before_a_second_batch_is_asked_for() -> None:
         return False
 
     PoolRunner(workers=1, batch=3).run(journal.ask, misbehave, tell)
-    assert asked[:9] == [3] * 9, "three reports a job, three jobs a batch"
+    assert asked[:9] == [3] * 9, "a batch is 3 jobs with 3 reports each"
 
 
 @pytest.mark.parametrize("where", ["ask", "tell"])
-def test_errors_of_the_loop_itself_are_raised(where: str) -> None:
+def test_errors_of_ask_and_tell_are_raised(where: str) -> None:
     journal = Journal([""] * 9)
 
     def ask() -> Job | None:
@@ -143,11 +143,11 @@ def test_errors_of_the_loop_itself_are_raised(where: str) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_job_that_is_given_up_goes_no_further(batch: int) -> None:
-    given_up_jobs_go_no_further(PoolRunner(workers=1, batch=batch))
+def test_a_stopped_job_reports_no_further(batch: int) -> None:
+    check_stopped_jobs_report_no_further(PoolRunner(workers=1, batch=batch))
 
 
-def test_time_does_not_count_while_a_worker_waits_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_excludes_waiting_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, journal = FakeTime(), Journal(["", ""])
     monkeypatch.setattr(pool_runner, "time", clock)
 
@@ -159,7 +159,7 @@ def test_time_does_not_count_while_a_worker_waits_for_an_answer(monkeypatch: pyt
     assert {end.state for end in journal.ends().values()} == {State.finished}
 
 
-def test_an_interrupt_reaches_the_caller() -> None:
+def test_a_keyboard_interrupt_is_raised() -> None:
     def tell(report: Report) -> bool:
         raise KeyboardInterrupt
 
@@ -168,7 +168,7 @@ def test_an_interrupt_reaches_the_caller() -> None:
 
 
 class Unloadable:
-    """Work that leaves well and does not arrive."""
+    """Work that pickles but does not unpickle."""
 
     def __call__(self, job: Job) -> Iterator[Scores]:
         yield {}
@@ -177,23 +177,23 @@ class Unloadable:
         return int, ("no number",)
 
 
-def test_work_that_no_process_can_load_ends_the_run() -> None:
+def test_work_that_no_worker_can_load_ends_the_run() -> None:
     with pytest.raises(RuntimeError, match="a worker could not load its work: ValueError: invalid literal"):
         PoolRunner(workers=1).run(Journal([""]).ask, Unloadable(), lambda report: False)
 
 
 @dataclass(frozen=True)
 class Unlucky:
-    """Work whose first loaders die of it."""
+    """Work that kills the first `deaths` workers that load it."""
 
     file: Path
     deaths: int
 
     def __reduce__(self) -> tuple[object, tuple[Path, int]]:
-        return die_so_often, (self.file, self.deaths)
+        return die_while_loading, (self.file, self.deaths)
 
 
-def die_so_often(file: Path, deaths: int) -> Work:
+def die_while_loading(file: Path, deaths: int) -> Work:
     with file.open("a+") as marks:
         marks.write(".")
         marks.seek(0)
@@ -203,16 +203,16 @@ def die_so_often(file: Path, deaths: int) -> Work:
     return misbehave
 
 
-def test_a_process_that_is_killed_as_it_starts_is_replaced(tmp_path: Path) -> None:
+def test_a_worker_that_dies_while_it_starts_is_replaced(tmp_path: Path) -> None:
     ends = Journal(["", ""]).run(PoolRunner(workers=1), Unlucky(tmp_path / "deaths", 2))
     assert [ends[n].state for n in (0, 1)] == [State.finished] * 2
 
 
-def test_says_that_processes_die_as_they_start(tmp_path: Path) -> None:
+def test_workers_that_die_while_they_start_raise(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="workers cannot start, 3 in a row: worker died: SIGKILL"):
         PoolRunner(workers=1).run(Journal([""]).ask, Unlucky(tmp_path / "deaths", 99), lambda report: False)
 
 
-def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_jobs_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(pool_runner, "_Worker")
     PoolRunner().run(lambda: None, misbehave, lambda report: False)

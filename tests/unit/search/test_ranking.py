@@ -13,7 +13,7 @@ def trial(number: int, ap: float, gmacs: float = 1.0, state: State = State.finis
     return Trial(number, state, str(number), {}, "{}", 0, ({"ap": ap, "gmacs": gmacs},))
 
 
-def test_best_is_the_first_of_equals() -> None:
+def test_the_first_of_equal_trials_is_best() -> None:
     found = best([trial(0, 0.1), trial(1, 0.3), trial(2, 0.3), trial(3, float("nan"))], BOTH)
     assert found is not None
     assert found.number == 1
@@ -25,13 +25,13 @@ def test_best_of_a_minimised_objective() -> None:
     assert found.number == 0
 
 
-def test_stopped_trials_count_only_where_nothing_finished() -> None:
+def test_stopped_trials_count_only_if_none_finished() -> None:
     stopped = [trial(0, 0.9, state=State.stopped), trial(1, 0.8, state=State.stopped)]
     assert pareto_front(stopped, BOTH) == [0]
     assert pareto_front([*stopped, trial(2, 0.1)], BOTH) == [2]
 
 
-def test_nothing_is_best_of_failed_running_or_unscored() -> None:
+def test_failed_running_and_unscored_trials_are_not_ranked() -> None:
     unscored = Trial(2, State.finished, "2", {}, "{}", 0)
     trials = [trial(0, 0.9, state=State.failed), trial(1, 0.9, state=State.running), unscored]
     assert best(trials, BOTH) is None
@@ -39,7 +39,7 @@ def test_nothing_is_best_of_failed_running_or_unscored() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=30))
-def test_the_front_is_what_nothing_dominates(points: list[tuple[int, int]]) -> None:
+def test_the_front_holds_the_nondominated_trials(points: list[tuple[int, int]]) -> None:
     trials = [trial(n, ap, gmacs) for n, (ap, gmacs) in enumerate(points)]
     undominated = {
         n

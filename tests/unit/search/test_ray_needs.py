@@ -1,4 +1,4 @@
-"""Where Ray starts although HOME or the temporary folder cannot be used, and what is said where it cannot."""
+"""Ray starts without a usable HOME or temporary folder, or the error names the fix."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ from nas.search.types import CannotRun
 from tests.support import nas
 
 NOWHERE = "/proc/nowhere"
-"""No folder can be made there, whoever asks."""
+"""A folder that no user, root included, can create."""
 
 
 @pytest.fixture
 def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a short path, which is the usual temporary folder."""
+    """A folder with a short path in place of Ray's default temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="n", dir="/tmp"))
     monkeypatch.setattr(ray_needs, "_ROOTS", (str(folder),))
     for name in ("RAY_TMPDIR", "TMPDIR", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
@@ -31,7 +31,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_ray_keeps_its_sockets_where_it_would_by_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_session_folder_follows_ray_s_own_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert session_folder() == f"{root}/ray"
     monkeypatch.setenv("TMPDIR", f"{root}/a")
     assert session_folder() == f"{root}/a/ray"
@@ -45,32 +45,32 @@ def test_a_relative_folder_is_made_absolute(root: Path, monkeypatch: pytest.Monk
     assert session_folder() == f"{root}/c/ray"
 
 
-def test_a_temporary_folder_that_does_not_serve_is_passed_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_temporary_folder_is_skipped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in (NOWHERE, f"{root}/{'x' * 40}", "/etc/passwd", f"{root}/ä" + "ä" * 20):
         monkeypatch.setenv("TMPDIR", folder)
         assert session_folder() == f"{root}/ray"
 
 
-def test_a_folder_of_another_user_is_passed_over(root: Path) -> None:
+def test_a_folder_of_another_user_is_skipped(root: Path) -> None:
     (root / "ray").touch()
     assert session_folder() == f"{root}/ray-{os.getuid()}"
 
 
 @pytest.mark.parametrize("folder", [NOWHERE, f"/tmp/{'x' * 60}"])
-def test_ray_s_own_folder_is_not_passed_over(folder: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_ray_tmpdir_is_refused(folder: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", folder)
     says = f"RAY_TMPDIR is '{folder}', where .* at most {LONGEST_ROOT} bytes, or use --runner local"
     with pytest.raises(CannotRun, match=says):
         session_folder()
 
 
-def test_without_any_folder_the_error_says_what_to_give(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_a_usable_folder_asks_for_ray_tmpdir(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_needs, "_ROOTS", (NOWHERE,))
     with pytest.raises(CannotRun, match="Ray finds no folder for its sockets: give RAY_TMPDIR"):
         session_folder()
 
 
-def test_the_paths_that_are_promised_fit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_of_the_longest_allowed_length_fits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     longest = f"{root}/{'y' * (LONGEST_ROOT - len(str(root)) - 1)}"
     monkeypatch.setenv("RAY_TMPDIR", longest)
     assert session_folder() == f"{longest}/ray"
@@ -79,16 +79,16 @@ def test_the_paths_that_are_promised_fit(root: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("home", [NOWHERE, "/etc/passwd"])
-def test_a_token_is_lent_where_home_can_keep_none(home: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_set_if_home_is_not_writable(home: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", home)
     lend_token()
     token = os.environ["RAY_AUTH_TOKEN"]
     assert len(token) == 64
     lend_token()
-    assert os.environ["RAY_AUTH_TOKEN"] == token, "Ray keeps the first for as long as the process lives"
+    assert os.environ["RAY_AUTH_TOKEN"] == token, "the token stays for the process's lifetime"
 
 
-def test_home_s_token_and_a_given_one_stay(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_token_is_set_if_home_or_the_user_provides_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(root))
     lend_token()
     assert "RAY_AUTH_TOKEN" not in os.environ
@@ -98,7 +98,7 @@ def test_home_s_token_and_a_given_one_stay(root: Path, monkeypatch: pytest.Monke
     assert "RAY_AUTH_TOKEN" not in os.environ
 
 
-def test_a_search_that_ray_cannot_begin_blames_no_trial(
+def test_a_search_on_which_ray_cannot_start_fails_no_trial(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", NOWHERE)
@@ -108,7 +108,7 @@ def test_a_search_that_ray_cannot_begin_blames_no_trial(
     assert "RAY_TMPDIR is '/proc/nowhere'" in done.stderr
 
 
-def test_whatever_ray_raises_as_it_starts_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_ray_s_start_is_reported(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nas.search.runners import ray as ray_runner
 
     def fail(**_: object) -> None:
@@ -139,7 +139,7 @@ print([trial.state.value for trial in store.trials()])
 
 @pytest.mark.ray
 def test_a_search_needs_no_home_and_no_short_temporary_folder(tmp_path: Path) -> None:
-    """In a process of its own, which has asked nobody for a token yet, as Ray 2.60 does by default."""
+    """A new process, in which Ray has not read a token yet, as Ray 2.60 does by default."""
     (long := tmp_path / ("x" * 80)).mkdir()
     unset = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_TMPDIR")
     surroundings = {name: value for name, value in os.environ.items() if name not in unset}

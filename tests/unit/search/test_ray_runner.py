@@ -1,4 +1,4 @@
-"""The loop's jobs through Ray Tune: one cluster for all tests of this file, a connection for each."""
+"""The runner on Ray Tune: the tests share one cluster and connect to it separately."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ import pytest
 from nas.search.halving.scheduler import SchedulerConfig
 from nas.search.store import Store
 from nas.search.types import Job, Report, Runner, Scores, State, Work
-from tests.unit.search.driver import until
+from tests.unit.search.driver import wait_until
 from tests.unit.search.searches import ToySearch
 from tests.unit.search.toys import DigitSpace, SumProxy, misbehave
 
@@ -34,10 +34,10 @@ def make(ray_address: str) -> MakeRunner:
 
 @dataclass
 class Journal:
-    """Hands out jobs and keeps what it is told; gives up the jobs in `hopeless` at so many reports."""
+    """Hands out jobs and records their reports; stops a job in `stop_at` after that many reports."""
 
     jobs: list[str]
-    hopeless: Mapping[int, int] = field(default_factory=dict)
+    stop_at: Mapping[int, int] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     asked: int = 0
 
@@ -47,7 +47,7 @@ class Journal:
 
     def tell(self, report: Report) -> bool:
         self.reports.append(report)
-        return self.count(report.number) == self.hopeless.get(report.number)
+        return self.count(report.number) == self.stop_at.get(report.number)
 
     def count(self, number: int) -> int:
         return sum(report.number == number for report in self.reports)
@@ -62,7 +62,7 @@ class Journal:
         return self.ends()
 
 
-def test_ends_with_the_trials_asked_for(make: MakeRunner, tmp_path: Path) -> None:
+def test_a_search_ends_with_the_requested_trials(make: MakeRunner, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
     result = ToySearch(store=store, trials=16, space=DigitSpace(3, base=4, order=False), runner=make()).run()
     assert [trial.number for trial in store.trials()] == list(range(16))
@@ -71,7 +71,7 @@ def test_ends_with_the_trials_asked_for(make: MakeRunner, tmp_path: Path) -> Non
     assert result.best is not None
 
 
-def test_a_fault_costs_its_trial_only(make: MakeRunner, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_fails_only_its_trial(make: MakeRunner, capfd: pytest.CaptureFixture[str]) -> None:
     jobs = ["", "nan", "raise", "die", "memory", "time is up", "", "die", ""]
     ends = Journal(jobs).run(make(time_limit=1000), misbehave)
     assert [ends[n].state for n in (0, 6, 8)] == [State.finished] * 3
@@ -83,17 +83,17 @@ def test_a_fault_costs_its_trial_only(make: MakeRunner, capfd: pytest.CaptureFix
         assert ends[number].state is State.failed
         assert (ends[number].error or "").startswith("worker died: ")
         assert "\n" not in (ends[number].error or "")
-    assert capfd.readouterr() == ("", ""), "what a person sees is the caller's business"
+    assert capfd.readouterr() == ("", ""), "the runner prints nothing"
 
 
-def test_a_hang_where_no_signal_reaches_costs_its_process(make: MakeRunner) -> None:
+def test_a_worker_that_hangs_in_native_code_is_killed(make: MakeRunner) -> None:
     ends = Journal(["hang in native code", ""]).run(make(time_limit=2), misbehave)
     assert ends[0].error == "time limit of 2 s exceeded"
     assert ends[1].state is State.finished
 
 
 @pytest.mark.parametrize("where", ["ask", "tell"])
-def test_errors_of_the_loop_itself_are_raised(make: MakeRunner, where: str) -> None:
+def test_errors_of_ask_and_tell_are_raised(make: MakeRunner, where: str) -> None:
     journal = Journal([""] * 9)
 
     def ask() -> Job | None:
@@ -111,7 +111,7 @@ def test_errors_of_the_loop_itself_are_raised(make: MakeRunner, where: str) -> N
         make().run(ask, misbehave, tell)
 
 
-def test_an_interrupt_reaches_the_caller(make: MakeRunner) -> None:
+def test_a_keyboard_interrupt_is_raised(make: MakeRunner) -> None:
     def tell(report: Report) -> bool:
         raise KeyboardInterrupt
 
@@ -121,7 +121,7 @@ def test_an_interrupt_reaches_the_caller(make: MakeRunner) -> None:
 
 @dataclass(frozen=True)
 class Look:
-    """Tells of the process it runs in."""
+    """Scores describe the process that runs the job, and the array it received."""
 
     pixels: np.ndarray
 
@@ -141,13 +141,13 @@ def test_workers_are_kept_and_share_arrays(make: MakeRunner) -> None:
     assert {(scores["threads"], scores["home"]) for scores in second} == {(1.0, 1.0)}
 
 
-def test_a_trial_too_big_for_the_cluster_is_refused(make: MakeRunner) -> None:
+def test_a_trial_that_exceeds_the_cluster_is_refused(make: MakeRunner) -> None:
     with pytest.raises(RuntimeError, match=r"a trial asks for .*'CPU': 64"):
         make(cpus_per_trial=64).run(Journal([""]).ask, misbehave, print)
 
 
 class Unloadable:
-    """Work that pickles here and unpickles nowhere."""
+    """Work that pickles but does not unpickle."""
 
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
         return missing_module, ("nowhere",)
@@ -157,14 +157,14 @@ def missing_module(name: str) -> None:
     raise ModuleNotFoundError(f"No module named {name!r}")
 
 
-def test_says_why_workers_cannot_start(make: MakeRunner) -> None:
+def test_the_error_says_why_workers_cannot_start(make: MakeRunner) -> None:
     with pytest.raises(RuntimeError, match=r"a Ray worker could not start: .*No module named 'nowhere'"):
         make().run(Journal([""] * 3).ask, Unloadable(), print)
 
 
 @dataclass(frozen=True)
 class LoadsOnce:
-    """Work that is loaded in one place, and nowhere else once that one has reported."""
+    """Work that one worker loads; every other worker fails to load it after the first report."""
 
     folder: Path
 
@@ -176,7 +176,7 @@ def load_once(folder: Path) -> object:
     try:
         (folder / "loaded").touch(exist_ok=False)
     except FileExistsError:
-        until((folder / "heard").exists)
+        wait_until((folder / "heard").exists)
         (folder / "failed").touch()
         missing_module("here")
     return WaitForAnother(folder)
@@ -184,30 +184,30 @@ def load_once(folder: Path) -> object:
 
 @dataclass(frozen=True)
 class WaitForAnother:
-    """Goes on after its first report once the work could not be loaded elsewhere."""
+    """Continues after its first report once another worker has failed to load the work."""
 
     folder: Path
 
     def __call__(self, job: Job) -> Iterator[Scores]:
         yield {"ap": 0.0}
         (self.folder / "heard").touch()
-        until((self.folder / "failed").exists)
+        wait_until((self.folder / "failed").exists)
         yield {"ap": 1.0}
 
 
-def test_where_one_worker_starts_another_s_node_is_to_blame(make: MakeRunner, tmp_path: Path) -> None:
+def test_a_worker_that_fails_to_start_fails_no_job_if_another_starts(make: MakeRunner, tmp_path: Path) -> None:
     ends = Journal([""] * 5).run(make(), LoadsOnce(tmp_path))
     assert [ends[n].state for n in range(5)] == [State.finished] * 5
 
 
 class Deadly:
-    """Work that takes whoever loads it along."""
+    """Work that kills the worker that loads it."""
 
     def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
         return os._exit, (1,)
 
 
-def test_says_that_workers_die_as_they_start(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_die_while_they_start_raise(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     from nas.search.runners import ray as ray_runner
 
     monkeypatch.setattr(ray_runner, "_MOST_STILLBORN", 2)
@@ -215,33 +215,33 @@ def test_says_that_workers_die_as_they_start(make: MakeRunner, monkeypatch: pyte
         make().run(Journal([""] * 3).ask, Deadly(), print)
 
 
-def test_a_job_that_is_given_up_goes_no_further(make: MakeRunner) -> None:
-    given_up_jobs_go_no_further(make(concurrent=1))
+def test_a_stopped_job_reports_no_further(make: MakeRunner) -> None:
+    check_stopped_jobs_report_no_further(make(concurrent=1))
 
 
-def given_up_jobs_go_no_further(runner: Runner) -> None:
-    """At the first step, at the last, and at none; the others are what they would have been."""
-    journal = Journal(["", "", "hang", "raise", "", "die"], hopeless={1: 1, 2: 1, 3: 1, 4: 2, 5: 1})
+def check_stopped_jobs_report_no_further(runner: Runner) -> None:
+    """Jobs are stopped at their first step and at their last; other jobs are unaffected."""
+    journal = Journal(["", "", "hang", "raise", "", "die"], stop_at={1: 1, 2: 1, 3: 1, 4: 2, 5: 1})
     assert set(journal.run(runner, misbehave)) == {0}
     assert [journal.count(number) for number in range(6)] == [3, 1, 1, 1, 2, 1]
 
 
 @pytest.mark.parametrize("method", ["asha", "hyperband"])
-def test_a_search_gives_up_what_its_scheduler_says(make: MakeRunner, method: str, tmp_path: Path) -> None:
-    given_up, rebuilt = Store(str(tmp_path / "study.db")), Store(str(tmp_path / "study.db"))
+def test_a_search_stops_trials_by_its_scheduler(make: MakeRunner, method: str, tmp_path: Path) -> None:
+    first, resumed = Store(str(tmp_path / "study.db")), Store(str(tmp_path / "study.db"))
     config = SchedulerConfig(method=method, reduction=2.0)
     proxy = SumProxy(steps=4)
     runner = make(steps=4, concurrent=1)
-    ToySearch(store=given_up, trials=9, proxy=proxy, runner=runner, scheduler=config).run()
-    ToySearch(store=rebuilt, trials=18, proxy=proxy, runner=runner, scheduler=config).run()
+    ToySearch(store=first, trials=9, proxy=proxy, runner=runner, scheduler=config).run()
+    ToySearch(store=resumed, trials=18, proxy=proxy, runner=runner, scheduler=config).run()
     local = Store("sqlite://")
     ToySearch(store=local, trials=18, proxy=proxy, scheduler=config).run()
-    assert [(t.state, t.reports) for t in rebuilt.trials()] == [(t.state, t.reports) for t in local.trials()]
+    assert [(t.state, t.reports) for t in resumed.trials()] == [(t.state, t.reports) for t in local.trials()]
     assert {t.state for t in local.trials()} == {State.finished, State.stopped}
 
 
-def test_a_lone_machine_needs_no_cluster() -> None:
-    """The one test that starts and stops Ray as a search on one machine does."""
+def test_a_search_on_one_machine_needs_no_cluster() -> None:
+    """The only test that starts and stops Ray as a search without an address does."""
     from nas.search.runners.ray import RayRunner
 
     foreign: list[set[int]] = [open_ports()]
@@ -250,11 +250,11 @@ def test_a_lone_machine_needs_no_cluster() -> None:
     runner = RayRunner(proxy.steps)
     ToySearch(store=store, trials=4, proxy=proxy, runner=runner, watch=lambda trial: foreign.append(open_ports())).run()
     assert {trial.state for trial in store.trials()} == {State.finished}
-    assert foreign[1] <= foreign[0], "Ray lets in whoever reaches it, so it must listen to this machine alone"
+    assert foreign[1] <= foreign[0], "Ray must not accept connections from other machines"
 
 
 def open_ports() -> set[int]:
-    """Ports on which this process, or one that it began, listens to others."""
+    """Ports on which this process and its descendants listen beyond the loopback address."""
     ours = {link for pid in family() for link in sockets(pid)}
     lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
     listening = [fields[1].split(":") for fields in lines if fields[3] == "0A" and f"socket:[{fields[9]}]" in ours]
@@ -264,7 +264,7 @@ def open_ports() -> set[int]:
 def family() -> set[int]:
     parents: dict[int, int] = {}
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may be gone by now
+        with suppress(OSError):  # the process may have ended
             parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
     found = {os.getpid()}
     while grown := {pid for pid, parent in parents.items() if parent in found} - found:

@@ -1,4 +1,4 @@
-"""Searches and rankings recover alike from dead workers, dead drivers and interrupts."""
+"""Searches and rankings recover in the same way from dead workers, dead drivers and interrupts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> Store:
 
 @dataclass
 class Deadly:
-    """A runner whose first workers die."""
+    """A runner whose first `deaths` jobs lose their worker."""
 
     deaths: int
 
@@ -61,7 +61,7 @@ class Deadly:
 
 
 class Interrupted:
-    """A runner that is interrupted within its first job."""
+    """A runner that is interrupted during its first job."""
 
     def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         ask()
@@ -69,7 +69,7 @@ class Interrupted:
 
 
 def die(go: Go, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the store as a driver does that is killed within its first trial."""
+    """Leave the store as after a kill of the driver during its first trial."""
     with monkeypatch.context() as patch:
         patch.setattr(store, "release", lambda but: None)
         with pytest.raises(KeyboardInterrupt):
@@ -84,7 +84,7 @@ def states(store: Store) -> list[State]:
     return [trial.state for trial in store.trials()]
 
 
-def test_a_trial_whose_workers_died_succeeds_in_its_last_attempt(go: Go, store: Store) -> None:
+def test_a_trial_whose_workers_died_can_finish_in_its_last_attempt(go: Go, store: Store) -> None:
     go(store, Deadly(deaths=MOST_ATTEMPTS - 1))
     assert attempts(store) == [MOST_ATTEMPTS, 1, 1, 1]
     assert states(store) == [State.finished] * TRIALS
@@ -97,7 +97,7 @@ def test_a_trial_that_kills_every_worker_fails(go: Go, store: Store) -> None:
     assert store.trials()[0].error == "worker died (3 attempts)"
 
 
-def test_an_interrupt_is_no_attempt(go: Go, store: Store) -> None:
+def test_an_interrupted_trial_does_not_count_as_an_attempt(go: Go, store: Store) -> None:
     for _ in range(MOST_ATTEMPTS + 1):
         with pytest.raises(KeyboardInterrupt):
             go(store, Interrupted())
@@ -107,7 +107,7 @@ def test_an_interrupt_is_no_attempt(go: Go, store: Store) -> None:
 
 
 @pytest.mark.parametrize("deaths", [1, MOST_ATTEMPTS])
-def test_the_death_of_a_driver_is_an_attempt(
+def test_the_death_of_a_driver_counts_as_an_attempt(
     go: Go, store: Store, deaths: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(deaths):
@@ -123,17 +123,17 @@ def test_the_death_of_a_driver_is_an_attempt(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("written", ["create", "restart"])
-def test_an_interrupt_as_a_trial_begins_is_no_attempt(
+def test_an_interrupt_while_a_trial_starts_does_not_count_as_an_attempt(
     go: Go, store: Store, monkeypatch: pytest.MonkeyPatch, written: str, moment: str
 ) -> None:
-    """Nor does it take away that of the driver that died, whether or not the store had begun the next one."""
+    """An attempt of a dead driver still counts, whether or not the store has started the next attempt."""
     if written == "restart":
         die(go, store, monkeypatch)
-    begun = getattr(store, written)
+    start = getattr(store, written)
 
     def interrupted(*args: object, **kwargs: object) -> None:
-        if moment == "after":  # the store has it already, the loop does not yet know
-            begun(*args, **kwargs)
+        if moment == "after":  # the store has the trial, the loop does not know yet
+            start(*args, **kwargs)
         raise KeyboardInterrupt
 
     for _ in range(MOST_ATTEMPTS + 1):

@@ -1,4 +1,4 @@
-"""A search that is interrupted and begun again ends as one that is not."""
+"""An interrupted and resumed search ends with the same trials as an uninterrupted one."""
 
 import math
 from pathlib import Path
@@ -18,15 +18,15 @@ from tests.unit.search.toys import DigitSpace, SumProxy
     ("draws", "limited", "count"), [(False, False, 12), (True, False, 20), (True, True, 10)], ids=str
 )
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_resumed_anywhere_it_asks_for_the_same(
+def test_a_search_resumed_after_any_write_proposes_the_same(
     strategy: str, draws: bool, limited: bool, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted after every kind of what it writes down, it ends with the same trials as without, chance's among
-    them, up to the last of the 20 that there are, and of the 10 that are within limits.
+    """The search is interrupted after each kind of write to the store. With random draws, it evaluates all 20 members
+    of the space, or all 10 within the limits.
     """
     monkeypatch.setattr("nas.search.search_loop.CONVERGED", 3)
-    if limited and strategy in REMEMBERS_REJECTED:
-        pytest.skip("it remembers what was rejected")
+    if limited and strategy in REMEMBERS_REJECTIONS:
+        pytest.skip("the strategy remembers rejected proposals")
     space = DigitSpace(3, base=4, order=False)
 
     def search(store: Interrupted) -> Interrupted:
@@ -51,11 +51,11 @@ def test_resumed_anywhere_it_asks_for_the_same(
         assert store.asked == unbroken.asked
 
 
-REMEMBERS_REJECTED = {"guided", "local"}
+REMEMBERS_REJECTIONS = {"guided", "local"}
 
 
 class Interrupted(Store):
-    """A store in memory that is interrupted once, when so much has been written."""
+    """A store in memory that raises KeyboardInterrupt once, after the given number of writes."""
 
     def __init__(self, moment: float) -> None:
         super().__init__("sqlite://")
@@ -63,7 +63,7 @@ class Interrupted(Store):
         self.writes: list[str] = []
 
     def moments(self) -> list[int]:
-        """In the middle and at the end of each kind of writes, but for the very last of all."""
+        """The middle and the last write of each kind, without the last write of all."""
         kinds: dict[str, list[int]] = {}
         for moment, kind in enumerate(self.writes[:-1], 1):
             kinds.setdefault(kind, []).append(moment)
@@ -85,8 +85,8 @@ class Interrupted(Store):
 
 
 @pytest.mark.parametrize("scheduler", [SchedulerConfig(), SchedulerConfig(method="hyperband", reduction=2.0)])
-def test_resumed_anywhere_it_gives_up_the_same(tmp_path: Path, scheduler: SchedulerConfig) -> None:
-    """By two objectives that conflict little, interrupted at every kind of report."""
+def test_a_search_resumed_after_any_report_stops_the_same_trials(tmp_path: Path, scheduler: SchedulerConfig) -> None:
+    """Two objectives that conflict little; the search is interrupted at every 13th report."""
     proxy, both = SumProxy(steps=4), {"ap": "max", "spread": "min"}
     unbroken = Store(str(tmp_path / "unbroken.db"))
     ToySearch(store=unbroken, trials=24, proxy=proxy, scheduler=scheduler, objectives=both).run()

@@ -1,4 +1,4 @@
-"""Trials whose worker dies restart, up to a bound of attempts."""
+"""A trial whose worker dies restarts, up to a maximum number of attempts."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.unit.search.toys import OBJECTIVES, Digits, DigitSpace
 
 @dataclass(frozen=True)
 class Deadly:
-    """Kills its worker at candidates whose first digit is 0, and asks it to end, once, at each whose first is 1."""
+    """Sends SIGKILL to its worker if the first digit is 0, and SIGTERM, once per candidate, if the first digit is 1."""
 
     folder: str
     steps: int = 2
@@ -45,7 +45,7 @@ def runner(request: Any) -> Runner:
     return RayRunner(steps=2, address=request.getfixturevalue("ray_address"))
 
 
-def test_a_dead_worker_is_given_another_chance_but_not_for_ever(runner: Runner, tmp_path: Path) -> None:
+def test_a_trial_whose_worker_dies_is_retried_up_to_the_limit(runner: Runner, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "study.db"))
     space = DigitSpace(1, base=3)
     ToySearch(

@@ -1,4 +1,4 @@
-"""A search, on runners that do their work here."""
+"""The search loop, on runners within this process."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ both_runners = pytest.mark.parametrize("runner", [LocalRunner(), PairRunner()], 
 
 
 @both_runners
-def test_ends_with_the_trials_asked_for(store: Store, runner: Runner) -> None:
+def test_a_search_ends_with_the_requested_trials(store: Store, runner: Runner) -> None:
     result = ToySearch(store=store, trials=20, runner=runner).run()
     trials = store.trials()
     assert [trial.number for trial in trials] == list(range(20))
@@ -49,7 +49,7 @@ def test_no_key_is_evaluated_twice(store: Store, tmp_path: Path, runner: Runner)
 
 
 @both_runners
-def test_says_when_the_space_is_exhausted(store: Store, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_reports_an_exhausted_space(store: Store, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.search.search_loop.MOST_REPEATS", 150)
     result = ToySearch(
         store=store, trials=50, space=DigitSpace(2, base=3), strategy=small("random"), runner=runner
@@ -60,10 +60,10 @@ def test_says_when_the_space_is_exhausted(store: Store, runner: Runner, monkeypa
 
 @both_runners
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_a_search_gets_to_know_the_whole_space(
+def test_a_search_evaluates_the_whole_space(
     store: Store, runner: Runner, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However soon the strategy has converged: strings of three digits in any order, of which there are 20."""
+    """Strings of three digits in any order, 20 keys; random draws continue after the strategy has converged."""
     monkeypatch.setattr("nas.search.search_loop.CONVERGED", 3)
     space = DigitSpace(3, base=4, order=False)
     search = ToySearch(store=store, trials=20, space=space, strategy=small(strategy), runner=runner, draws=True)
@@ -72,7 +72,7 @@ def test_a_search_gets_to_know_the_whole_space(
     assert len({trial.key for trial in store.trials()}) == len(store.trials()) == 20
 
 
-def test_an_orphan_starts_anew_under_its_number(store: Store) -> None:
+def test_an_orphaned_trial_restarts_under_its_number(store: Store) -> None:
     seen: list[Trial] = []
     with pytest.raises(KeyboardInterrupt):
         ToySearch(store=store, trials=10, watch=interrupt_at(7)).run()
@@ -83,12 +83,12 @@ def test_an_orphan_starts_anew_under_its_number(store: Store) -> None:
     assert (seen[0].number, seen[0].genotype, seen[0].reports) == (orphan.number, orphan.genotype, ())
 
 
-def test_a_finished_search_has_nothing_left_to_do(store: Store) -> None:
+def test_a_finished_search_runs_no_further_trial(store: Store) -> None:
     before = ToySearch(store=store, trials=5).run()
     assert ToySearch(store=store, trials=5, watch=interrupt_at(1)).run() == before
 
 
-def test_a_broken_candidate_is_a_failed_trial(store: Store) -> None:
+def test_a_candidate_whose_evaluation_raises_is_a_failed_trial(store: Store) -> None:
     class Broken(SumProxy):
         def evaluate(self, genotype, *, seed, device):  # type: ignore[no-untyped-def]
             if sum(genotype.values) % 2:
@@ -108,7 +108,7 @@ def test_a_broken_candidate_is_a_failed_trial(store: Store) -> None:
 
 
 @both_runners
-def test_errors_of_the_loop_itself_are_raised(store: Store, runner: Runner) -> None:
+def test_errors_of_the_watch_callback_are_raised(store: Store, runner: Runner) -> None:
     def watch(trial: Trial) -> None:
         if trial.number == 2 and trial.state.ended:
             raise OSError("disk full")
@@ -117,17 +117,17 @@ def test_errors_of_the_loop_itself_are_raised(store: Store, runner: Runner) -> N
         ToySearch(store=store, trials=9, runner=runner, watch=watch).run()
 
 
-def test_drivers_of_a_study_propose_each_their_own() -> None:
-    assert nth_seed(7, 0) == 7, "a driver that is alone searches as if there were no slots"
+def test_each_driver_of_a_study_has_its_own_seeds() -> None:
+    assert nth_seed(7, 0) == 7, "the first driver uses the search's own seed"
     seeds = [nth_seed(seed, slot) for seed in range(5) for slot in range(5)]
     assert len(set(seeds)) == 25
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-def test_a_strategy_hears_of_the_other_drivers_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strategy_is_told_the_trials_of_other_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other, store = (Store(str(tmp_path / "study.db")) for _ in range(2))
     other.join("other", {})
-    store.join("this one", {})
+    store.join("this driver", {})
     told: list[tuple[int | None, str]] = []
     seen: list[int] = []
 
@@ -143,13 +143,13 @@ def test_a_strategy_hears_of_the_other_drivers_trials(tmp_path: Path, monkeypatc
     assert told == [(trial.told, trial.key) for trial in store.history()]
     assert sum("theirs" in key for _, key in told) == 5
     assert seen == [trial.number for trial in store.history()]
-    assert store.count == 10, "the other driver was told of no limit"
+    assert store.count == 10, "the other driver has no limit of trials"
 
 
 @both_runners
 @pytest.mark.parametrize("method", ["asha", "hyperband"])
-def test_gives_up_early_what_is_hopeless(store: Store, runner: Runner, method: str) -> None:
-    """A sum's parts rank as the sum does, so the best is never given up."""
+def test_a_search_stops_poor_trials_early(store: Store, runner: Runner, method: str) -> None:
+    """Partial sums rank the candidates as the full sum does, so the best trial is never stopped."""
     scheduler = SchedulerConfig(method=method)
     result = ToySearch(store=store, trials=30, proxy=SumProxy(steps=4), runner=runner, scheduler=scheduler).run()
     states = [trial.state for trial in store.trials()]
@@ -160,8 +160,8 @@ def test_gives_up_early_what_is_hopeless(store: Store, runner: Runner, method: s
     assert result.best.scores["ap"] == max(t.reports[0]["ap"] * 4 for t in store.trials())  # type: ignore[index]
 
 
-def test_optimises_what_it_is_asked_to(store: Store) -> None:
-    """The other way round, by another score than the proxy's own."""
+def test_a_search_optimises_the_requested_objective(store: Store) -> None:
+    """The objective is minimised, and is not the proxy's own."""
     result = ToySearch(store=store, trials=40, objectives={"spread": "min"}).run()
     assert result.best is not None
     assert result.best.scores["spread"] == min(t.scores["spread"] for t in store.trials())  # type: ignore[index]
@@ -169,7 +169,7 @@ def test_optimises_what_it_is_asked_to(store: Store) -> None:
     assert other.trials()[0].error == "ValueError: the proxy did not score ['recall']: it scored ['ap', 'spread']"
 
 
-def test_turns_away_what_is_not_allowed_before_a_worker_is_touched(store: Store, tmp_path: Path) -> None:
+def test_a_proposal_that_violates_the_limits_never_reaches_a_worker(store: Store, tmp_path: Path) -> None:
     log = tmp_path / "log"
     proxy, random = SumProxy(log=str(log)), small("random")
     search = ToySearch(store=store, trials=20, space=DigitSpace(3), strategy=random, proxy=proxy, violation=odd)
@@ -180,14 +180,14 @@ def test_turns_away_what_is_not_allowed_before_a_worker_is_touched(store: Store,
     assert store.asked >= 20 + store.rejected
 
 
-def test_says_when_nothing_is_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_reports_limits_that_no_member_meets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.search.search_loop.MOST_REPEATS", 50)
     result = ToySearch(store=store, trials=5, violation=lambda digits: 1.0).run()
     assert result.exhausted
     assert (store.rejected, store.trials()) == (50, [])
 
 
-def test_repairs_what_is_not_allowed(store: Store) -> None:
+def test_proposals_that_violate_the_limits_are_repaired(store: Store) -> None:
     random = strategy_config("random")
     Search(
         space=DigitSpace(3), proxy=SumProxy(), store=store, trials=20, strategy=random, violation=odd, parse=parse

@@ -1,4 +1,4 @@
-"""Drivers in processes of their own that share a study: exactly the trials asked for, none twice."""
+"""Drivers in separate processes share a study and evaluate exactly the requested trials, each once."""
 
 import signal
 import subprocess
@@ -14,8 +14,8 @@ from nas.search.lease import MOST_MISSED
 from nas.search.store import Store
 from nas.search.store.schema import drivers
 from nas.search.types import State, Trial
-from tests.unit.search.driver import PATIENCE_S, STEPS, start, until
-from tests.unit.search.toys import hold, let_go
+from tests.unit.search.driver import PATIENCE_S, STEPS, start, wait_until
+from tests.unit.search.toys import hold, release
 
 TRIALS = 24
 
@@ -24,7 +24,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def drive(url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts drivers by name."""
+    """A function that starts a driver by name."""
     started: list[subprocess.Popen[str]] = []
 
     def start_one(name: str, trials: int = TRIALS, beat_s: float = 0.1) -> subprocess.Popen[str]:
@@ -40,7 +40,7 @@ def drive(url: str, tmp_path: Path) -> Iterator[Start]:
 
 
 def check(url: str, log: Path) -> list[Trial]:
-    """The study has its trials, each evaluated once, and once more for each time that it was begun anew."""
+    """Check that all trials finished and that each was evaluated at most once per attempt."""
     store = Store(url)
     trials = store.trials()
     assert [trial.number for trial in trials] == list(range(TRIALS))
@@ -54,23 +54,23 @@ def check(url: str, log: Path) -> list[Trial]:
     return trials
 
 
-def test_together_they_end_with_the_trials_asked_for(url: str, drive: Start, tmp_path: Path) -> None:
+def test_several_drivers_end_with_the_requested_trials(url: str, drive: Start, tmp_path: Path) -> None:
     count = 3
     hold(tmp_path / "log")
-    together = [drive(f"driver {i}", beat_s=2) for i in range(count)]  # ten seconds without life are death
-    until(lambda: len(Store(url).running()) == count)
-    let_go(tmp_path / "log")
+    together = [drive(f"driver {i}", beat_s=2) for i in range(count)]  # a driver counts as dead after ten seconds
+    wait_until(lambda: len(Store(url).running()) == count)
+    release(tmp_path / "log")
     assert [driver.wait(PATIENCE_S) for driver in together] == [0] * count
     trials = check(url, tmp_path / "log")
     assert {trial.slot for trial in trials} == set(range(count))
     assert {trial.attempts for trial in trials} == {1}
 
 
-def test_a_dead_drivers_trial_is_anothers(url: str, drive: Start, tmp_path: Path) -> None:
+def test_another_driver_restarts_a_dead_driver_s_trial(url: str, drive: Start, tmp_path: Path) -> None:
     first = drive("first")
-    lost = suspend(first, url)  # dies in the midst of a trial
+    lost = suspend(first, url)  # the driver dies during a trial
     second = drive("second")
-    until(lambda: beats(url, 1) > 0)
+    wait_until(lambda: beats(url, 1) > 0)
     first.kill()
     assert second.wait(PATIENCE_S) == 0
     trials = check(url, tmp_path / "log")
@@ -83,9 +83,9 @@ def beats(url: str, slot: int) -> int:
 
 
 def suspend(driver: subprocess.Popen[str], url: str) -> Trial:
-    """Suspend a driver within a trial and not within a write, at which all others would have to wait for it."""
+    """Suspend a driver during a trial, but not during a write, which would block the other drivers."""
     while True:
-        until(lambda: len(Store(url).running()) == 1)
+        wait_until(lambda: len(Store(url).running()) == 1)
         driver.send_signal(signal.SIGSTOP)
         with suppress(sqlalchemy.exc.OperationalError):
             Store(url).beat()
@@ -94,34 +94,34 @@ def suspend(driver: subprocess.Popen[str], url: str) -> Trial:
         driver.send_signal(signal.SIGCONT)
 
 
-def test_who_was_taken_for_dead_cannot_end_what_another_has_begun(url: str, drive: Start, tmp_path: Path) -> None:
+def test_a_driver_presumed_dead_cannot_end_a_trial_restarted_elsewhere(url: str, drive: Start, tmp_path: Path) -> None:
     first = drive("first")
     log, store = tmp_path / "log", Store(url)
     lost = suspend(first, url)
     times = log.read_text().split().count(lost.key) if log.exists() else 0
     hold(log)
     second = drive("second")
-    until(lambda: beats(url, 1) > MOST_MISSED + 1)  # by now it has seen the first stand still
+    wait_until(lambda: beats(url, 1) > MOST_MISSED + 1)  # by now the first driver counts as dead
     hold(log, times + 1, lost.key)
-    until(lambda: store.trials()[lost.number].state.ended)
+    wait_until(lambda: store.trials()[lost.number].state.ended)
     first.send_signal(signal.SIGCONT)
-    until(lambda: any(trial.slot == 0 for trial in store.running()))
-    let_go(log)
+    wait_until(lambda: any(trial.slot == 0 for trial in store.running()))
+    release(log)
     assert [driver.wait(PATIENCE_S) for driver in (first, second)] == [0, 0]
     trials = check(url, tmp_path / "log")
     assert (trials[lost.number].slot, trials[lost.number].attempts) == (1, 2)
-    assert {trial.slot for trial in trials} == {0, 1}, "it takes part again"
+    assert {trial.slot for trial in trials} == {0, 1}, "the first driver runs trials again"
     assert f"trial {lost.number} of study 'default' was restarted by the driver in slot 1" in first.communicate()[1]
 
 
-def test_who_has_nothing_left_to_begin_waits_for_the_others(url: str, drive: Start, tmp_path: Path) -> None:
-    """The last trial is its whose driver dies at it."""
+def test_a_driver_without_trials_left_waits_for_the_running_ones(url: str, drive: Start, tmp_path: Path) -> None:
+    """The waiting driver restarts the last trial after the death of its driver."""
     hold(tmp_path / "log")
     first = drive("first", trials=1)
-    until(lambda: len(Store(url).running()) == 1)
+    wait_until(lambda: len(Store(url).running()) == 1)
     first.kill()
     store = Store(url)
-    let_go(tmp_path / "log")
+    release(tmp_path / "log")
     second = drive("second", trials=1)
     assert second.wait(PATIENCE_S) == 0
     (trial,) = store.trials()

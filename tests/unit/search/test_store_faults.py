@@ -1,4 +1,4 @@
-"""What befalls a store's database, for real: away, locked, without room, damaged."""
+"""Real faults of a store's database: unreachable, locked, on a full disk, damaged."""
 
 import itertools
 import os
@@ -18,8 +18,8 @@ from nas.search.store import Store, StoreError
 from nas.search.store.study import Study
 from nas.search.types import State, Trial
 from tests.postgres import Server
-from tests.unit.search.driver import PATIENCE_S, STEPS, start, until
-from tests.unit.search.toys import hold, let_go
+from tests.unit.search.driver import PATIENCE_S, STEPS, start, wait_until
+from tests.unit.search.toys import hold, release
 
 TRIALS = 24
 HELD_AFTER = 3
@@ -38,25 +38,25 @@ def ended(store: Store) -> list[Trial]:
     return [trial for trial in store.trials() if trial.state.ended]
 
 
-def at_work(store: Store, drivers: int) -> list[Trial]:
-    """What has ended once all drivers are at a trial; there they stay until their log is let go."""
-    until(lambda: len(store.running()) == drivers and len(ended(store)) >= HELD_AFTER)
+def wait_until_paused(store: Store, drivers: int) -> list[Trial]:
+    """Wait until all drivers are paused in a trial; return the ended trials. `release` resumes the drivers."""
+    wait_until(lambda: len(store.running()) == drivers and len(ended(store)) >= HELD_AFTER)
     return ended(store)
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(30, marks=pytest.mark.slow)])
-def test_a_search_waits_for_a_database_that_is_away(postgres: Server, tmp_path: Path, seconds: int) -> None:
-    """Two drivers: neither takes the other for dead."""
+def test_a_search_waits_for_an_unreachable_database(postgres: Server, tmp_path: Path, seconds: int) -> None:
+    """Neither of two drivers counts the other as dead."""
     url, log = postgres.database(), tmp_path / "log"
     hold(log, HELD_AFTER)
     drivers = [start("local", url, log, TRIALS, f"driver {i}", 1, stderr=subprocess.PIPE) for i in "ab"]
     store = Store(url)
-    at_work(store, 2)
+    wait_until_paused(store, 2)
     store.close()
     postgres.stop()
     try:
-        let_go(log)
-        time.sleep(seconds)  # more than the beats after which a driver is taken for dead
+        release(log)
+        time.sleep(seconds)  # longer than the lease of a driver
         assert [driver.poll() for driver in drivers] == [None, None]
     finally:
         postgres.start()
@@ -71,7 +71,7 @@ def test_a_search_waits_for_a_database_that_is_away(postgres: Server, tmp_path: 
     assert len(evaluated) == len(set(evaluated)) == TRIALS
 
 
-def test_patience_has_an_end(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_stays_unreachable_raises(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(postgres.database())
     monkeypatch.setattr("nas.search.store.database.PATIENCE_S", 0.5)
     postgres.stop()
@@ -83,16 +83,16 @@ def test_patience_has_an_end(postgres: Server, monkeypatch: pytest.MonkeyPatch) 
     assert store.trials() == []
 
 
-def test_a_search_waits_while_another_process_has_the_file_locked(tmp_path: Path) -> None:
+def test_a_search_waits_while_another_process_locks_the_file(tmp_path: Path) -> None:
     file, log = tmp_path / "study.db", tmp_path / "log"
     hold(log, HELD_AFTER)
     driver = start("local", str(file), log, TRIALS, "driver", stderr=subprocess.PIPE)
-    survivors = at_work(Store(str(file)), 1)
+    survivors = wait_until_paused(Store(str(file)), 1)
     with sqlite3.connect(file, timeout=20) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        let_go(log)
+        release(log)
         assert driver.stderr
-        first = next(line for line in driver.stderr if "locked" in line)  # for two seconds it waits unseen
+        first = next(line for line in driver.stderr if "locked" in line)  # logged after two seconds
         assert driver.poll() is None
     told = first + driver.communicate(timeout=PATIENCE_S)[1]
     assert driver.returncode == 0, told
@@ -102,25 +102,25 @@ def test_a_search_waits_while_another_process_has_the_file_locked(tmp_path: Path
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 600 kB; `mount -o remount,size=...` makes room."""
+    """A file system of 600 kB; `mount -o remount,size=...` enlarges it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"needs to mount a small file system: {mounted.stderr.decode().strip()}")
     yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)  # the test itself still has the file open
+    subprocess.run(["umount", "--lazy", folder], check=True)  # the test still has the file open
 
 
-def test_a_full_disk_is_told_of_and_costs_nothing_that_has_ended(small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_keeps_ended_trials(small_disk: Path, tmp_path: Path) -> None:
     file, log = small_disk / "study.db", tmp_path / "log"
     hold(log, HELD_AFTER)
     driver = start("local", str(file), log, TRIALS, "driver", stderr=subprocess.PIPE)
-    at_work(Store(str(file)), 1)
+    wait_until_paused(Store(str(file)), 1)
     with (small_disk / "hog").open("wb", buffering=0) as hog, suppress(OSError):
         while hog.write(bytes(4096)):
             pass
-    let_go(log)
+    release(log)
     told = driver.communicate(timeout=PATIENCE_S)[1]
     assert driver.returncode
     assert f"{file} cannot be written (database or disk is full): free disk space, then resume" in told.splitlines()[-1]
@@ -134,12 +134,12 @@ def test_a_full_disk_is_told_of_and_costs_nothing_that_has_ended(small_disk: Pat
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store whose last trials are in the write-ahead log alone, as a killed driver leaves it."""
+    """A store as a killed driver leaves it: its last trials are only in the write-ahead log."""
     folder = tmp_path_factory.mktemp("written")
     store = Store(str(folder / "study.db"))
     for number in range(WRITTEN):
         if number == WRITTEN // 2:
-            store.close()  # which writes the log into the file
+            store.close()  # closing writes the log into the file
         store.create(key=str(number), trace={"depth": number}, genotype="{}" * 300, seed=0)
         store.report(number, {"ap": number / WRITTEN})
         store.end(number, State.finished, seconds=1.0)
@@ -159,8 +159,8 @@ def truncate(file: Path, rng: random.Random) -> None:
     os.truncate(file, rng.randrange(file.stat().st_size))
 
 
-def read_counted(file: Path) -> list[Trial] | str:
-    """The trials of a store that may be damaged, or what it says of itself."""
+def trials_or_error(file: Path) -> list[Trial] | str:
+    """The trials of a store that may be damaged, or its error message."""
     try:
         store = Store(str(file))
         trials = store.trials()
@@ -173,14 +173,14 @@ def read_counted(file: Path) -> list[Trial] | str:
 
 @pytest.mark.parametrize("harm", [scribble, truncate])
 @pytest.mark.parametrize("seed", range(12))
-def test_of_a_damaged_log_what_was_whole_is_read(
+def test_intact_entries_of_a_damaged_log_are_read(
     written: Path, tmp_path: Path, harm: Callable[[Path, random.Random], None], seed: int
 ) -> None:
-    """SQLite's log carries checksums: all up to the damage is there, each trial with what it came to, none half."""
+    """SQLite's log has checksums: every transaction before the damage is read whole."""
     for file in written.iterdir():
         shutil.copy(file, tmp_path / file.name)
     harm(tmp_path / "study.db-wal", random.Random(seed))
-    trials = read_counted(tmp_path / "study.db")
+    trials = trials_or_error(tmp_path / "study.db")
     assert isinstance(trials, list)
     assert WRITTEN // 2 <= len(trials) <= WRITTEN
     for trial in trials:
@@ -190,12 +190,12 @@ def test_of_a_damaged_log_what_was_whole_is_read(
             trial.number == last and not trial.state.ended
         )
     with Store(str(tmp_path / "study.db"))._database.writing.begin():
-        pass  # it can be gone on with
+        pass  # the store is still writable
 
 
 @pytest.mark.parametrize("harm", [scribble, truncate])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_damaged_file_is_refused_or_counts_right(
+def test_a_damaged_file_is_refused_or_has_all_trials(
     written: Path, tmp_path: Path, harm: Callable[[Path, random.Random], None], seed: int
 ) -> None:
     file = tmp_path / "study.db"
@@ -205,7 +205,7 @@ def test_a_damaged_file_is_refused_or_counts_right(
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     harm(file, random.Random(seed))
-    found = read_counted(file)
+    found = trials_or_error(file)
     if isinstance(found, str):
         assert str(file) in found
         assert "put a copy of it back" in found or "name a store" in found
@@ -213,10 +213,10 @@ def test_a_damaged_file_is_refused_or_counts_right(
         assert len(found) == WRITTEN
 
 
-def test_who_stops_within_a_write_does_not_stop_the_others_for_ever(
+def test_a_driver_suspended_within_a_write_does_not_block_others_for_ever(
     postgres: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server ends a transaction that nobody goes on with; who began it begins again."""
+    """The server ends an idle transaction; the suspended driver then retries it."""
     settings = {"options": "-c lock_timeout=300 -c idle_in_transaction_session_timeout=1500"}
     monkeypatch.setattr("nas.search.store.database._POSTGRES", settings)
     url = postgres.database()

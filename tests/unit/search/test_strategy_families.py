@@ -1,4 +1,4 @@
-"""What each of the published strategies does that the others do not."""
+"""Properties that are specific to one published strategy."""
 
 import random
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def apart(first: Candidate, second: Candidate) -> int:
     return sum(a != b for a, b in zip(first.key, second.key, strict=True))
 
 
-def test_local_search_moves_to_the_first_better_neighbour_and_restarts_on_a_summit() -> None:
+def test_local_search_moves_to_the_first_better_neighbour_and_restarts_at_a_local_optimum() -> None:
     strategy = build("local")
     centre = strategy.ask()
     tell(strategy, centre, 0.0)
@@ -49,7 +49,7 @@ def test_local_search_moves_to_the_first_better_neighbour_and_restarts_on_a_summ
     better = strategy.ask()
     tell(strategy, better, 1.0)
     around = [strategy.ask()]
-    for _ in range(11):  # the old centre is a neighbour that had its turn, but in another climb
+    for _ in range(11):  # the old centre is a neighbour too: it was proposed in the earlier climb
         tell(strategy, around[-1], 0.5)
         around.append(strategy.ask())
     assert all(apart(candidate, better) == 1 for candidate in around)
@@ -57,24 +57,24 @@ def test_local_search_moves_to_the_first_better_neighbour_and_restarts_on_a_summ
     tell(strategy, around[-1], 0.5)
     restart = strategy.ask()
     tell(strategy, restart, -5.0)
-    assert apart(strategy.ask(), restart) == 1, "a climb begins anywhere, however low"
+    assert apart(strategy.ask(), restart) == 1, "a climb starts at any candidate, even a worse one"
 
 
-def test_local_search_gives_every_worker_another_neighbour() -> None:
+def test_local_search_proposes_a_different_neighbour_to_each_worker() -> None:
     strategy = build("local")
     centre = strategy.ask()
     tell(strategy, centre, 0.0)
     around = [strategy.ask() for _ in range(12)]
     assert len({candidate.key for candidate in around}) == 12
     assert all(apart(candidate, centre) == 1 for candidate in around)
-    strategy.ask()  # none is left for a thirteenth: it tries its luck
+    strategy.ask()  # all neighbours are proposed: the thirteenth is random
     tell(strategy, around[7], 1.0)
     assert apart(strategy.ask(), around[7]) == 1
 
 
 @pytest.mark.parametrize("lost", [1, 4])
-def test_local_search_leaves_a_summit_with_proposals_that_were_never_told_of(lost: int) -> None:
-    """They were turned away, or run for ever."""
+def test_local_search_restarts_although_some_proposals_were_never_told(lost: int) -> None:
+    """These proposals were rejected, or their trials never end."""
     strategy = build("local")
     centre = strategy.ask()
     tell(strategy, centre, 0.0)
@@ -88,7 +88,7 @@ def test_local_search_leaves_a_summit_with_proposals_that_were_never_told_of(los
     assert apart(strategy.ask(), restart) == 1
 
 
-def test_a_late_neighbour_is_no_place_to_begin_at() -> None:
+def test_local_search_does_not_start_a_climb_at_a_late_neighbour() -> None:
     strategy = build("local")
     centre = strategy.ask()
     tell(strategy, centre, 0.0)
@@ -101,8 +101,8 @@ def test_a_late_neighbour_is_no_place_to_begin_at() -> None:
     assert apart(strategy.ask(), restart) == 1
 
 
-def test_tpe_proposes_what_optuna_does() -> None:
-    """Optuna's own study of the same trials, with a sampler of the same seed."""
+def test_tpe_proposes_the_same_as_optuna() -> None:
+    """An Optuna study of the same trials with a sampler of the same seed."""
     strategy = Tpe(SPACE, OBJECTIVES, seed=3)
     study = optuna.create_study(direction="maximize")
     for _ in range(40):
@@ -120,7 +120,7 @@ def draw(turn: tuple[int, int]) -> int:
     return random.Random(f"{turn[0]}/{turn[1]}").getrandbits(32)
 
 
-def test_tpe_remembers_the_best_and_the_latest() -> None:
+def test_tpe_remembers_the_best_and_the_latest_trials() -> None:
     space = DigitSpace(length=6, base=6)
     strategy = Tpe(space, OBJECTIVES, seed=0)
     drawn = build("random", space=space)
@@ -135,8 +135,8 @@ def test_tpe_remembers_the_best_and_the_latest() -> None:
 
 
 @pytest.mark.parametrize("told", [15, 149, 150, 200, 400])
-def test_tpe_holds_as_many_for_good_as_optuna_does(told: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was forgotten of the others."""
+def test_tpe_counts_as_many_good_trials_as_optuna(told: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgotten trials are counted too."""
     good, split = [], sampler._split_trials
 
     def counting(study: Any, trials: Any, count: int, *others: Any) -> Any:
@@ -152,7 +152,7 @@ def test_tpe_holds_as_many_for_good_as_optuna_does(told: int, monkeypatch: pytes
 
 
 def test_nsga2_widens_the_front_of_all_objectives() -> None:
-    """The first digits are the gain; the others, and half the first ones, are the cost."""
+    """AP is the sum of the first six digits; the cost is the sum of the others plus half of AP."""
     objectives: Mapping[str, Direction] = {"ap": "max", "gmacs": "min"}
     space = DigitSpace(length=12, base=4)
 
@@ -168,11 +168,11 @@ def test_nsga2_widens_the_front_of_all_objectives() -> None:
 
     ours = hypervolume(front("nsga2"))
     assert ours > 1.05 * hypervolume(front("random"))
-    assert ours > hypervolume(front("tpe")), "TPE goes by the first objective alone"
+    assert ours > hypervolume(front("tpe")), "TPE optimises only the first objective"
 
 
 def hypervolume(front: set[tuple[float, ...]]) -> float:
-    """Area between a front of two maximised objectives and the worst there is, (0, -27)."""
+    """Area between a front of two maximised objectives and the worst point, (0, -27)."""
     area, reached = 0.0, 0.0
     for gain, cost in sorted(front, key=lambda point: -point[1]):
         area += max(0.0, gain - reached) * (cost + 27)
@@ -191,7 +191,7 @@ def test_nsga2_begins_with_a_random_population_and_then_crosses() -> None:
     assert np.mean([digits(c) for c in children]) == pytest.approx(np.mean([digits(c) for c in first]), abs=0.35)
 
 
-def test_the_controller_learns_what_is_rewarded() -> None:
+def test_the_controller_learns_the_rewarded_choice() -> None:
     strategy = build("controller")
     asked = []
     for _ in range(120):
@@ -202,7 +202,7 @@ def test_the_controller_learns_what_is_rewarded() -> None:
     assert late.count(2) > 32
 
 
-def test_the_controller_changes_after_whole_batches() -> None:
+def test_the_controller_updates_only_after_whole_batches() -> None:
     strategies: list[Any] = [ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0)) for _ in range(2)]
     asked = [strategies[0].ask() for _ in range(8)]
     for number, candidate in enumerate(asked):
@@ -212,18 +212,18 @@ def test_the_controller_changes_after_whole_batches() -> None:
     assert all((before[name] == weight).all() for name, weight in strategies[0]._policy.state_dict().items())
 
 
-def test_the_controller_learns_the_odds_it_decided_by() -> None:
-    """It decides step by step, and learns from whole traces, of which one is shorter."""
+def test_the_controller_trains_with_the_probabilities_of_its_decisions() -> None:
+    """The controller samples one decision at a time and trains on whole traces of different lengths."""
     strategy: Any = ControllerConfig(batch=4).build(Task(SPACE, OBJECTIVES, seed=0))
     for _ in range(80):
         candidate = strategy.ask()
         tell(strategy, candidate, float(digits(candidate)[-1] == 2))
-    policy, odds = strategy._policy, []
+    policy, probabilities = strategy._policy, []
 
     class Recorder(random.Random):
         def choices(self, population: Any, weights: Any = None, **kwargs: Any) -> list[Any]:
             number = super().choices(population, weights, **kwargs)[0]
-            odds.append(weights[number] / sum(weights))
+            probabilities.append(weights[number] / sum(weights))
             return [number]
 
     taken = []
@@ -232,5 +232,5 @@ def test_the_controller_learns_the_odds_it_decided_by() -> None:
         rng = Recorder(length)
         taken.append([(name, policy.decide(name, 4, rng)) for name in [*policy.rows][:length]])
     logs, _ = policy(*policy.indices(taken))
-    assert max(odds) > 2 * min(odds)
-    np.testing.assert_allclose(logs.detach().exp().numpy().flatten(), [*odds, 1.0], rtol=1e-5)
+    assert max(probabilities) > 2 * min(probabilities)
+    np.testing.assert_allclose(logs.detach().exp().numpy().flatten(), [*probabilities, 1.0], rtol=1e-5)

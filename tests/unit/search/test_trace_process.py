@@ -1,4 +1,4 @@
-"""The Gaussian process over traces, against scikit-learn's and planted rules."""
+"""The Gaussian process over traces, compared with its textbook equations and on synthetic rules."""
 
 import random
 from collections.abc import Callable
@@ -23,12 +23,12 @@ def drawn(count: int, seed: int = 0) -> list[Candidate]:
 
 
 def ordered(member: Candidate) -> float:
-    """Where a digit stands matters."""
+    """The position of a digit matters."""
     return float(sum(w * (int(d) == 2) for w, d in zip(WEIGHTS, member.key, strict=True)))
 
 
 def counted(member: Candidate) -> float:
-    """Only how often a digit is there matters."""
+    """Only the count of a digit matters."""
     return float(member.key.count("3") ** 2 + member.key.count("1"))
 
 
@@ -40,8 +40,8 @@ def tau(rule: Callable[[Candidate], float], count: int, noise: float = 0.0) -> f
     return float(kendalltau(process.predict(unseen)[0], [rule(member) for member in unseen]).statistic)
 
 
-def test_predicts_what_a_gaussian_process_does() -> None:
-    """Rasmussen and Williams 2006, equations 2.25 and 2.26, with the kernels as their definitions say, pair by pair."""
+def test_predictions_equal_those_of_the_textbook_equations() -> None:
+    """Rasmussen and Williams 2006, equations 2.25 and 2.26, with the kernel computed pair by pair."""
     learned, unseen = drawn(40), drawn(20, seed=1)
     scores = [ordered(member) + counted(member) for member in learned]
     process = TraceProcess()
@@ -66,22 +66,22 @@ def test_predicts_what_a_gaussian_process_does() -> None:
     assert deviations == pytest.approx((kernel.scale * variances) ** 0.5)
 
 
-def test_learns_planted_rules() -> None:
-    """Of five draws each .949, give or take .003, .861 and .049, .852 and .020, and with noise .820 and .020."""
+def test_synthetic_rules_are_learned() -> None:
+    """Mean and deviation of tau over five draws: .949 +- .003, .861 +- .049, .852 +- .020, with noise .820 +- .020."""
     assert tau(ordered, 100) > 0.9
     assert 0.94 > tau(ordered, 25) > 0.6
     assert tau(counted, 25) > 0.7
     assert tau(ordered, 100, noise=3.0) > 0.7
 
 
-def test_is_sure_of_what_it_knows_and_unsure_of_what_it_does_not() -> None:
+def test_deviation_is_smaller_at_learned_members() -> None:
     learned = drawn(30)
     process = TraceProcess()
     process.fit(learned, [ordered(member) for member in learned], seed=0)
     assert process.predict(learned)[1].mean() < process.predict(drawn(30, seed=1))[1].mean()
 
 
-def test_what_it_learns_anew_replaces_what_it_knew() -> None:
+def test_a_new_fit_replaces_the_earlier_one() -> None:
     learned, unseen = drawn(60), drawn(10, seed=1)
     scores = [ordered(member) for member in learned]
     fresh, used = TraceProcess(), TraceProcess()
@@ -92,18 +92,18 @@ def test_what_it_learns_anew_replaces_what_it_knew() -> None:
     assert np.array_equal(fresh.predict(unseen), used.predict(unseen))
 
 
-def test_serves_decisions_that_depend_on_others() -> None:
+def test_traces_with_dependent_decisions_are_learned() -> None:
     members = [sample(JointSpace(), random.Random(seed)) for seed in range(64)]
     candidates = [Candidate(member.trace, member.value.key(), member.value) for member in members]
     scores = [float(sum(value == "asff" for value in member.trace.values())) for member in members]
     process = TraceProcess()
     process.fit(candidates[:32], scores[:32], seed=0)
     means, deviations = process.predict(candidates[32:])
-    assert kendalltau(means, scores[32:]).statistic > 0.4  # of five draws .72, give or take .09
+    assert kendalltau(means, scores[32:]).statistic > 0.4  # over five draws .72 +- .09
     assert (deviations > 0).all()
 
 
-def test_equal_scores_teach_nothing() -> None:
+def test_equal_scores_give_equal_predictions() -> None:
     learned = drawn(12)
     process = TraceProcess()
     process.fit(learned, [0.5] * 12, seed=0)
@@ -111,7 +111,7 @@ def test_equal_scores_teach_nothing() -> None:
 
 
 @pytest.mark.parametrize(("count", "scores"), [(1, [0.5]), (3, [0.5, 0.6]), (0, [])])
-def test_refuses_too_little(count: int, scores: list[float]) -> None:
+def test_too_few_members_are_refused(count: int, scores: list[float]) -> None:
     message = f"{count} members with {len(scores)} scores: give at least two, and a score each"
     with pytest.raises(ValueError, match=message):
         TraceProcess().fit(drawn(count), scores, seed=0)

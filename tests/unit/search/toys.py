@@ -1,4 +1,4 @@
-"""A space of digit strings and proxies that judge, hang, fail and die: what the tests of a search run on."""
+"""A space of digit strings, a proxy, and work that fails, hangs or dies: the toys of the search tests."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ OBJECTIVES: Mapping[str, Direction] = {"ap": "max"}
 
 @dataclass
 class FakeTime:
-    """In place of a module's `time`: passes only when told to."""
+    """Replaces a module's `time`: the clock advances only if a test sets it."""
 
     now: float = 0.0
 
@@ -43,7 +43,7 @@ def parse(document: str) -> Digits:
 
 @dataclass(frozen=True)
 class DigitSpace:
-    """Strings of digits; `order` says whether strings with the same digits are different things."""
+    """Strings of digits; without `order`, strings with the same digits are one member."""
 
     length: int = 6
     base: int = 6
@@ -57,12 +57,12 @@ class DigitSpace:
 
 @dataclass(frozen=True)
 class SumProxy:
-    """A candidate is worth its digits' mean, of which it shows a part at each step, and has a spread."""
+    """Scores the mean of the digits, scaled by the share of completed steps, and their spread."""
 
     steps: int = 2
     pause: float = 0.0
     log: str | None = None
-    """File that gets a line per evaluation that comes to its end; see `hold`."""
+    """File that gets one line per completed evaluation; see `hold`."""
 
     @property
     def objectives(self) -> Mapping[str, Direction]:
@@ -81,13 +81,14 @@ class SumProxy:
 
 
 def hold(log: Path, count: int = 0, key: str = "") -> None:
-    """Have evaluations wait once their log has so many lines, or so many of one key, until they are let go."""
+    """Pause evaluations once their log has `count` lines, or `count` lines of one key; `release` resumes them."""
     written = log.with_suffix(".new")
     written.write_text(f"{count} {key}")
-    written.rename(f"{log}.hold")  # whole or not at all
+    written.rename(f"{log}.hold")  # atomic
 
 
-def let_go(log: Path) -> None:
+def release(log: Path) -> None:
+    """Resume the evaluations that `hold` paused."""
     Path(f"{log}.hold").unlink()
 
 
@@ -99,8 +100,8 @@ def wait_while_held(log: str, key: str) -> None:
     sign.unlink(missing_ok=True)
 
 
-def waiting(log: Path) -> list[int]:
-    """Processes in which evaluations wait; of dead ones, those in which they waited."""
+def paused_pids(log: Path) -> list[int]:
+    """Ids of the processes whose evaluations are paused, dead processes included."""
     return [int(sign.name.split(".")[-2]) for sign in log.parent.glob(f"{log.name}.*.waits")]
 
 
@@ -121,7 +122,7 @@ def held(log: str) -> bool:
 
 
 def misbehave(job: Job) -> Iterator[Scores]:
-    """Work that does what the job's genotype says."""
+    """Work that fails in the way the job's genotype names."""
     yield {"ap": 1.0}
     match job.genotype:
         case "nan":
@@ -134,7 +135,7 @@ def misbehave(job: Job) -> Iterator[Scores]:
             resource.setrlimit(resource.RLIMIT_AS, (2**31, resource.getrlimit(resource.RLIMIT_AS)[1]))
             hoard = [bytearray(2**26) for _ in range(10**6)]
             yield {"ap": float(len(hoard))}
-        case "time is up":  # as the alarm of a time limit says, whatever the limit
+        case "time is up":  # the signal of an expired time limit
             signal.raise_signal(signal.SIGALRM)
         case "hang":
             time.sleep(60)

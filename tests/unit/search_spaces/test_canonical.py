@@ -1,4 +1,4 @@
-"""The canonical form is equal for isomorphic graphs and for no others, regular ones included."""
+"""Canonical forms are equal if and only if graphs are isomorphic, regular graphs included."""
 
 import itertools
 import random
@@ -63,7 +63,7 @@ def test_a_form_does_not_depend_on_the_numbering(graph: Graph, rng: random.Rando
     assert canonical_form(*shuffled(graph, rng)) == canonical_form(*graph)
 
 
-def test_all_graphs_of_four_vertices_fall_into_their_classes() -> None:
+def test_graphs_of_four_vertices_have_the_known_number_of_forms() -> None:
     """11 undirected and 218 directed graphs of four vertices (OEIS A000088, A000273)."""
     pairs = list(itertools.combinations(range(4), 2))
     subsets = itertools.chain.from_iterable(itertools.combinations(pairs, k) for k in range(7))
@@ -105,13 +105,13 @@ def shrikhande() -> Graph:
     )
 
 
-def beside(first: Graph, second: Graph) -> Graph:
+def disjoint_union(first: Graph, second: Graph) -> Graph:
     shift = len(first[0])
     return first[0] + second[0], first[1] + [(u + shift, v + shift, name) for u, v, name in second[1]]
 
 
 def parity_gadgets(n: int, *, twisted: bool) -> Graph:
-    """Cai, Fürer and Immerman's graphs over the Möbius ladder of `n` vertices: a pair that refinement never parts."""
+    """Cai, Fürer and Immerman's graphs over the Möbius ladder of `n` vertices; refinement cannot separate them."""
     ladder = [(i, (i + 1) % n) for i in range(n)] + [(i, i + n // 2) for i in range(n // 2)]
     ends = {(edge, bit): 2 * i + bit for i, edge in enumerate(ladder) for bit in (0, 1)}
     labels, arcs = ["end"] * len(ends), []
@@ -130,16 +130,16 @@ REFINEMENT_FAILS = {
     "prism or Möbius ladder": (prism(5), mobius(5)),
     "cycles of many lengths": (cycles(3, 3, 4, 4, 5, 5), cycles(3, 4, 5, 12)),
     "rook or Shrikhande": (rook(), shrikhande()),
-    "rook beside Shrikhande": (
-        beside(beside(rook(), shrikhande()), shrikhande()),
-        beside(beside(rook(), rook()), rook()),
+    "unions of rook and Shrikhande": (
+        disjoint_union(disjoint_union(rook(), shrikhande()), shrikhande()),
+        disjoint_union(disjoint_union(rook(), rook()), rook()),
     ),
     "parity gadgets": (parity_gadgets(8, twisted=False), parity_gadgets(8, twisted=True)),
 }
 
 
 @pytest.mark.parametrize("name", REFINEMENT_FAILS)
-def test_regular_graphs_are_told_apart_and_recognised(name: str) -> None:
+def test_regular_graphs_have_distinct_and_stable_forms(name: str) -> None:
     first, second = REFINEMENT_FAILS[name]
     rng = random.Random(0)
     assert canonical_form(*first) != canonical_form(*second)

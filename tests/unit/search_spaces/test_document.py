@@ -1,4 +1,4 @@
-"""A genotype survives JSON; a bad, foreign or hostile document is refused by name and at once."""
+"""A genotype survives JSON; an invalid or hostile document is refused quickly, and the error names the field."""
 
 import itertools
 import json
@@ -38,18 +38,21 @@ def test_the_document_without_changes_is_legal() -> None:
 BAD_DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "another format": (document(format="onnx"), "not a genotype"),
     "a later version": (document(version=2), "version 2"),
-    "a version that only equals": (document(version=True), "version True"),
+    "a version of another type": (document(version=True), "version True"),
     "no version": ({k: v for k, v in document().items() if k != "version"}, "version None"),
     "an unknown field": (document(author="x"), "unknown field 'author'"),
     "a missing field": ({k: v for k, v in document().items() if k != "head"}, "'head' is missing"),
-    "nodes no list": (document(nodes={}), "nodes: expected a list"),
-    "outputs no list": (document(outputs="ab"), "outputs: expected a list"),
-    "output no text": (document(outputs=[3]), r"outputs\[0\]: expected a string"),
-    "stem no operator": (document(stem="resnet_stem"), "stem: expected an operator"),
-    "operator name no text": (document(stem={"op": ["conv"]}), "stem: expected an operator"),
-    "node no object": (document(nodes=[None]), r"nodes\[0\]: expected an object"),
+    "nodes not a list": (document(nodes={}), "nodes: expected a list"),
+    "outputs not a list": (document(outputs="ab"), "outputs: expected a list"),
+    "output not a string": (document(outputs=[3]), r"outputs\[0\]: expected a string"),
+    "stem not an operator": (document(stem="resnet_stem"), "stem: expected an operator"),
+    "operator name not a string": (document(stem={"op": ["conv"]}), "stem: expected an operator"),
+    "node not an object": (document(nodes=[None]), r"nodes\[0\]: expected an object"),
     "an attribute called name": (document(head={"op": "fcos", "name": 1}), "head: .*no attribute 'name'"),
-    "a part no operator": (document(head={"op": "fcos", "attention": [{}]}), r"head\.attention\[0\]: expected an oper"),
+    "bad part": (
+        document(head={"op": "fcos", "attention": [{}]}),
+        r"head\.attention\[0\]: expected an oper",
+    ),
 }
 BAD_NODE_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"depth": 1}, r"nodes\[0\]: unknown field 'depth'"),
@@ -65,14 +68,14 @@ BAD_NODE_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_DOCUMENTS)
-def test_a_bad_field_is_named(case: str) -> None:
+def test_an_invalid_field_is_named(case: str) -> None:
     raw, message = BAD_DOCUMENTS[case]
     with pytest.raises(GenotypeError, match=message):
         load(raw)
 
 
 @pytest.mark.parametrize("case", BAD_NODE_FIELDS)
-def test_a_bad_field_of_a_node_is_named(case: str) -> None:
+def test_an_invalid_field_of_a_node_is_named(case: str) -> None:
     fields, message = BAD_NODE_FIELDS[case]
     raw = document()
     raw["nodes"][0].update(fields)
@@ -89,7 +92,7 @@ def test_a_node_without_a_field_is_refused() -> None:
 
 
 def _with_kernel(value: str) -> str:
-    """A legal document but for the text of one attribute."""
+    """A legal document in which one attribute has the given text."""
     return json.dumps(document(head={"op": "fcos", "attention": 0})).replace('"attention": 0', f'"attention": {value}')
 
 
@@ -133,7 +136,7 @@ HOSTILE: dict[str, str | bytes] = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_refused_at_once(name: str) -> None:
-    """In lines carried out, of which the worst here takes four a character."""
+    """The work is counted in executed lines of Python; the worst document here takes four per character."""
     with counted_lines() as count, pytest.raises(GenotypeError) as caught:
         Genotype.from_json(HOSTILE[name])
     assert next(count) < 10 * (100 + len(HOSTILE[name]))
@@ -142,7 +145,7 @@ def test_a_hostile_document_is_refused_at_once(name: str) -> None:
 
 @contextmanager
 def counted_lines() -> Iterator[Iterator[int]]:
-    """Counts lines of Python, calls and returns within the block; the next number is theirs."""
+    """Counts lines, calls and returns of Python within the block; `next` of the counter is their number."""
     count, before = itertools.count(), sys.gettrace()
 
     def look(frame: FrameType, event: str, argument: object) -> Any:

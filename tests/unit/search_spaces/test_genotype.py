@@ -1,4 +1,4 @@
-"""What a genotype promises: it is legal, it is a value, and it survives JSON; a bad document is refused by name."""
+"""A genotype is legal, a value, and has a stable key; an illegal one is refused, and the error names the part."""
 
 import math
 import pickle
@@ -83,7 +83,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: genotype(A, node("b", 5, 64, ("a", IDENTITY))),
         "node 'b': .*level 3 to level 5",
     ),
-    "identity beside a resample": (
+    "identity next to a resample": (
         lambda: genotype(A, B, node("c", 4, 64, ("a", IDENTITY), "b")),
         "node 'c': input 'a' of level 3 .*'identity'",
     ),
@@ -128,12 +128,12 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: genotype(A, replace(B, width=32), outputs=("a", "b")),
         "outputs: 'b' differs in width from 'a'",
     ),
-    "blocks without end": (
+    "too many repeats": (
         lambda: genotype(*[node(f"n{i}", 3, 8, "stem2", block=op("residual", repeats=64)) for i in range(17)]),
         "nodes: their blocks repeat 1088 times",
     ),
     "unknown operator": (lambda: op("transformer"), "operator 'transformer' is unknown"),
-    "operator of no name": (lambda: Op(7), "operator 7 is unknown"),  # type: ignore[arg-type]
+    "operator name not a string": (lambda: Op(7), "operator 7 is unknown"),  # type: ignore[arg-type]
     "unknown attribute": (lambda: op("conv", stride=2), "'conv' has no attribute 'stride'"),
     "an attribute called name": (lambda: op("conv", name="x"), "'conv' has no attribute 'name'"),
     "an attribute twice": (lambda: Op("conv", (("kernel", 3), ("kernel", 5))), "'conv' has attribute 'kernel' twice"),
@@ -175,11 +175,11 @@ def test_a_fault_is_named(fault: str) -> None:
     assert len(str(caught.value)) < 500
 
 
-def test_the_parts_of_the_faults_are_legal() -> None:
+def test_the_genotype_without_a_fault_is_legal() -> None:
     assert genotype(A, B, outputs=("a", "b")).levels == (3, 4)
 
 
-def test_an_attribute_at_its_default_is_as_none() -> None:
+def test_an_attribute_at_its_default_equals_an_omitted_one() -> None:
     for implicit, explicit in [
         (op("conv"), op("conv", kernel=3, act="relu", act_first=False)),
         (op("conv"), Op("conv", (("kernel", 3),))),
@@ -193,7 +193,7 @@ def test_an_attribute_at_its_default_is_as_none() -> None:
     assert first.to_json() == second.to_json()
 
 
-def test_an_operator_has_one_form() -> None:
+def test_an_operator_has_one_normal_form() -> None:
     assert Op("conv", (("norm", "none"), ("kernel", 5))) == op("conv", kernel=5, norm="none")
     assert str(Op("msfm", (("scales", [2, 1]),))) == str(op("msfm", scales=(1.0, 2.0)))
     two, three = op("msfm", position=2), op("msfm", position=3)
@@ -214,7 +214,7 @@ def test_a_genotype_is_a_value(name: str) -> None:
         value.nodes[0].level = 1  # type: ignore[misc]
 
 
-def test_live_nodes_are_those_that_reach_an_output() -> None:
+def test_live_nodes_reach_an_output() -> None:
     dead = node("dead", 5, 64, "b", block=CONV)
     value = genotype(A, B, dead, outputs=("a",))
     assert [n.name for n in value.live] == ["a"]
@@ -222,7 +222,7 @@ def test_live_nodes_are_those_that_reach_an_output() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_live_nodes_are_the_ancestors_that_networkx_finds(seed: int) -> None:
+def test_live_nodes_equal_the_ancestors_that_networkx_finds(seed: int) -> None:
     rng = random.Random(seed)
     value = respelled(sample(SPACES["joint"], rng).value, rng)
     graph = nx.DiGraph((edge.source, n.name) for n in value.nodes for edge in n.inputs)
@@ -242,8 +242,8 @@ def test_the_networkx_graph_is_the_live_graph(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GOLDEN_KEYS)
-def test_keys_stay_what_they_were(name: str) -> None:
-    """A key that changes orphans every stored trial: from the first release on, only with the format's version."""
+def test_keys_are_stable_across_releases(name: str) -> None:
+    """A changed key orphans every stored trial. Keys may change only with the version of the format."""
     assert zoo(name).genotype.key() == GOLDEN_KEYS[name]
 
 

@@ -1,4 +1,4 @@
-"""Import paths: what they reach, and what they leave alone."""
+"""Objects named by import paths: which are found, and which modules are imported."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from search_spaces.registry import SPACES, find_space, own_space
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current directory; the import path is put back after."""
+    """The current directory; `sys.path` is restored afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     return tmp_path
@@ -24,24 +24,24 @@ def test_a_file_that_was_just_written_is_found(here: Path) -> None:
     assert imported("written_late:Outer.Inner").size == 3
 
 
-def test_a_file_here_hides_nothing_that_is_installed(here: Path) -> None:
+def test_a_file_here_does_not_shadow_an_installed_module(here: Path) -> None:
     (here / "json.py").write_text("raise SystemExit('imported')\n")
     assert imported("json:loads") is json.loads
 
 
-def test_nothing_is_imported_beside_what_is_named(here: Path) -> None:
+def test_only_the_named_module_is_imported(here: Path) -> None:
     (here / "named_one.py").write_text("one = 1\n")
     (here / "other_one.py").write_text("raise SystemExit('imported')\n")
     imported("named_one:one")
     assert "other_one" not in sys.modules
 
 
-def test_names_of_ours_are_no_import_paths() -> None:
+def test_names_of_the_registry_are_not_import_paths() -> None:
     assert not any(map(is_import_path, SPACES))
     assert find_space("joint") is SPACES["joint"]
 
 
-def test_a_space_is_given_as_a_class_or_as_what_it_makes(here: Path) -> None:
+def test_a_space_is_given_as_a_class_or_an_instance(here: Path) -> None:
     assert own_space("search_spaces.joint:JointSpace") == JointSpace()
     (here / "made_space.py").write_text("from search_spaces.joint import JointSpace\nspace = JointSpace()\n")
     assert find_space("made_space:space") == JointSpace()
@@ -55,7 +55,7 @@ def test_a_space_that_cannot_build_is_refused(here: Path) -> None:
         find_space("sad_space:Sad")
 
 
-def test_what_fails_is_told_of_with_its_path(here: Path) -> None:
+def test_an_object_that_fails_is_reported_with_its_path(here: Path) -> None:
     (here / "leaving.py").write_text("raise SystemExit(3)\n")
     with pytest.raises(ImportPathError, match="leaving:X: module leaving fails on import: SystemExit: 3"):
         imported("leaving:X")
@@ -65,12 +65,12 @@ def test_what_fails_is_told_of_with_its_path(here: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ":", "a:", ":b", "a b:c", "a:b()", "../a:b", "a.py:B c"])
-def test_what_is_no_import_path_is_refused(path: str) -> None:
+def test_an_invalid_import_path_is_refused(path: str) -> None:
     with pytest.raises(ImportPathError, match="write my_module:MySpace"):
         imported(path)
 
 
-def test_it_is_called_as_its_example_says() -> None:
+def test_an_object_is_called_as_its_example_shows() -> None:
     assert build_own("operator:add", 1, 2, call="add(a, b)", needs=("real",)) == 3
     with pytest.raises(ImportPathError, match=r"the call add\(a, b, c\) does not match its signature: too many"):
         build_own("operator:add", 1, 2, 3, call="add(a, b, c)", needs=())

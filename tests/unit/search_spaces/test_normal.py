@@ -1,4 +1,4 @@
-"""Spellings of one network have one key: they decode to the same weights and the same outputs."""
+"""Equivalent genotypes have one key and decode to the same weights and outputs."""
 
 import random
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ STEM, HEAD, IDENTITY, LATERAL, CONV = op("resnet_stem"), op("fcos"), op("identit
 SUM, NONE = op("sum"), op("none")
 WAYS_DOWN = ("pool", "tiles", "skip")
 CONFIDENT = {"confidence_power": 0.4, "confidence_attached": False, "confidence_only_large": True}
-UNREAD = {"lateral": {"bias": True}, "conv": {"bias": True}, "spinenet": {"padding": "same"}}
-"""What may be said of operators without a norm, or of edges that do not climb, for nothing."""
+IDLE = {"lateral": {"bias": True}, "conv": {"bias": True}, "spinenet": {"padding": "same"}}
+"""Attributes without effect: `bias` of operators without a norm, and `padding` of edges that do not downsample."""
 
 
-def padded(genotype: Genotype, rng: random.Random) -> Genotype:
-    """The same network spelt with more: nodes that pass a map on, edges that stay on a level, idle attributes."""
+def with_redundant_parts(genotype: Genotype, rng: random.Random) -> Genotype:
+    """An equivalent genotype with extra identity nodes, other edges within a level, and attributes without effect."""
     levels = {m.name: m.level for m in stem_maps(genotype.stem)} | {node.name: node.level for node in genotype.nodes}
     nodes: list[Node] = []
     passed: dict[str, str] = {}
@@ -54,20 +54,20 @@ def idle_edge(operator: Op, climb: int, rng: random.Random) -> Op:
     if climb == 0 and operator == IDENTITY:
         return op("nearest", down=rng.choice(WAYS_DOWN))
     if (climb <= 0 and operator.name == "spinenet") or operator == LATERAL:
-        return operator.but(**UNREAD[operator.name])
+        return operator.but(**IDLE[operator.name])
     return operator
 
 
 def idle_block(block: Op) -> Op:
     if block.name == "conv" and block["norm"] == "none":
-        return block.but(**UNREAD["conv"])
+        return block.but(**IDLE["conv"])
     if block.name == "bottleneck":
         return block.but(msfm=tuple(m.but(deepen="enlarging") if m["convs"] == 1 else m for m in block["msfm"]))
     return block
 
 
 def outputs(model: nn.Module) -> list[Tensor]:
-    """Everything the network computes, gates open, on an image of no whole multiple."""
+    """All outputs of the network, with open gates, for an image whose sides are not multiples of the strides."""
     for parameter in model.parameters():
         if parameter.ndim == 0:
             nn.init.ones_(parameter)
@@ -78,29 +78,29 @@ def outputs(model: nn.Module) -> list[Tensor]:
 
 def assert_same_network(first: Genotype, second: Genotype) -> None:
     one, other = (build_detector(genotype, SMALL, 3) for genotype in (first, second))
-    other.load_state_dict(one.state_dict())  # as many weights, of the same names and shapes
+    other.load_state_dict(one.state_dict())  # requires the same names and shapes of weights
     assert all(torch.equal(x, y) for x, y in zip(outputs(one), outputs(other), strict=True))
 
 
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("seed", range(2))
-def test_what_does_nothing_changes_neither_key_nor_network(name: str, seed: int) -> None:
+def test_redundant_parts_change_neither_key_nor_network(name: str, seed: int) -> None:
     rng = random.Random(seed)
     genotype = sample(SPACES[name], rng).value
-    other = padded(genotype, rng)
+    other = with_redundant_parts(genotype, rng)
     assert other != genotype
     assert other.key() == genotype.key()
     assert_same_network(genotype, other)
 
 
 @pytest.mark.parametrize("name", ["spinenet-49", "nas-fpn", "bifpn", "pafpn", "yolov3-asff"])
-def test_published_networks_keep_their_key(name: str) -> None:
+def test_redundant_parts_do_not_change_published_keys(name: str) -> None:
     genotype = zoo(name).genotype
-    assert {padded(genotype, random.Random(seed)).key() for seed in range(20)} == {genotype.key()}
+    assert {with_redundant_parts(genotype, random.Random(seed)).key() for seed in range(20)} == {genotype.key()}
 
 
-def spellings() -> Iterator[tuple[Genotype, Genotype]]:
-    """Heads and modules: two spellings each, levels 3 to 7."""
+def equivalent_pairs() -> Iterator[tuple[Genotype, Genotype]]:
+    """Pairs of equivalent genotypes that differ in a head or module; levels 3 to 7."""
     pyramid = zoo("fpn").genotype
     attentive = [replace(pyramid, head=op("fcos", attention=(op("dsa", min_level=level),))) for level in (1, 3)]
     yield attentive[0], attentive[1]
@@ -120,26 +120,26 @@ def _with_msfm(node: Node, fusion: str) -> Node:
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), list(spellings()), ids=["all levels", "no level", "confidence", "one scale"]
+    ("first", "second"), list(equivalent_pairs()), ids=["all levels", "no level", "confidence", "one scale"]
 )
-def test_heads_and_modules_that_do_the_same_have_one_key(first: Genotype, second: Genotype) -> None:
+def test_equivalent_heads_and_modules_have_one_key(first: Genotype, second: Genotype) -> None:
     assert first != second
     assert first.key() == second.key()
     assert_same_network(first, second)
 
 
-# What does something
+# Differences that change the network
 
 
 def tower(edge: Op = IDENTITY, *, level: int = 3, fuse: Op = SUM, block: Op = NONE, head: Op = HEAD) -> str:
-    """The key of a map of level 3, a node on it, and the output."""
+    """The key of three nodes in a row: a map of level 3, the node under test, and the output."""
     first = Node("a", 3, 32, (Edge("stem2", LATERAL),), block=CONV)
     middle = Node("b", level, 32, (Edge("a", edge),), fuse, block)
     end = Node("c", level, None, (Edge("b", LATERAL),))
     return Genotype(STEM, (first, middle, end), ("c",), head).key()
 
 
-def test_what_does_something_counts() -> None:
+def test_effective_attributes_change_the_key() -> None:
     keys = [
         tower(),
         tower(fuse=op("sum", act="relu")),
@@ -158,21 +158,21 @@ def test_what_does_something_counts() -> None:
 
 
 def read_twice(*sources: str) -> str:
-    """The key of a sum of laterals of one map, read under these names."""
+    """The key of a sum of laterals of one map; `sources` are the map and identity nodes on it."""
     first = Node("a", 3, 32, (Edge("stem2", LATERAL),), block=CONV)
     passing = [Node(name, 3, 32, (Edge("a", IDENTITY),)) for name in ("p", "q")]
     end = Node("c", 3, None, tuple(Edge(name, LATERAL) for name in sources))
     return Genotype(STEM, (first, *passing, end), ("c",), HEAD).key()
 
 
-def test_a_map_read_twice_is_not_read_once() -> None:
-    """Each reading has weights of its own."""
+def test_reading_a_map_twice_changes_the_key() -> None:
+    """Each edge has its own weights."""
     assert read_twice("a", "p") == read_twice("p", "q") == read_twice("q", "a")
     assert read_twice("a", "p") != read_twice("a") == read_twice("q")
     assert read_twice("a", "p", "q") != read_twice("a", "p")
 
 
-def test_another_value_of_an_attribute_is_checked() -> None:
+def test_a_replaced_attribute_is_checked() -> None:
     assert op("conv", kernel=5).but(kernel=3, act="silu") == op("conv", act="silu")
     with pytest.raises(GenotypeError, match=r"conv\.kernel: 4 is even"):
         CONV.but(kernel=4)

@@ -1,4 +1,4 @@
-"""Rewriting changes what it says and nothing else."""
+"""Rewriting changes the named operators only."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from search_spaces.rewrite import rewrite, with_activation, with_padding
 from search_spaces.zoo import zoo
 
 
-def test_padding_reaches_stem_and_edges_and_comes_back() -> None:
+def test_padding_changes_stem_and_edges_and_can_be_reverted() -> None:
     genotype = zoo("spinenet-49").genotype
     same = with_padding(genotype, "same")
     assert same.stem == op("resnet_stem", padding="same")
@@ -17,9 +17,9 @@ def test_padding_reaches_stem_and_edges_and_comes_back() -> None:
     assert with_padding(same, "symmetric") == genotype
 
 
-def test_activations_other_than_relu_stay() -> None:
+def test_only_relu_is_replaced() -> None:
     genotype = zoo("fpn").genotype
-    assert with_activation(genotype, "silu").by_name["p3"] == genotype.by_name["p3"]  # it has none
+    assert with_activation(genotype, "silu").by_name["p3"] == genotype.by_name["p3"]  # p3 has no activation
     assert with_activation(genotype, "silu").by_name["c3"].block["act"] == "silu"
 
 
@@ -28,6 +28,6 @@ def test_an_unknown_value_is_refused() -> None:
         with_padding(zoo("spinenet-49").genotype, "valid")
 
 
-def test_nothing_changed_is_the_same_genotype() -> None:
+def test_an_identity_rewrite_gives_the_same_genotype() -> None:
     genotype = zoo("fpn-msfm").genotype
     assert rewrite(genotype, lambda operator: operator) == genotype

@@ -1,4 +1,4 @@
-"""SpineNet's space is the paper's: its size, its block counts, and the depth it drops."""
+"""SpineNet's space has the paper's size, block counts and stochastic depth."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def test_the_space_has_the_published_size(window: int | None, pairs: int) -> Non
     assert counting.combinations == space.cardinality
 
 
-def test_the_size_is_of_the_order_the_facts_say() -> None:
+def test_the_unwindowed_space_has_the_published_order_of_magnitude() -> None:
     assert 1.1e40 < SpineNetSpace(window=None).cardinality < 1.3e40
 
 
@@ -85,7 +85,7 @@ def test_scale_permuted_networks_have_the_blocks_of_table_1(name: str, seed: int
 
 
 def test_a_stem_block_read_by_its_successor_is_not_read_again() -> None:
-    """Only what nobody reads goes raw into an output of its level."""
+    """Only unread blocks are connected by identity to an output of their level."""
     genotype = sample(SCALE_PERMUTED["r35-sp18"], Random(0)).value
     stem = {f"b{i}" for i in range(10)}
     raw = {e.source for n in genotype.nodes[11:] for e in n.inputs if e.op.name == "identity"}
@@ -101,12 +101,12 @@ def test_rates_grow_from_block_to_block() -> None:
     assert rates == pytest.approx([0, 0] + [0.2 * i / 15 for i in range(1, 16)])
 
 
-def test_without_it_a_genotype_is_as_it_was() -> None:
+def test_a_rate_of_zero_does_not_change_the_genotype() -> None:
     assert connect(SPINENET_49, drop=0.0) == connect(SPINENET_49)
 
 
 @pytest.mark.parametrize("name", ["residual", "bottleneck"])
-def test_a_sample_skips_its_branch_as_often_as_asked(name: str) -> None:
+def test_a_branch_is_dropped_at_its_rate(name: str) -> None:
     torch.manual_seed(0)
     spec = MapSpec(3, 4, 4 * op(name).spec.expansion)
     block = BLOCKS[name].build(op(name, drop=0.25, act="none"), spec, spec, Build(Scale(), lambda c: nn.Identity()))
