@@ -1,6 +1,7 @@
 """Errors of a request: arguments, files and settings that the user can correct."""
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from search_spaces.errors import FusionNasError
 
@@ -10,5 +11,13 @@ class UsageError(FusionNasError):
 
 
 def faults(error: ValidationError) -> str:
-    """The first three invalid fields of a document, each with its reason."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3])
+    """The first three invalid fields of a document, each with its value and the reason."""
+    return "; ".join(map(_fault, error.errors()[:3]))
+
+
+def _fault(error: ErrorDetails) -> str:
+    reason = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    given = error["input"]
+    if error["type"] != "value_error" and isinstance(given, str | int | float):
+        reason = f"{given!r} {reason}" if reason.startswith("should be") else f"{reason}: {given!r}"
+    return ": ".join(filter(None, (".".join(map(str, error["loc"])), reason)))

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import tyro
+from pydantic import ValidationError
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
+
+from experiments.errors import faults
 
 T = TypeVar("T")
 
@@ -64,8 +67,8 @@ def _joined(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-class _JoinedLines:
-    """The rules of tyro, with the lines of a field's docstring joined: tyro would keep every line break."""
+class _PlainText:
+    """The rules of tyro, with the lines of a field's docstring joined, and errors of values in one line."""
 
     busy = False
 
@@ -80,7 +83,15 @@ class _JoinedLines:
         if not isinstance(found, StructConstructorSpec):
             return None
         fields = (replace(field, helptext=partial(_help, field.helptext)) for field in found.fields)
-        return replace(found, fields=tuple(fields))
+        return replace(found, fields=tuple(fields), instantiate=partial(_instantiate, found.instantiate))
+
+
+def _instantiate(build: Callable[..., object], *arguments: object, **fields: object) -> object:
+    """Build an instance; pydantic's errors name the field, the value and the reason alone."""
+    try:
+        return build(*arguments, **fields)
+    except ValidationError as error:
+        raise ValueError(faults(error)) from None
 
 
 def _help(text: str | Callable[[], str | None] | None) -> str | None:
@@ -89,4 +100,4 @@ def _help(text: str | Callable[[], str | None] | None) -> str | None:
 
 
 _REGISTRY = ConstructorRegistry()
-_REGISTRY.struct_rule(_JoinedLines())
+_REGISTRY.struct_rule(_PlainText())

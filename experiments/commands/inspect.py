@@ -40,6 +40,8 @@ class Arguments:
 
 def main(arguments: Sequence[str]) -> int:
     asked = parse(Arguments, "inspect", arguments)
+    if asked.top < 1:
+        raise UsageError(f"--top {asked.top}: give 1 or more")
     run = RunDirectory.open(asked.run, SearchConfig)
     objectives, store = objectives_of(run), run.store()
     trials = store.trials()

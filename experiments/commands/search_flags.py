@@ -19,6 +19,8 @@ from proxies.registry import DEFAULT, PROXIES
 from search_spaces.importing import is_import_path
 from search_spaces.naming import unknown
 
+_ABOUT = """Search for a detector. The first argument may be a preset, whose values the flags change: digits (scenes made on
+this machine), boxes (small data sets; the default with --data) or coco (COCO on GPUs; needs --data)."""
 _BY = """The proxy that scores candidates: short_train (configured by --proxy), zero_cost, cost,
 or your own as my_module:my_proxy, called with the training and the validation set."""
 _STRATEGY = """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy,
@@ -36,6 +38,7 @@ def parse_search(arguments: Sequence[str], start: SearchConfig) -> SearchConfig:
     flags = create_model(
         "Search",
         __base__=SearchOptions,
+        __doc__=_ABOUT,
         by=(str, Field(start.proxy.kind, description=_BY)),
         strategy=(type(strategy), strategy),
         **{_prefix(kind): (type(proxy), proxy) for kind, proxy in proxies.items()},  # type: ignore[call-overload]
@@ -74,6 +77,7 @@ def _proxy(by: str, given: Mapping[str, ProxyConfig], defaults: Mapping[str, Pro
     Raises:
         UsageError: there is no such proxy, or flags configure a built-in proxy that is not in use.
     """
+    by = by if is_import_path(by) else by.replace("-", "_")  # as in the flags
     if is_import_path(by):
         return {
             "kind": "own",

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from experiments.run.config import RunConfig
+from experiments.run.config import RunConfig, split_words
 from proxies.ranking.plan import PROXY_SEEDS, Measurement, Plan, draw_candidates, measurements
 from search_spaces.choose import Sampled, sample
 from search_spaces.genotype import Genotype
@@ -28,7 +28,7 @@ class RankOptions(RunConfig):
     @field_validator("vary")
     @classmethod
     def _split(cls, vary: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(word for words in vary for word in words.split(",") if word)
+        return split_words(vary)
 
     @model_validator(mode="after")
     def _varies(self) -> Self:
@@ -44,6 +44,7 @@ class RankConfig(RankOptions):
     """The configuration of a ranking: its plan, its candidates and its resources."""
 
     file = "ranking.json"
+    what = "ranking"
     resume_command = "nas rank"
 
     plan: Plan

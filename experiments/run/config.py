@@ -30,6 +30,11 @@ _RUNNERS = (
 )
 
 
+def split_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Words of a flag that are separated by spaces or commas."""
+    return tuple(part for word in words for part in word.split(",") if part)
+
+
 class RunConfig(BaseModel):
     """Settings that searches and rankings share: data, space, seed, and the resources of a trial."""
 
@@ -38,6 +43,8 @@ class RunConfig(BaseModel):
     """Name of the configuration file in the run's directory."""
     resume_command: ClassVar[str]
     """The command that resumes an interrupted run."""
+    what: ClassVar[str]
+    """A noun for what the run is."""
 
     data: str = "digits"
     """Data set: a directory in COCO's format, the URL of a zip or tar of one, or "digits" (generated)."""
@@ -113,8 +120,8 @@ class SearchOptions(RunConfig):
     trials: int = Field(24, ge=1)
     """Number of trials of the study, by all machines together."""
     store: str | None = None
-    """URL of a store shared by several machines, PostgreSQL or SQLite, such as postgresql://host/database;
-    by default the run's own study.db. Keep the password in ~/.pgpass."""
+    """Store shared by several machines: the URL of a PostgreSQL database, such as postgresql://host/database, or the
+    path of an SQLite file; by default the run's own study.db. Keep the password in ~/.pgpass."""
     study: str = Field("default", min_length=1, max_length=200)
     """Name of the study in that store, the same on every machine that takes part."""
     objectives: tuple[str, ...] = ()
@@ -124,6 +131,11 @@ class SearchOptions(RunConfig):
     by default all compare by the proxy's first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
+
+    @field_validator("objectives")
+    @classmethod
+    def _split(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
+        return split_words(objectives)
 
     @model_validator(mode="after")
     def _shared(self) -> Self:
@@ -140,6 +152,7 @@ class SearchConfig(SearchOptions):
     """The configuration of a search: space, data, proxy, strategy, scheduler, objectives, limits and resources."""
 
     file = "config.json"
+    what = "search"
     resume_command = "nas resume"
 
     strategy: AnyStrategy = strategy_config()

@@ -82,8 +82,11 @@ class RunDirectory(Generic[C]):
         Raises:
             UsageError: `path` does not hold a run of this kind.
         """
+        if not path.is_dir():
+            what = f"is a file: give its directory, {path.parent}" if path.exists() else "does not exist"
+            raise UsageError(f"{path} {what}")
         if not (path / kind.file).is_file():
-            raise UsageError(f"{path} is not a run of this kind: it has no {kind.file}")
+            raise UsageError(f"{path} does not hold a {kind.what}: it has no {kind.file}")
         return RunDirectory(path, kind)
 
     @cached_property

@@ -82,6 +82,8 @@ class Plan(BaseModel):
     @field_validator("settings")
     @classmethod
     def _names(cls, settings: Mapping[str, Setting]) -> Mapping[str, Setting]:
+        if not settings:
+            raise ValueError("no setting to compare with the reference: give at least one")
         for name in settings:
             if name == REFERENCE or not 1 <= len(name) <= 60 or set("/@|:").intersection(name):
                 raise ValueError(

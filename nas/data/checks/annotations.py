@@ -56,7 +56,7 @@ _ELSEWHERE = Kind(
     Severity.warning,
 )
 _SHRUNK = Kind(
-    f"boxes, none of which reaches beyond the upper left {_REACH:.0%} of its image",
+    f"boxes, where none reaches beyond the upper left {_REACH:.0%} of its image",
     "check that they are in pixels of the stored images, not in per cent or of smaller copies",
     Severity.warning,
 )
