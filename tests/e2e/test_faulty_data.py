@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from tests.sets import Document, of_each, write_set
+from tests.sets import Document, edit_annotations, write_set
 from tests.support import nas
 
 SEARCH = ("--runner", "local", "--trials", "1", "--proxy.steps", "2", "--proxy.rungs", "1", "--proxy.image-size", "64")
@@ -37,7 +37,7 @@ def _change(root: Path, change: Callable[[str, Document], None], split: str = "t
 
 def test_what_is_left_out_is_said_once_by_every_command(tmp_path: Path) -> None:
     """Crowds among the objects: once for each set that a command reads."""
-    write_set(tmp_path / "d", change=of_each(iscrowd=lambda a: a["id"] % 2))
+    write_set(tmp_path / "d", change=edit_annotations(iscrowd=lambda a: a["id"] % 2))
     said = "crowds (iscrowd 1), not trained on"
     assert nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout.count(said) == 2
     assert nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path).stdout.count(said) == 2
@@ -49,7 +49,7 @@ def test_boxes_in_parts_of_their_image_are_refused_by_every_command(tmp_path: Pa
     write_set(tmp_path / "d")
     nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path)
     for split in ("train", "val"):
-        _change(tmp_path / "d", of_each(bbox=_parts), split)
+        _change(tmp_path / "d", edit_annotations(bbox=_parts), split)
     said = "within the first pixel of their image (8)"
     assert said in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path, code=2).stderr
     assert said in nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "new", cwd=tmp_path, code=2).stderr
@@ -59,7 +59,7 @@ def test_boxes_in_parts_of_their_image_are_refused_by_every_command(tmp_path: Pa
 
 def test_malformed_masks_are_refused_by_heads_that_need_masks(tmp_path: Path) -> None:
     """Boxes train all the same."""
-    write_set(tmp_path / "d", change=of_each(segmentation=lambda a: {"size": [80, 96], "counts": "b'abc'"}))
+    write_set(tmp_path / "d", change=edit_annotations(segmentation=lambda a: {"size": [80, 96], "counts": "b'abc'"}))
     mask = ("train", "zoo:fpn", "--data", "d", *TRAIN, "--head", "mask_rcnn", "--out", "o")
     assert "annotation 1 has compressed run lengths with foreign" in nas(*mask, cwd=tmp_path, code=2).stderr
     assert "malformed masks" in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout

@@ -1,4 +1,4 @@
-"""SpineNet's two official functions, from official weights, to 1e-5 of the largest value."""
+"""SpineNet's two official implementations (padding same and symmetric), reproduced to 1e-5 of the largest value."""
 
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ def assert_equal(made: Tensor, official: Any) -> None:
 
 
 @pytest.mark.parametrize(("padding", "prefix"), [("same", "out"), ("symmetric", "tpu_out")])
-def test_outputs_are_the_official_ones(padding: str, prefix: str, path: Path, arrays: dict[str, Any]) -> None:
+def test_outputs_match_the_official_code(padding: str, prefix: str, path: Path, arrays: dict[str, Any]) -> None:
     network = imported(with_padding(zoo("spinenet-49").genotype, padding), path)
     with torch.inference_mode():
         maps = network(image(arrays))
@@ -58,7 +58,7 @@ def test_outputs_are_the_official_ones(padding: str, prefix: str, path: Path, ar
         assert_equal(maps[f"p{level}"], arrays[f"{prefix}_{level}"])
 
 
-def test_every_block_is_the_official_one(path: Path, arrays: dict[str, Any]) -> None:
+def test_every_block_output_matches_the_official_code(path: Path, arrays: dict[str, Any]) -> None:
     network = imported(with_padding(zoo("spinenet-49").genotype, "same"), path)
     made: dict[str, Tensor] = {}
     for name, node in network.nodes.items():
@@ -69,14 +69,14 @@ def test_every_block_is_the_official_one(path: Path, arrays: dict[str, Any]) -> 
         assert_equal(made[f"node_b{i}"], arrays[f"net_{i}"])
 
 
-def test_the_two_forms_are_two_functions() -> None:
+def test_padding_variants_have_different_keys() -> None:
     genotype = zoo("spinenet-49").genotype
     assert with_padding(genotype, "symmetric") == genotype
     assert with_padding(genotype, "same").key() != genotype.key()
 
 
-def test_swish_is_everywhere() -> None:
-    """Blocks, edges, fusions, endpoints and head (facts, section 2)."""
+def test_with_activation_replaces_every_relu() -> None:
+    """In blocks, edges, fusions, endpoints and head (facts, section 2)."""
     genotype = with_activation(zoo("spinenet-49").genotype, "silu")
     with torch.device("meta"):
         network = decode(genotype, TINY)

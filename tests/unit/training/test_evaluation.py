@@ -19,7 +19,7 @@ from nas.data.directory import read_split
 from nas.data.targets import Target
 from nas.training.batches import Batches
 from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
-from tests.sets import Document, of_each, write_set
+from tests.sets import Document, edit_annotations, write_set
 from tests.support import shared_data
 
 CASES = {
@@ -193,7 +193,7 @@ def test_a_set_with_any_ids_is_scored_right(tmp_path: Path, first: int, evaluato
 
 def test_areas_of_0_do_not_hide_large_objects(tmp_path: Path) -> None:
     """All objects are of 48 to 72 px, medium ones, whatever the exporter wrote as their area."""
-    write_set(tmp_path, size=(300, 300), change=of_each(area=lambda a: 0))
+    write_set(tmp_path, size=(300, 300), change=edit_annotations(area=lambda a: 0))
     data = read_split(tmp_path / "val.json", tmp_path / "images")
     images = letterbox(data, 300)
     scores = evaluate(_Oracle(data, images, masks=False), data, images, device="cpu")
