@@ -29,7 +29,7 @@ LONG: dict[str, str] = {
     "tests/unit/experiments/test_plain_networks.py": "runs large networks",
     "tests/unit/experiments/test_table_bench.py": "hundreds of searches",
     "tests/unit/inspect/test_draw.py": "draws large genotypes",
-    "tests/unit/ops/test_asff_fusion.py::test_compiled": "compiles a network",
+    "tests/unit/ops/test_asff_fusion.py::test_compiled_asff": "compiles a network",
     "tests/unit/ops/test_timm": "builds timm's backbones",
     "tests/unit/proxies/test_predictor.py": "fits predictors",
     "tests/unit/proxies/test_proxy_ranking.py": "dozens of rankings",
