@@ -72,11 +72,11 @@ def test_spinenet_figures_match_the_facts() -> None:
     for (variant, image_size), counted in spinenet.DETECTORS.items():
         row = official(variant, image_size)
         assert counted == (row["params_trainable"], row["flops_macs_with_retinanet_head"])
-    for variant, whose, printed, *_ in spinenet.MILLIONS:
+    for variant, in_model_zoo, printed, *_ in spinenet.MILLIONS:
         row = variants["49S"] if variant == "49s-256" else official(variant)
-        assert printed == row["model_zoo_params_M" if whose else "published_params_M"]
-    for variant, image_size, whose, printed, *_ in spinenet.BILLIONS:
-        assert printed == official(variant, image_size)["model_zoo_flops_B" if whose else "published_flops_B"]
+        assert printed == row["model_zoo_params_M" if in_model_zoo else "published_params_M"]
+    for variant, image_size, in_model_zoo, printed, *_ in spinenet.BILLIONS:
+        assert printed == official(variant, image_size)["model_zoo_flops_B" if in_model_zoo else "published_flops_B"]
 
 
 def test_spinenet_proxy_and_retinanet_baselines_match_the_facts() -> None:
@@ -95,5 +95,5 @@ def test_spinenet_proxy_and_retinanet_baselines_match_the_facts() -> None:
         )
         assert zoo(f"retinanet-{resnet}-fpn-tpu").image_size == official["image_size"]
     assert retinanet.MILLIONS["r50"] == rows["r50"]["published_params_M"]
-    for resnet, whose, printed, _ in retinanet.BILLIONS:
-        assert printed == rows[resnet]["model_zoo_flops_B" if whose else "published_flops_B"]
+    for resnet, in_model_zoo, printed, _ in retinanet.BILLIONS:
+        assert printed == rows[resnet]["model_zoo_flops_B" if in_model_zoo else "published_flops_B"]

@@ -43,7 +43,7 @@ def image(arrays: dict[str, Any]) -> Tensor:
     return torch.from_numpy(arrays["input"]).permute(0, 3, 1, 2).contiguous()
 
 
-def assert_equal(made: Tensor, official: Any) -> None:
+def assert_close(made: Tensor, official: Any) -> None:
     expected = torch.from_numpy(official).permute(0, 3, 1, 2)
     assert made.shape == expected.shape
     assert (made - expected).abs().max() < 1e-5 * expected.abs().max()
@@ -55,10 +55,10 @@ def test_outputs_match_the_official_code(padding: str, prefix: str, path: Path, 
     with torch.inference_mode():
         maps = network(image(arrays))
     for level in range(3, 8):
-        assert_equal(maps[f"p{level}"], arrays[f"{prefix}_{level}"])
+        assert_close(maps[f"p{level}"], arrays[f"{prefix}_{level}"])
 
 
-def test_every_block_output_matches_the_official_code(path: Path, arrays: dict[str, Any]) -> None:
+def test_block_outputs_match_the_official_code(path: Path, arrays: dict[str, Any]) -> None:
     network = imported(with_padding(zoo("spinenet-49").genotype, "same"), path)
     made: dict[str, Tensor] = {}
     for name, node in network.nodes.items():
@@ -66,7 +66,7 @@ def test_every_block_output_matches_the_official_code(path: Path, arrays: dict[s
     with torch.inference_mode():
         network(image(arrays))
     for i in range(17):
-        assert_equal(made[f"node_b{i}"], arrays[f"net_{i}"])
+        assert_close(made[f"node_b{i}"], arrays[f"net_{i}"])
 
 
 def test_padding_variants_have_different_keys() -> None:

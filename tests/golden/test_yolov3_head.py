@@ -61,12 +61,12 @@ def pad_to_all_levels(raw: Raw, grid: Grid) -> Raw:
 
 def official_losses(module: GuidedHead, official: dict[str, Any], labels: Tensor) -> list[Tensor]:
     """Losses of the coarsest level alone, per image."""
-    where, size = grid(official)
+    anchor_grid, size = grid(official)
     made = module(official["x"])
-    first = len(where.base) - made.objectness.shape[1]
-    raw, truths = pad_to_all_levels(made, where), gather_truths(targets(labels))
-    found = terms(raw, where, truths, size, smoothing=official["meta"]["label_smooth"])
-    here = match(truths, where.anchors(raw.guide), where).positive % len(where.base) >= first
+    first = len(anchor_grid.base) - made.objectness.shape[1]
+    raw, truths = pad_to_all_levels(made, anchor_grid), gather_truths(targets(labels))
+    found = terms(raw, anchor_grid, truths, size, smoothing=official["meta"]["label_smooth"])
+    here = match(truths, anchor_grid.anchors(raw.guide), anchor_grid).positive % len(anchor_grid.base) >= first
     sums = [
         x[:, first:].sum() if name == "objectness" else x[here].sum()
         for name, x in zip(Terms._fields, found, strict=True)
@@ -75,10 +75,10 @@ def official_losses(module: GuidedHead, official: dict[str, Any], labels: Tensor
 
 
 def test_boxes_and_probabilities_match_the_official_code(official: dict[str, Any]) -> None:
-    where, _ = grid(official)
+    anchor_grid, _ = grid(official)
     with torch.inference_mode():
-        raw = pad_to_all_levels(head(official)(official["x"]), where)
-        boxes = box_convert(where.boxes(raw.boxes, where.anchors(raw.guide)), "xyxy", "cxcywh")
+        raw = pad_to_all_levels(head(official)(official["x"]), anchor_grid)
+        boxes = box_convert(anchor_grid.boxes(raw.boxes, anchor_grid.anchors(raw.guide)), "xyxy", "cxcywh")
         made = torch.cat((boxes, raw.objectness.sigmoid()[..., None], raw.classes.sigmoid()), -1)
     decoded = official["decoded"]
     torch.testing.assert_close(made[:, -decoded.shape[1] :], decoded, rtol=1e-5, atol=1e-5)
@@ -101,9 +101,9 @@ def test_gradients_match_the_official_code(official: dict[str, Any]) -> None:
 
 
 def test_total_losses_exceed_those_of_the_coarsest_level(official: dict[str, Any]) -> None:
-    where, size = grid(official)
-    raw = pad_to_all_levels(head(official)(official["x"]), where)
-    found = losses(raw, where, targets(official["labels"]), size, smoothing=False)
+    anchor_grid, size = grid(official)
+    raw = pad_to_all_levels(head(official)(official["x"]), anchor_grid)
+    found = losses(raw, anchor_grid, targets(official["labels"]), size, smoothing=False)
     coarsest = official_losses(head(official), official, official["labels"])
     assert tuple(found) == Terms._fields
     assert all(found[name] > x for name, x in zip(Terms._fields, coarsest, strict=True))

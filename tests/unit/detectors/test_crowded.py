@@ -119,7 +119,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
 @pytest.mark.parametrize("head", [head for head in HEADS if head != "mask_rcnn"])
-def test_thousands_of_objects_take_little_memory(head: str) -> None:
+def test_thousands_of_objects_need_bounded_memory(head: str) -> None:
     """Without chunks, every head takes 270 MiB or more at 320 px."""
     script = PEAK_SCRIPT.format(path=sys.path, head=head)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

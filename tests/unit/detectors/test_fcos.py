@@ -192,9 +192,9 @@ def test_attention_changes_outputs_once_gamma_is_nonzero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "says"),
+    ("scale", "message"),
     [(Scale(output_width=40), "multiple of 32"), (Scale(head_width=64), "head_width")],
 )
-def test_unsupported_scale_is_refused(scale: Scale, says: str) -> None:
-    with pytest.raises(GenotypeError, match=says), torch.device("meta"):
+def test_unsupported_scale_is_refused(scale: Scale, message: str) -> None:
+    with pytest.raises(GenotypeError, match=message), torch.device("meta"):
         build_detector(zoo("fpn").genotype, scale, 5)

@@ -85,9 +85,11 @@ def test_no_arrow_crosses_a_box(genotype: Genotype) -> None:
         for (x0, y0), (x1, y1) in pairwise(arrow.knots):
             assert x0 <= x1 + 1e-9
             for box in plan.boxes.values():
-                beside = min(x0, x1) >= box.x + BOX_WIDTH / 2 - 1e-9 or max(x0, x1) <= box.x - BOX_WIDTH / 2 + 1e-9
-                clear = min(y0, y1) > box.y + BOX_HEIGHT / 2 or max(y0, y1) < box.y - BOX_HEIGHT / 2
-                assert beside or clear
+                left_or_right = (
+                    min(x0, x1) >= box.x + BOX_WIDTH / 2 - 1e-9 or max(x0, x1) <= box.x - BOX_WIDTH / 2 + 1e-9
+                )
+                above_or_below = min(y0, y1) > box.y + BOX_HEIGHT / 2 or max(y0, y1) < box.y - BOX_HEIGHT / 2
+                assert left_or_right or above_or_below
 
 
 def test_palette_covers_every_block_and_fuse() -> None:
