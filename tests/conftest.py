@@ -1,9 +1,10 @@
-"""Even out machines.
+"""Shared fixtures, and settings that make the tests independent of the machine.
 
-Torch keeps to one thread: threads that wait for each other on shared cores make small tensors many times slower.
-Ray asks nobody for a token: a process stays with what it did first, be it with a cluster or on its own machine.
-Interrupts are heard: a shell has them ignored in what it starts in the background, and in all that this starts.
-Hypothesis looks at no clock: an example may take as long as it does.
+- Torch runs on one thread: on shared cores, thread contention makes operations on small tensors many times slower.
+- Ray's token authentication is off: Ray fixes the mode at its first start in a process, and the tests start it both
+  as a local instance and as a client of a cluster.
+- SIGINT raises KeyboardInterrupt: a shell starts background processes with SIGINT ignored, and children inherit that.
+- Hypothesis has no deadline per example.
 """
 
 import os
@@ -21,13 +22,13 @@ from tests.tiers import is_quick
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["RAY_AUTH_MODE"] = "disabled"
 signal.signal(signal.SIGINT, signal.default_int_handler)
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+settings.register_profile("machine-independent", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("machine-independent")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the quick tier, and keep tests with Ray in one process: each of them has all cores for its workers."""
+    """Mark the quick tier, and run all Ray tests in one xdist worker: each test's Ray workers use all cores."""
     for item in items:
         if item.get_closest_marker("ray"):
             item.add_marker(pytest.mark.xdist_group("ray"))
@@ -37,14 +38,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A PostgreSQL server for all tests of a session, each of which has databases of its own."""
+    """One PostgreSQL server per session; each test creates its own databases."""
     with running_server() as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of a database of its own, of either kind."""
+    """URL of an empty database for one test: SQLite, then PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'study.db'}"
     server: Server = request.getfixturevalue("postgres")
@@ -53,20 +54,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def node_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the nodes of a cluster keep the data that they fetch."""
+    """Download cache of the cluster's nodes."""
     return tmp_path_factory.mktemp("node-cache")
 
 
 @pytest.fixture(scope="session")
 def cluster(node_cache: Path) -> Iterator[Nodes]:
-    """A Ray cluster for all tests of a session."""
+    """One Ray cluster per session."""
     with running_cluster(node_cache) as nodes:
         yield nodes
 
 
 @pytest.fixture
 def ray_address(cluster: Nodes) -> str:
-    """Address of the cluster, with two CPUs."""
+    """Address of the cluster, which has a node with two CPUs."""
     if not cluster.nodes:
         cluster.join(num_cpus=2)
     return cluster.address
@@ -74,8 +75,8 @@ def ray_address(cluster: Nodes) -> str:
 
 @pytest.fixture
 def nodes(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
-    """The cluster without nodes to carry trials: the test starts them."""
+    """The cluster without worker nodes: the test adds them."""
     cluster.kill_all()
-    monkeypatch.chdir(tmp_path)  # Ray lets workers import from where its driver stands
+    monkeypatch.chdir(tmp_path)  # Ray adds the driver's working directory to the workers' import path
     yield cluster
     cluster.kill_all()

@@ -11,7 +11,7 @@ import pytest
 
 @dataclass
 class Nodes:
-    """A cluster's nodes beside its head, which tests start and kill."""
+    """The worker nodes of a cluster, which tests add and kill."""
 
     cluster: Any
     nodes: list[Any] = field(default_factory=list)
@@ -20,11 +20,11 @@ class Nodes:
     def address(self) -> str:
         return str(self.cluster.address)
 
-    def join(self, **has: float) -> None:
-        self.nodes.append(self.cluster.add_node(**{"num_cpus": 1} | has))
+    def join(self, **resources: float) -> None:
+        self.nodes.append(self.cluster.add_node(**{"num_cpus": 1} | resources))
 
     def kill(self) -> None:
-        """The one that joined first."""
+        """Kill the node that joined first."""
         self.cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
 
     def kill_all(self) -> None:
@@ -34,12 +34,12 @@ class Nodes:
 
 @contextmanager
 def running_cluster(cache: Path) -> Iterator[Nodes]:
-    """A head that carries no trials; the nodes that join it import nothing of ours but what they are sent.
+    """A head node without CPUs. Worker nodes cannot import this project: Ray has to send them its code.
 
     Args:
-        cache: where they keep what they fetch.
+        cache: download cache of the nodes.
     """
-    import nas.search.runners.ray  # noqa: F401 - before Ray itself, as in a search
+    import nas.search.runners.ray  # noqa: F401 - imported before ray, as in a search
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")

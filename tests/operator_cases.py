@@ -1,6 +1,6 @@
-"""Every operator, varied one attribute at a time, with its inputs and declared output shapes.
+"""Test cases of every operator: one attribute varied at a time, with input shapes and declared output shapes.
 
-The cases come from the vocabulary, so an operator or attribute added there is tested at once.
+The cases are generated from the operator table `OPS`, so a new operator or attribute is tested without a new case.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,15 +36,18 @@ PARTS: dict[str, Callable[[Op, int], nn.Module]] = {
     "dsa": lambda operator, channels: SelfAttention(channels, operator["reduction"]),
 }
 EXTRAS = {"timm"}
-"""Operators of optional packages, which have their own tests of the same properties."""
+"""Operators that need optional packages; their own test files check the same properties."""
 BUILD = Build(Scale(alpha=0.75))
 IMAGE = (139, 202)
-"""Not a multiple of any stride; large enough that no norm sees a single pixel, which would block gradients."""
+"""Height and width, px: no multiple of any stride, and large enough that every norm sees more than one pixel.
+
+A norm over one pixel has zero gradient.
+"""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One use of an operator: how to build it, its input shapes and its output shapes."""
+    """An operator with its build function, input shapes and output shapes."""
 
     op: Op
     where: str
@@ -52,9 +55,9 @@ class Case:
     reads: tuple[tuple[int, ...], ...]
     makes: tuple[tuple[int, ...], ...]
     listed: bool = False
-    """Whether it takes a list of maps."""
+    """Whether the module takes a list of maps."""
     size: tuple[int, int] | None = None
-    """Whether it takes the target size."""
+    """Target size, if the module takes one."""
 
     def inputs(self, **kind: Any) -> list[Tensor]:
         generator = torch.Generator().manual_seed(0)
@@ -74,7 +77,7 @@ def shape(spec: MapSpec) -> tuple[int, ...]:
 
 
 def alternatives(field: Field) -> Iterator[object]:
-    """Values other than the default."""
+    """Values to test besides the default."""
     value = field.default[0] if isinstance(field.default, tuple) and field.default else field.default
     if field.choices:
         yield from field.choices
@@ -91,7 +94,7 @@ def alternatives(field: Field) -> Iterator[object]:
 
 
 def variants(kind: Kind) -> Iterator[Op]:
-    """Every operator of a kind, varying one attribute at a time."""
+    """Every operator of a kind: with the defaults, then with one attribute changed at a time."""
     for name, spec in OPS.items():
         if spec.kind is kind and name not in EXTRAS:
             found = [op(name)]
@@ -153,9 +156,9 @@ for _case in chain(stem_cases(), resample_cases(), fuse_cases(), block_cases(), 
 
 
 def open_gates(module: nn.Module) -> None:
-    """Parts start as the identity, with a gate of zero that blocks gradients: open it.
+    """Let gradients reach every weight.
 
-    Stochastic depth shuts a branch now and then: keep it open.
+    Parts start as the identity: their gate is 0, so set it to 1. Stochastic depth drops branches: disable it.
     """
     for part in module.modules():
         if isinstance(part, Msfm):

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, which tests can stop and start."""
+"""A PostgreSQL server that tests can stop and start."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ import pytest
 
 
 class Server:
-    """A server that listens on a socket in `folder` and nowhere else."""
+    """A server that listens only on a Unix socket in `folder`."""
 
     def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
         self._programs = programs
@@ -24,7 +24,7 @@ class Server:
         self.start()
 
     def database(self) -> str:
-        """The URL of a new, empty database."""
+        """Create an empty database and return its URL."""
         self._made += 1
         name = f"store{self._made}"
         command = ["psql", "-q", "-U", "nas", "-h", str(self._folder), "-c", f"CREATE DATABASE {name}", "postgres"]
@@ -36,7 +36,7 @@ class Server:
         self._run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", settings, "start")
 
     def stop(self) -> None:
-        """Drop every connection, and be away."""
+        """Close every connection and stop the server."""
         self._run("pg_ctl", "-w", "-m", "fast", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -46,10 +46,10 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A server of one's own; skips the calling test where PostgreSQL is not installed."""
+    """Start a server; skips the calling test if PostgreSQL is not installed."""
     pytest.importorskip("psycopg", reason="needs psycopg: pip install '.[postgres]'")
-    user = _someone() if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path has to be short
+    user = _unprivileged_user() if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # the path of a Unix socket is limited to about 100 bytes
     if user:
         shutil.chown(folder, user)
     try:
@@ -63,7 +63,7 @@ def running_server() -> Iterator[Server]:
 
 
 def _programs() -> Path:
-    """Where initdb and pg_ctl are."""
+    """The folder of initdb and pg_ctl."""
     found = shutil.which("pg_ctl")
     folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
@@ -71,6 +71,6 @@ def _programs() -> Path:
     return folders[-1]
 
 
-def _someone() -> str:
+def _unprivileged_user() -> str:
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"

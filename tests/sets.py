@@ -1,4 +1,4 @@
-"""Small data sets in COCO's format that tests write and then spoil."""
+"""Small data sets in COCO format, with hooks that introduce faults."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from PIL import Image
 
 Document = dict[str, Any]
 Change = Callable[[str, Document], object]
-"""Of a split, "train" or "val", and its document, which it changes in place."""
+"""Edits the document of a split, "train" or "val", in place."""
 
 COLOURS = ((220, 40, 40), (40, 220, 40), (40, 40, 220))
 
@@ -23,14 +23,14 @@ def write_set(
     ids: Sequence[int] = (1, 2, 3),
     change: Change | None = None,
 ) -> Path:
-    """Write `train.json`, `val.json` and `images/`: two squares of three colours on noise in each image.
+    """Write `train.json`, `val.json` and `images/`: two squares per image, in one of three colours, on noise.
 
     Args:
-        root: of the set; made if it does not exist.
-        images: of each split.
-        size: width and height, px.
-        ids: of the three categories, one for each colour.
-        change: called with a split and its document before the document is written.
+        root: directory of the data set; created if missing.
+        images: number of images per split.
+        size: width and height of an image, px.
+        ids: ids of the three categories, one per colour.
+        change: edits each document before it is written.
     """
     (root / "images").mkdir(parents=True, exist_ok=True)
     for split in ("train", "val"):
@@ -68,8 +68,8 @@ def _square(key: int, image_id: int, category: int, x: int, y: int, side: int) -
     }
 
 
-def of_each(**fields: Callable[[dict[str, Any]], object]) -> Change:
-    """Sets fields of every annotation, each to what its function makes of the annotation."""
+def edit_annotations(**fields: Callable[[dict[str, Any]], object]) -> Change:
+    """A change that sets fields of every annotation: field name -> function of the annotation."""
 
     def change(split: str, document: Document) -> None:
         for annotation in document["annotations"]:

@@ -1,4 +1,4 @@
-"""What tests share."""
+"""Helpers shared by the tests."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ from search_spaces.ops import op, stem_maps
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("search_spaces", "nas", "proxies", "experiments")
-"""The four floors, lowest first."""
+"""The project's packages; a package imports only packages to its left."""
 
 
 OFFICIAL_ASFF = {
@@ -28,11 +28,11 @@ OFFICIAL_ASFF = {
     "yolov3-mobilenetv2": "mobilev2_baseline",
     "yolov3-mobilenetv2-asff": "mobilev2_asff",
 }
-"""Zoo entry -> its name in `facts/asff.json`."""
+"""Zoo entry -> its key in `facts/asff.json`."""
 
 
 def source_files(*folders: str) -> dict[str, Path]:
-    """Python files of the folders, by default of the four packages: path from the root -> path."""
+    """Python files in the folders, by default in the four packages: path relative to the root -> path."""
     paths = [path for folder in folders or PACKAGES for path in sorted((ROOT / folder).rglob("*.py"))]
     return {str(path.relative_to(ROOT)): path for path in paths}
 
@@ -43,9 +43,9 @@ def module_name(file: str) -> str:
 
 
 def shared_data() -> Path:
-    """The folder that holds `data/`, `facts/` and `fixtures/`: FUSION_NAS_DATA, or `shared` beside the repository.
+    """The folder that holds `data/`, `facts/` and `fixtures/`: FUSION_NAS_DATA, or `shared` next to the repository.
 
-    Skips the calling test where there is none.
+    Skips the calling test if the folder has no `data/`.
     """
     folder = Path(os.environ.get("FUSION_NAS_DATA") or ROOT.parent / "shared")
     if not (folder / "data").is_dir():
@@ -54,15 +54,15 @@ def shared_data() -> Path:
 
 
 def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
-    """The same network: new names, another topological order, permuted inputs, dead nodes in between."""
+    """An equivalent genotype: renamed nodes, another topological order, permuted inputs, inserted dead nodes."""
     names = {node.name: f"x{i}" for i, node in enumerate(rng.sample(genotype.nodes, len(genotype.nodes)))}
-    waiting, built = list(genotype.nodes), []
+    remaining, built = list(genotype.nodes), []
     stems = [stem.name for stem in stem_maps(genotype.stem)]
-    there = set(stems)
-    while waiting:
-        node = rng.choice([n for n in waiting if all(edge.source in there for edge in n.inputs)])
-        waiting.remove(node)
-        there.add(node.name)
+    defined = set(stems)
+    while remaining:
+        node = rng.choice([n for n in remaining if all(edge.source in defined for edge in n.inputs)])
+        remaining.remove(node)
+        defined.add(node.name)
         edges = [replace(edge, source=names.get(edge.source, edge.source)) for edge in node.inputs]
         if not node.fuse.spec.ordered:
             rng.shuffle(edges)
@@ -73,19 +73,19 @@ def respelled(genotype: Genotype, rng: random.Random) -> Genotype:
     return Genotype(genotype.stem, tuple(built), tuple(names[name] for name in genotype.outputs), genotype.head)
 
 
-def noticed(data: DetectionSet) -> dict[str, int]:
-    """What reading a set noticed: the first words of each diagnostic, up to a comma or colon -> its count."""
+def diagnostic_counts(data: DetectionSet) -> dict[str, int]:
+    """The diagnostics of a data set: first words, up to a comma, colon or parenthesis -> count."""
     return {re.split("[,:(]", one.what)[0].strip(): one.count for one in data.diagnostics}
 
 
 @dataclass(frozen=True)
-class Done:
+class Output:
     stdout: str
     stderr: str
 
 
-def nas(*arguments: str, cwd: Path, code: int = 0) -> Done:
-    """The command, in this process; what needs a process of its own starts one."""
+def nas(*arguments: str, cwd: Path, code: int = 0) -> Output:
+    """Run the `nas` command in this process and check its exit code."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -93,4 +93,4 @@ def nas(*arguments: str, cwd: Path, code: int = 0) -> Done:
         except SystemExit as exit_:
             returned = int(exit_.code or 0)
     assert returned == code, f"{returned}\n{out.getvalue()}\n{err.getvalue()}"
-    return Done(out.getvalue(), err.getvalue())
+    return Output(out.getvalue(), err.getvalue())

@@ -1,14 +1,14 @@
 """The tiers of the test suite: quick, full (the default) and slow.
 
-`pytest -m quick` takes under a minute on two idle cores. `pytest` runs all but what is marked slow or gpu.
+`pytest -m quick` takes under a minute on two idle cores. `pytest` runs all tests except those marked slow or gpu.
 """
 
 import pytest
 
 NEVER_QUICK = ("slow", "gpu", "ray", "cluster", "browser")
-"""Markers of tests that train for long or start something big."""
+"""Markers of tests that train for long, or start a cluster or a browser."""
 LONG: dict[str, str] = {
-    "tests/e2e/": "whole commands",
+    "tests/e2e/": "runs whole commands",
     "tests/contracts/test_costs.py": "builds the detectors of many genotypes",
     "tests/contracts/test_one_row.py": "runs tests and a search in a copy of the project",
     "tests/contracts/test_ops.py": "builds every operator several times; the snapshots are quick",
@@ -19,17 +19,17 @@ LONG: dict[str, str] = {
     "tests/contracts/test_within.py": "searches with every strategy",
     "tests/golden/test_published.py": "computes every published figure",
     "tests/golden/test_resnet.py": "runs large networks",
-    "tests/unit/detectors/test_crowded.py::test_thousands_of_objects": "a process for each head",
-    "tests/unit/detectors/test_fcos.py::test_torchvisions_contract_holds": "runs large networks",
+    "tests/unit/detectors/test_crowded.py::test_thousands_of_objects": "starts a process per head",
+    "tests/unit/detectors/test_fcos.py::test_detector_follows_the_torchvision_interface": "runs large networks",
     "tests/unit/detectors/test_foreign.py": "trains detectors",
-    "tests/unit/detectors/test_retinanet.py::test_torchvisions_contract_holds": "runs large networks",
-    "tests/unit/detectors/test_retinanet.py::test_a_few_steps_learn_an_image": "trains detectors",
-    "tests/unit/detectors/test_yolov3.py::test_it_learns_four_images": "trains a detector",
+    "tests/unit/detectors/test_retinanet.py::test_detector_follows_the_torchvision_interface": "runs large networks",
+    "tests/unit/detectors/test_retinanet.py::test_a_few_steps_overfit_an_image": "trains detectors",
+    "tests/unit/detectors/test_yolov3.py::test_detector_overfits_four_images": "trains a detector",
     "tests/unit/experiments/test_overfit.py": "trains detectors",
     "tests/unit/experiments/test_plain_networks.py": "runs large networks",
     "tests/unit/experiments/test_table_bench.py": "hundreds of searches",
     "tests/unit/inspect/test_draw.py": "draws large genotypes",
-    "tests/unit/ops/test_asff_fusion.py::test_compiled": "compiles a network",
+    "tests/unit/ops/test_asff_fusion.py::test_compiled_asff": "compiles a network",
     "tests/unit/ops/test_timm": "builds timm's backbones",
     "tests/unit/proxies/test_predictor.py": "fits predictors",
     "tests/unit/proxies/test_proxy_ranking.py": "dozens of rankings",
@@ -47,7 +47,7 @@ LONG: dict[str, str] = {
     "tests/unit/training/test_evaluation.py": "evaluates thousands of detections",
     "tests/unit/training/test_fit.py": "trains detectors",
 }
-"""Start of a test's id -> why it is not quick."""
+"""Prefix of a test id -> why the test is not quick."""
 
 
 def is_quick(item: pytest.Item) -> bool:

@@ -1,4 +1,4 @@
-"""What the tests of the command share."""
+"""Fixtures of the end-to-end tests."""
 
 from pathlib import Path
 

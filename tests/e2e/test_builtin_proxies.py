@@ -1,4 +1,4 @@
-"""Searches by each built-in proxy, `--by NAME`."""
+"""Searches with each built-in proxy, `--by NAME`."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.support import nas
 SMALL = ("--digits.train-images", "8", "--digits.val-images", "2", "--concurrent", "1")
 
 
-def test_a_search_by_cost_runs_in_the_pool_and_resumes(folder: Path) -> None:
+def test_search_by_cost_runs_in_the_pool_and_resumes(folder: Path) -> None:
     flags = ("--by", "cost", "--cost.image-size", "64", *SMALL, "--trials")
     nas("search", *flags, "12", "--out", "cost", cwd=folder)
     found = json.loads(nas("inspect", "cost", "--json", cwd=folder).stdout)
@@ -30,7 +30,9 @@ def test_a_search_by_cost_runs_in_the_pool_and_resumes(folder: Path) -> None:
     least = min(found["trials"], key=lambda t: (t["scores"]["gmacs"], t["number"]))
     assert found["best"] == least["number"]
     priced = json.loads(nas("cost", "cost", "--classes", "10", "--json", "--image-size", "64", cwd=folder).stdout)
-    assert priced["macs"] / 1e9 == least["scores"]["gmacs"], "a run's genotypes are costed at its proxy's scale"
+    assert priced["macs"] / 1e9 == least["scores"]["gmacs"], (
+        "the genotypes of a run are costed at the scale of its proxy"
+    )
     config = json.loads((folder / "cost" / "config.json").read_text())
     (folder / "cost" / "config.json").write_text(json.dumps({**config, "trials": 16}))
     nas("resume", "cost", cwd=folder)
@@ -39,14 +41,14 @@ def test_a_search_by_cost_runs_in_the_pool_and_resumes(folder: Path) -> None:
     assert len({t["key"] for t in after}) == 16
 
 
-@pytest.mark.parametrize(("strategy", "warned"), [("evolution", True), ("nsga2", False)])
-def test_a_strategy_that_knows_one_objective_says_so(folder: Path, strategy: str, warned: bool) -> None:
+@pytest.mark.parametrize(("strategy", "warns"), [("evolution", True), ("nsga2", False)])
+def test_single_objective_strategy_warns_of_further_objectives(folder: Path, strategy: str, warns: bool) -> None:
     flags = ("--by", "cost", *SMALL, "--runner", "local", "--objectives", "mparams", "gmacs", "--trials", "1")
-    said = nas("search", *flags, "--strategy.name", strategy, "--out", f"by {strategy}", cwd=folder).stdout
-    assert (f"{strategy} searches by mparams alone" in said) == warned
+    output = nas("search", *flags, "--strategy.name", strategy, "--out", f"by {strategy}", cwd=folder).stdout
+    assert (f"{strategy} searches by mparams alone" in output) == warns
 
 
-def test_a_search_by_zero_cost_ranks_by_its_first_score(folder: Path) -> None:
+def test_search_by_zero_cost_ranks_by_its_first_score(folder: Path) -> None:
     flags = ("--by", "zero_cost", "--zero-cost.scores", "entropy", "synflow", "--zero-cost.batch-size", "2")
     nas("search", *flags, *SMALL, "--runner", "local", "--trials", "3", "--space", "dsa", "--out", "zero", cwd=folder)
     found = json.loads(nas("inspect", "zero", "--json", cwd=folder).stdout)
@@ -54,28 +56,28 @@ def test_a_search_by_zero_cost_ranks_by_its_first_score(folder: Path) -> None:
     assert found["best"] == best["number"]
     assert {"entropy", "synflow", "gmacs"} == set(best["scores"])
     table = nas("inspect", "zero", cwd=folder).stdout
-    assert table.index("entropy") < table.index("gmacs") < table.index("synflow"), "objectives come first"
+    assert table.index("entropy") < table.index("gmacs") < table.index("synflow"), "objectives are the first columns"
 
 
-def test_too_few_images_leave_no_run_behind(folder: Path) -> None:
-    said = nas("search", "--by", "zero_cost", *SMALL, "--out", "never", cwd=folder, code=2).stderr
-    assert "give a smaller batch_size" in said
+def test_search_with_too_few_images_creates_no_run(folder: Path) -> None:
+    output = nas("search", "--by", "zero_cost", *SMALL, "--out", "never", cwd=folder, code=2).stderr
+    assert "give a smaller batch_size" in output
     assert not (folder / "never").exists()
 
 
 @pytest.mark.parametrize(
-    ("by", "given", "runs_on"),
+    ("by", "runner", "runs_on"),
     [("short_train", None, "ray"), ("zero_cost", None, "pool"), ("cost", None, "pool"), ("cost", "local", "local")],
 )
-def test_the_runner_suits_the_proxy(by: str, given: str | None, runs_on: str) -> None:
-    assert SearchConfig.model_validate({"by": by, "runner": given}).runs_on == runs_on
+def test_default_runner_depends_on_the_proxy(by: str, runner: str | None, runs_on: str) -> None:
+    assert SearchConfig.model_validate({"by": by, "runner": runner}).runs_on == runs_on
 
 
-def test_a_ranking_runs_on_ray() -> None:
+def test_ranking_runs_on_ray_by_default() -> None:
     assert RankConfig(plan=default_plan(ShortTrainConfig())).runs_on == "ray"
 
 
-def test_the_pool_has_the_configured_workers_and_limits() -> None:
+def test_pool_runner_has_the_configured_workers_and_time_limit() -> None:
     config = SearchConfig(proxy=CostConfig(), concurrent=3, time_limit=7.0)
     assert build_runner(config, steps=1) == PoolRunner(workers=3, time_limit=7.0)
     assert gpus_per_trial(config) == 0
@@ -83,7 +85,7 @@ def test_the_pool_has_the_configured_workers_and_limits() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_has_one_size_for_all_proxies(name: str) -> None:
+def test_preset_has_one_scale_and_image_size_for_all_proxies(name: str) -> None:
     start = preset(name)
     searches = [parse_search(["--by", kind], start) for kind in PROXIES]
     assert [search.proxy.kind for search in searches] == list(PROXIES)
@@ -111,6 +113,6 @@ def test_a_preset_has_one_size_for_all_proxies(name: str) -> None:
         ("--objectives ap latency_ms", "latency_ms is only measured with --proxy.latency: give that as well"),
     ],
 )
-def test_a_flag_without_effect_is_refused(flags: str, message: str) -> None:
+def test_flag_without_effect_is_refused(flags: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_search(flags.split(), preset("digits"))

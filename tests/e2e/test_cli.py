@@ -1,4 +1,4 @@
-"""The `nas` command, as a person or a program calls it."""
+"""The `nas` command, called by users and by programs."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def run(folder: Path) -> Path:
     return folder / "run"
 
 
-def test_a_run_leaves_its_configuration_trials_winner_and_surroundings(run: Path) -> None:
+def test_search_writes_config_trials_winner_and_environment(run: Path) -> None:
     assert {"config.json", "study.db", "best.json", "environment.json"} <= {p.name for p in run.iterdir()}
     assert json.loads((run / "environment.json").read_text())["seed"] == 0
 
@@ -47,8 +47,8 @@ def test_inspect_prints_one_json_document(run: Path) -> None:
     assert document["best"] in document["front"]
 
 
-def test_a_run_s_name_may_hold_a_hash(run: Path) -> None:
-    """Also beside a directory that is named as what comes before it."""
+def test_run_name_may_contain_a_hash(run: Path) -> None:
+    """Even if a directory has the name before the hash."""
     (run.parent / "a").mkdir()
     shutil.copytree(run, run.parent / "a#1")
     for name, plain in (("a#1", "run"), ("a#1#1", "run#1"), ("./a#1/#0", "run#0")):
@@ -56,7 +56,7 @@ def test_a_run_s_name_may_hold_a_hash(run: Path) -> None:
     assert "a#1 has no trial '9'" in nas("cost", "a#1#9", cwd=run.parent, code=2).stderr
 
 
-def test_the_same_seed_gives_the_same_search(run: Path) -> None:
+def test_same_seed_gives_the_same_search(run: Path) -> None:
     nas("search", "--runner", "local", "--trials", "3", "--out", "again", *TINY, cwd=run.parent)
     first, second = (json.loads(nas("inspect", r, "--json", cwd=run.parent).stdout) for r in ("run", "again"))
     for trial in (*first["trials"], *second["trials"]):
@@ -64,15 +64,15 @@ def test_the_same_seed_gives_the_same_search(run: Path) -> None:
     assert first == second
 
 
-def test_config_replays_the_run(run: Path) -> None:
-    """A resumed run that lacks nothing ends at once, and changes nothing."""
+def test_resume_of_a_complete_run_changes_nothing(run: Path) -> None:
+    """The output of `nas inspect` stays the same."""
     before = nas("inspect", "run", "--json", cwd=run.parent).stdout
     nas("resume", "run", cwd=run.parent)
     assert nas("inspect", "run", "--json", cwd=run.parent).stdout == before
 
 
 @pytest.mark.parametrize("genotype", ["run", "run#1", "run/best.json", "zoo:spinenet-49"])
-def test_every_form_of_genotype_is_drawn_and_counted(run: Path, genotype: str, tmp_path: Path) -> None:
+def test_every_form_of_genotype_argument_is_drawn_and_costed(run: Path, genotype: str, tmp_path: Path) -> None:
     nas("draw", genotype, "--out", str(tmp_path / "g.svg"), cwd=run.parent)
     assert (tmp_path / "g.svg").read_text().lstrip().startswith("<?xml")
     counted = json.loads(nas("cost", genotype, "--json", cwd=run.parent).stdout)
@@ -80,8 +80,8 @@ def test_every_form_of_genotype_is_drawn_and_counted(run: Path, genotype: str, t
     assert counted["macs"] > 0
 
 
-def test_any_head_is_counted_and_trained(run: Path) -> None:
-    """A checkpoint knows its head."""
+def test_head_flag_changes_cost_and_training(run: Path) -> None:
+    """`nas eval` takes the head from the checkpoint."""
     own, other = (
         json.loads(nas("cost", "run", *flags, "--json", cwd=run.parent).stdout)["parameters"]
         for flags in ((), ("--head", "faster_rcnn"))
@@ -93,8 +93,8 @@ def test_any_head_is_counted_and_trained(run: Path) -> None:
     assert json.loads(scored.stdout) == json.loads((run.parent / "cascade" / "metrics.json").read_text())
 
 
-def test_a_search_weighs_objectives_within_limits(folder: Path) -> None:
-    """Hyperband trials for a low loss and few parameters: all within the band, and the front as list and plot."""
+def test_search_with_objectives_and_limits(folder: Path) -> None:
+    """Hyperband trials with objectives loss and mparams: gmacs within the limits, and the front as list and plot."""
     goals = ("--objectives", "loss", "mparams", "--limits.gmacs", "0.0385", "0.0405", "--scheduler.method", "hyperband")
     nas("search", "--runner", "local", "--trials", "4", "--out", "goals", *goals, *TINY, cwd=folder)
     document = json.loads(nas("inspect", "goals", "--json", cwd=folder).stdout)
@@ -108,14 +108,14 @@ def test_a_search_weighs_objectives_within_limits(folder: Path) -> None:
     assert {f"#{number}" in text for number in document["front"]} == {True}
 
 
-def test_json_is_all_there_is_on_standard_output(run: Path) -> None:
+def test_json_flag_prints_only_json_on_stdout(run: Path) -> None:
     command = [sys.executable, "-m", "experiments.cli", "inspect", "run", "--json"]
     done = subprocess.run(command, cwd=run.parent, capture_output=True, text=True, check=True)
     assert set(json.loads(done.stdout)) == {"objectives", "rejected", "trials", "best", "front"}
     assert done.stderr == ""
 
 
-def test_a_retinanet_is_trained_and_scored(folder: Path, tmp_path: Path) -> None:
+def test_retinanet_is_trained_and_evaluated(folder: Path, tmp_path: Path) -> None:
     digits = ("--data", "digits", "--digits.train-images", "8", "--digits.val-images", "4")
     scale = ("--scale.width", "0.0625", "--scale.output-width", "16", "--scale.head-depth", "1")
     common = ["train", "zoo:retinanet-r50-fpn-dsa-conf", *digits, *scale, "--image-size", "64", "--out", "trained"]
@@ -126,7 +126,7 @@ def test_a_retinanet_is_trained_and_scored(folder: Path, tmp_path: Path) -> None
     assert json.loads(scored.stdout) == pytest.approx(numbers)
 
 
-def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
+def test_winner_is_trained_resumed_and_evaluated(run: Path) -> None:
     common = ["train", "run", "--out", "trained", "--image-size", "96", "--recipe.batch-size", "4"]
     nas(*common, "--epochs", "2", cwd=run.parent)
     numbers = json.loads((run.parent / "trained" / "metrics.json").read_text())
@@ -138,14 +138,16 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
     )
     assert json.loads(scored.stdout) == pytest.approx(numbers)
     scale = Checkpoint.load(run.parent / "trained" / "last.pt").blueprint.scale
-    assert (scale.width, scale.output_width, scale.head_depth) == (0.25, 64, 4), "twice the proxy's, and a whole head"
+    assert (scale.width, scale.output_width, scale.head_depth) == (0.25, 64, 4), (
+        "twice the width of the proxy, and the full head depth"
+    )
     nas(*common, "--epochs", "3", "--seed", "9", cwd=run.parent, code=2)
     nas(*common, "--epochs", "3", cwd=run.parent)
     assert Checkpoint.load(run.parent / "trained" / "last.pt").epoch == 3
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["serch"], "did you mean 'search'"),
         (["search", "digit"], "did you mean 'digits'"),
@@ -178,23 +180,23 @@ def test_the_winner_is_retrained_resumed_and_scored(run: Path) -> None:
         (["train", "zoo:fpn", "--data", "digits", "--head", "mask_rcnn", *TINY_DIGITS], "'segmentation'"),
     ],
 )
-def test_unusable_arguments_exit_with_2_and_say_what_to_do(run: Path, arguments: list[str], says: str) -> None:
-    assert says in nas(*arguments, cwd=run.parent, code=2).stderr
+def test_invalid_arguments_exit_with_2_and_a_fix(run: Path, arguments: list[str], message: str) -> None:
+    assert message in nas(*arguments, cwd=run.parent, code=2).stderr
 
 
-def test_what_cannot_be_searched_leaves_no_run_behind(folder: Path) -> None:
+def test_search_on_missing_data_creates_no_run(folder: Path) -> None:
     nas("search", "--data", "nowhere", "--out", "never", cwd=folder, code=2)
     assert not (folder / "never").exists()
 
 
-def test_a_run_is_carried_on_by_one_process_at_a_time(run: Path) -> None:
+def test_resume_of_a_locked_run_is_refused(run: Path) -> None:
     with RunDirectory.open(run, SearchConfig).lock():
         assert "another process" in nas("resume", "run", cwd=run.parent, code=2).stderr
 
 
-@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "emptied"])
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["deleted", "emptied"])
 @pytest.mark.parametrize("command", ["resume", "inspect"])
-def test_a_run_without_its_trials_is_refused(
+def test_run_without_its_store_is_refused(
     run: Path, tmp_path: Path, command: str, lose: Callable[[Path], object]
 ) -> None:
     copy = tmp_path / "run"
@@ -203,8 +205,8 @@ def test_a_run_without_its_trials_is_refused(
     assert "is missing or empty: restore a copy of it" in nas(command, "run", cwd=tmp_path, code=2).stderr
 
 
-def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> None:
-    """Legal field by field, half a million times too large together."""
+def test_network_beyond_memory_is_refused_before_the_build(folder: Path) -> None:
+    """Each field is valid, but the network is too large by a factor of half a million."""
     document = json.loads(zoo("fpn").genotype.to_json())
     for node in document["nodes"]:
         node["width"] = node["width"] and 8192
@@ -214,21 +216,21 @@ def test_a_network_beyond_memory_is_refused_before_it_is_built(folder: Path) -> 
 
 
 @pytest.mark.parametrize("document", ["{", "[]", "[" * 100_000, '{"format": "fusion-nas/genotype", "version": 99}'])
-def test_a_hostile_genotype_is_an_error_not_a_crash(folder: Path, document: str) -> None:
+def test_malformed_genotype_file_is_refused(folder: Path, document: str) -> None:
     (folder / "bad.json").write_text(document)
     assert "bad.json" in nas("cost", "bad.json", cwd=folder, code=2).stderr
 
 
-@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["user", "machine"])
-def test_an_interrupt_ends_cleanly_and_the_run_goes_on(folder: Path, interrupt: signal.Signals) -> None:
-    """It exits with 130, and counts as no attempt; `nas resume` then ends with exactly the trials asked for."""
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_interrupted_search_exits_with_130_and_resumes(folder: Path, interrupt: signal.Signals) -> None:
+    """The interrupt does not count as an attempt, and `nas resume` completes the requested number of trials."""
     run = f"cut by {interrupt.name}"
     command = [sys.executable, "-m", "experiments.cli", "search", "--runner", "local", "--trials", MANY, "--out", run]
     process = subprocess.Popen([*command, *TINY], cwd=folder, stdout=subprocess.PIPE, text=True)
     _wait_for_trials(folder / run, 2)
     process.send_signal(interrupt)
     assert process.wait(300) == 130
-    count = _ask_for_one_more(folder / run)
+    count = _extend_by_one_trial(folder / run)
     nas("resume", run, cwd=folder)
     document = json.loads(nas("inspect", run, "--json", cwd=folder).stdout)
     assert {t["attempts"] for t in document["trials"]} == {1}
@@ -238,8 +240,8 @@ def test_an_interrupt_ends_cleanly_and_the_run_goes_on(folder: Path, interrupt: 
 
 
 @pytest.mark.ray
-def test_a_killed_driver_loses_and_repeats_nothing(folder: Path) -> None:
-    """SIGKILL of the whole search on Ray, then `nas resume`: exactly the trials asked for."""
+def test_search_resumes_after_sigkill_without_losing_trials(folder: Path) -> None:
+    """SIGKILL of a search on Ray and all its workers, then `nas resume`, gives the requested number of trials."""
     command = [sys.executable, "-m", "experiments.cli", "search", "--trials", MANY, "--out", "killed"]
     process = subprocess.Popen(
         [*command, *TINY], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -247,8 +249,8 @@ def test_a_killed_driver_loses_and_repeats_nothing(folder: Path) -> None:
     finished = _wait_for_trials(folder / "killed", 2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    count = _ask_for_one_more(folder / "killed")
-    # a process of its own: starting Ray turns its token authentication on for all of this one
+    count = _extend_by_one_trial(folder / "killed")
+    # in a subprocess, because Ray enables its token authentication for the whole process that starts it
     subprocess.run([sys.executable, "-m", "experiments.cli", "resume", "killed"], cwd=folder, check=True)
     document = json.loads(nas("inspect", "killed", "--json", cwd=folder).stdout)
     assert [t["number"] for t in document["trials"]] == list(range(count))
@@ -259,11 +261,11 @@ def test_a_killed_driver_loses_and_repeats_nothing(folder: Path) -> None:
 
 
 MANY = "1000"
-"""Trials, so that a search does not end before it is interrupted, however fast it is."""
+"""Number of trials that no search completes before its interrupt."""
 
 
-def _ask_for_one_more(run: Path) -> int:
-    """Have a run that was to have many trials end with one more than it has; says how many that are."""
+def _extend_by_one_trial(run: Path) -> int:
+    """Set the trial limit of a run to one more than its current number of trials; returns the limit."""
     directory = RunDirectory.open(run, SearchConfig)
     store = directory.store()
     count = store.count + 1
@@ -273,7 +275,7 @@ def _ask_for_one_more(run: Path) -> int:
 
 
 def _wait_for_trials(run: Path, count: int) -> list[dict[str, object]]:
-    """Wait until so many trials of a running search have ended, and return them."""
+    """Wait until `count` trials of a running search have ended; returns the ended trials."""
     for _ in range(1500):
         time.sleep(0.2)
         if not (run / "study.db").exists():

@@ -1,4 +1,4 @@
-"""The same command on a cluster, whose nodes have none of its code and none of its data."""
+"""`nas search` on a cluster whose nodes have neither its code nor its data."""
 
 import json
 import zipfile
@@ -14,14 +14,14 @@ from tests.support import nas
 pytestmark = [pytest.mark.ray, pytest.mark.cluster]
 
 PROXY = '''
-"""What a user writes: judges by a look at an image."""
+"""A user's proxy: scores by one pixel of a training image."""
 
 import ray
 
 import own_helper
 
 
-class Look:
+class Redness:
     objectives = {"ap": "max", "node": "max"}
     steps = 1
 
@@ -29,7 +29,7 @@ class Look:
         self.train = train
 
     def evaluate(self, genotype, *, seed, device):
-        assert "py_modules" in own_helper.__file__, "as it was sent, not as it lies here"
+        assert "py_modules" in own_helper.__file__, "imported from the working directory, not from the upload"
         node = ray.get_runtime_context().get_node_id()
         own_helper.wait_for_two(node)
         yield {"ap": own_helper.redness(self.train.load(0)), "node": float(int(node[:8], 16))}
@@ -47,7 +47,7 @@ def wait_for_two(node):
         if len([*MET.iterdir()]) == 2:
             return
         time.sleep(0.05)
-    raise TimeoutError("the other node does not come")
+    raise TimeoutError("the other node did not start within five minutes")
 
 
 def redness(image):
@@ -57,7 +57,7 @@ def redness(image):
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """A set of one image, red by 200."""
+    """URL of a data set of one image, whose red channel is 200."""
     Image.new("RGB", (40, 30), (200, 0, 0)).save(tmp_path / "0.png")
     document = {
         "images": [{"id": 0, "file_name": "0.png", "width": 40, "height": 30}],
@@ -71,12 +71,12 @@ def url(tmp_path: Path) -> str:
     return (tmp_path / "fish.zip").as_uri()
 
 
-def test_code_and_data_travel(
+def test_search_sends_code_and_data_to_the_nodes(
     nodes: Nodes, node_cache: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes.join()
     nodes.join()
-    code = tmp_path / "code"  # where the command is called Ray lets workers of the same machine look first
+    code = tmp_path / "code"  # Ray adds the working directory to the import path of local workers
     code.mkdir()
     (code / "own_proxy.py").write_text(PROXY)
     met = tmp_path / "met"
@@ -85,7 +85,7 @@ def test_code_and_data_travel(
     monkeypatch.syspath_prepend(code)
     monkeypatch.setenv("FUSION_NAS_CACHE", str(tmp_path / "cache"))
     fetch.cache_clear()
-    command = ["search", "--ray-address", nodes.address, "--data", url, "--by", "own_proxy:Look", "--trials", "8"]
+    command = ["search", "--ray-address", nodes.address, "--data", url, "--by", "own_proxy:Redness", "--trials", "8"]
     nas(*command, "--gpus-per-trial", "0", "--out", "run", cwd=tmp_path)
     trials = json.loads(nas("inspect", "run", "--json", cwd=tmp_path).stdout)["trials"]
     assert [trial["state"] for trial in trials] == ["finished"] * 8

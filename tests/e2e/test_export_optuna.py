@@ -1,4 +1,4 @@
-"""`nas export-optuna`: what Optuna and its dashboard make of a search."""
+"""`nas export-optuna`: the study as Optuna and its dashboard read it."""
 
 import json
 import random
@@ -32,12 +32,12 @@ from search_spaces.joint import JointSpace
 from tests.support import nas
 
 STATES = [State.finished, State.finished, State.stopped, State.failed, State.finished, State.finished, State.running]
-OPTUNA = {State.finished: "COMPLETE", State.stopped: "PRUNED", State.failed: "FAIL"}
+OPTUNA_STATES = {State.finished: "COMPLETE", State.stopped: "PRUNED", State.failed: "FAIL"}
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory[SearchConfig]:
-    """A search of the joint space, one trial of which is running."""
+    """A run in the joint space with six ended trials and a running one."""
     run = RunDirectory.create(SearchConfig(out=tmp_path / "run"), "digits")
     fill(run.store())
     return run
@@ -58,16 +58,16 @@ def study_in(storage: object, name: str = "run") -> optuna.Study:
     return optuna.load_study(study_name=name, storage=storage)  # type: ignore[arg-type]
 
 
-def test_a_study_holds_what_the_run_holds(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
-    said = nas("export-optuna", "run", "--storage", "sqlite:///optuna.db", cwd=tmp_path).stdout
-    assert "6 trials added, 0 already there" in said
+def test_exported_study_matches_the_run(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
+    output = nas("export-optuna", "run", "--storage", "sqlite:///optuna.db", cwd=tmp_path).stdout
+    assert "6 trials added, 0 already there" in output
     study = study_in(f"sqlite:///{tmp_path}/optuna.db")
     ended = [trial for trial in run.store().trials() if trial.state.ended]
     assert study.metric_names == ["ap", "gmacs"]
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     assert len(study.trials) == len(ended) == 6
     for ours, theirs in zip(ended, study.trials, strict=True):
-        assert theirs.state.name == OPTUNA[ours.state]
+        assert theirs.state.name == OPTUNA_STATES[ours.state]
         assert theirs.values == (ours.scores and [ours.scores["ap"], ours.scores["gmacs"]])
         assert theirs.intermediate_values == {i + 1: report["ap"] for i, report in enumerate(ours.reports)}
         assert {name: plain(value) for name, value in theirs.params.items()} == ours.trace
@@ -89,8 +89,8 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:.*(less than 2 trials|experimental|low `target`)")
-def test_optuna_looks_at_it(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
-    """Its front, its table, its importances and its plots."""
+def test_optuna_analyses_the_study(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
+    """Pareto front, importances and plots."""
     nas("export-optuna", "run", "--storage", "optuna.log", "--study", "mine", cwd=tmp_path)
     journal = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(tmp_path / "optuna.log")))
     study = study_in(journal, "mine")
@@ -102,7 +102,7 @@ def test_optuna_looks_at_it(run: RunDirectory[SearchConfig], tmp_path: Path) -> 
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("ap", "gmacs")
 
 
-def test_exported_again_it_gains_what_is_new(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
+def test_repeated_export_adds_only_new_trials(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
     again = ("export-optuna", "run", "--storage", "optuna.log")
     nas(*again, cwd=tmp_path)
     assert "0 trials added, 6 already there" in nas(*again, cwd=tmp_path).stdout
@@ -115,7 +115,7 @@ def test_exported_again_it_gains_what_is_new(run: RunDirectory[SearchConfig], tm
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         (("--storage", "nodb://x"), "nodb"),
         (("--storage", "sqlite:////nowhere/optuna.db"), "unable to open database file"),
@@ -126,24 +126,24 @@ def test_exported_again_it_gains_what_is_new(run: RunDirectory[SearchConfig], tm
         (("--storage", "other.log", "--study", "fewer"), "has other objectives than ap, gmacs"),
     ],
 )
-def test_a_storage_that_does_not_serve_is_refused(
-    run: RunDirectory[SearchConfig], flags: tuple[str, ...], says: str, tmp_path: Path
+def test_unusable_storage_is_refused(
+    run: RunDirectory[SearchConfig], flags: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     other = Trial(0, State.finished, "x", {}, "{}", 0, ({"ap": 1.0, "gmacs": 1.0},))
     export([other], {"ap": "max", "gmacs": "min"}, Fixed(), str(tmp_path / "other.log"), "run")
     export([other], {"ap": "max"}, Fixed(), str(tmp_path / "other.log"), "fewer")
-    assert says in nas("export-optuna", "run", *flags, cwd=tmp_path, code=2).stderr
+    assert message in nas("export-optuna", "run", *flags, cwd=tmp_path, code=2).stderr
     assert len(run.store().trials()) == len(STATES)
 
 
-def test_a_run_without_an_ended_trial_is_refused(tmp_path: Path) -> None:
+def test_run_without_an_ended_trial_is_refused(tmp_path: Path) -> None:
     RunDirectory.create(SearchConfig(out=tmp_path / "run"), "digits")
     assert "no ended trial" in nas("export-optuna", "run", "--storage", "x.log", cwd=tmp_path, code=2).stderr
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A space without a choice."""
+    """A space without decisions."""
 
     name: str = "fixed"
 
@@ -153,7 +153,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Mixed:
-    """All that a decision may be about; one is asked for only at times."""
+    """Decisions with tuple, number, boolean and text options; one is conditional."""
 
     name: str = "mixed"
 
@@ -170,7 +170,7 @@ def trial(number: int, trace: dict[str, Any], ap: float = 0.0, gmacs: float = 1.
     return Trial(number, State.finished, f"key {number}", trace, "{}", 0, reports, 1.0)
 
 
-def test_any_decision_finds_a_form_that_optuna_can_hold(tmp_path: Path) -> None:
+def test_options_of_any_type_become_optuna_params(tmp_path: Path) -> None:
     where = f"sqlite:///{tmp_path}/optuna.db"
     trials = [
         trial(0, {"layers": ()}, ap=0.5),
@@ -190,8 +190,8 @@ def test_any_decision_finds_a_form_that_optuna_can_hold(tmp_path: Path) -> None:
     assert list(table["user_attrs_trial"]) == [0, 1, 2]
 
 
-def test_limits_become_constraints(tmp_path: Path) -> None:
-    """Of failed trials and of what no proxy scores, too, in the list that the dashboard reads: at most 0 within."""
+def test_limits_are_exported_as_constraints(tmp_path: Path) -> None:
+    """Every trial, failed ones included, has `constraints` as the dashboard reads them: at most 0 within the limits."""
     limits = Limits(gmacs=(0.03, 0.044), peak_memory_mib=(9.0,))
     run = RunDirectory.create(SearchConfig(out=tmp_path / "run", limits=limits), "digits")
     fill(run.store())
@@ -199,12 +199,12 @@ def test_limits_become_constraints(tmp_path: Path) -> None:
     size = run.config.proxy
     for trial in study_in(f"sqlite:///{tmp_path}/optuna.db").trials:
         genotype = Genotype.from_json(trial.user_attrs["genotype"])
-        price = cost(genotype, size.scale, image_size=size.image_size, num_classes=10)
-        gmacs, mib = price.macs / 1e9, price.peak_memory / 2**20
+        costs = cost(genotype, size.scale, image_size=size.image_size, num_classes=10)
+        gmacs, mib = costs.macs / 1e9, costs.peak_memory / 2**20
         assert trial.system_attrs["constraints"] == pytest.approx([gmacs - 0.044, 0.03 - gmacs, mib - 9])
 
 
-def test_the_best_trial_keeps_its_constraints(tmp_path: Path) -> None:
+def test_best_trial_satisfies_the_constraints(tmp_path: Path) -> None:
     where = str(tmp_path / "optuna.log")
     trials = [replace(trial(n, {"layers": ()}, ap=n), genotype=f"{n}") for n in range(3)]
     export(trials, ONE, Mixed(), where, "mixed", constraints=lambda genotype: [float(genotype) - 1])
@@ -212,19 +212,19 @@ def test_the_best_trial_keeps_its_constraints(tmp_path: Path) -> None:
     assert study.best_trial.user_attrs["trial"] == 1
 
 
-def test_decisions_that_the_space_does_not_offer_are_named(tmp_path: Path) -> None:
+def test_options_outside_the_space_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="'layers', the trial has \\(9,\\)"):
         export([trial(0, {"layers": (9,)})], ONE, Mixed(), str(tmp_path / "optuna.log"), "mixed")
 
 
-def test_a_study_of_another_run_is_refused(tmp_path: Path) -> None:
+def test_study_of_another_run_is_refused(tmp_path: Path) -> None:
     where = str(tmp_path / "optuna.log")
     export([trial(0, {"layers": ()})], ONE, Mixed(), where, "mixed")
     with pytest.raises(UsageError, match="not this run's"):
         export([], ONE, Mixed(), where, "mixed")
 
 
-def test_optuna_dashboard_opens_it(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
+def test_optuna_dashboard_shows_the_study(run: RunDirectory[SearchConfig], tmp_path: Path) -> None:
     pytest.importorskip("optuna_dashboard", reason="needs optuna-dashboard")
     nas("export-optuna", "run", "--storage", "sqlite:///optuna.db", cwd=tmp_path)
     with dashboard("sqlite:///optuna.db", tmp_path) as api:
@@ -238,7 +238,7 @@ def test_optuna_dashboard_opens_it(run: RunDirectory[SearchConfig], tmp_path: Pa
 
 @contextmanager
 def dashboard(storage: str, cwd: Path) -> Iterator[Any]:
-    """The dashboard's server, as a function from the path of its interface to a document."""
+    """Run the dashboard; yields a function from an API path to the JSON document."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     start = "from optuna_dashboard._cli import main; main()"

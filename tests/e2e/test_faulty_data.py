@@ -1,4 +1,4 @@
-"""Data sets as they come out of other tools, in `nas search`, `nas train`, `nas eval` and `nas data check`."""
+"""Faulty data sets in `nas search`, `nas train`, `nas eval`, `nas rank` and `nas data check`."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from tests.sets import Document, of_each, write_set
+from tests.sets import Document, edit_annotations, write_set
 from tests.support import nas
 
 SEARCH = ("--runner", "local", "--trials", "1", "--proxy.steps", "2", "--proxy.rungs", "1", "--proxy.image-size", "64")
@@ -18,55 +18,55 @@ SCALE = ("--scale.width", "0.0625", "--scale.output-width", "32", "--scale.head-
 TRAIN = (*SCALE, "--image-size", "64", "--epochs", "1", "--recipe.batch-size", "2")
 
 
-def _shifted(split: str, document: Document) -> None:
-    """Every object gets the next category."""
+def _shift_categories(split: str, document: Document) -> None:
+    """Give every annotation the next category."""
     for annotation in document["annotations"]:
         annotation["category_id"] = annotation["category_id"] % 3 + 1
 
 
-def _parts(a: dict[str, Any]) -> list[float]:
+def _normalised(a: dict[str, Any]) -> list[float]:
     return [value / 100 for value in a["bbox"]]
 
 
-def _change(root: Path, change: Callable[[str, Document], None], split: str = "train") -> None:
+def _edit(root: Path, change: Callable[[str, Document], None], split: str = "train") -> None:
     file = root / f"{split}.json"
     document = json.loads(file.read_text())
     change(split, document)
     file.write_text(json.dumps(document))
 
 
-def test_what_is_left_out_is_said_once_by_every_command(tmp_path: Path) -> None:
-    """Crowds among the objects: once for each set that a command reads."""
-    write_set(tmp_path / "d", change=of_each(iscrowd=lambda a: a["id"] % 2))
-    said = "crowds (iscrowd 1), not trained on"
-    assert nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout.count(said) == 2
-    assert nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path).stdout.count(said) == 2
-    assert nas("eval", "o/last.pt", "--data", "d", cwd=tmp_path).stderr.count(said) == 1
-    assert nas("data", "check", "d", cwd=tmp_path, code=1).stdout.count(said) == 2
+def test_every_command_reports_crowds_once_per_set(tmp_path: Path) -> None:
+    """Every other annotation is a crowd."""
+    write_set(tmp_path / "d", change=edit_annotations(iscrowd=lambda a: a["id"] % 2))
+    message = "crowds (iscrowd 1), not trained on"
+    assert nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout.count(message) == 2
+    assert nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path).stdout.count(message) == 2
+    assert nas("eval", "o/last.pt", "--data", "d", cwd=tmp_path).stderr.count(message) == 1
+    assert nas("data", "check", "d", cwd=tmp_path, code=1).stdout.count(message) == 2
 
 
-def test_boxes_in_parts_of_their_image_are_refused_by_every_command(tmp_path: Path) -> None:
+def test_every_command_refuses_normalised_boxes(tmp_path: Path) -> None:
     write_set(tmp_path / "d")
     nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path)
     for split in ("train", "val"):
-        _change(tmp_path / "d", of_each(bbox=_parts), split)
-    said = "within the first pixel of their image (8)"
-    assert said in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path, code=2).stderr
-    assert said in nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "new", cwd=tmp_path, code=2).stderr
-    assert said in nas("eval", "o/last.pt", "--data", "d", cwd=tmp_path, code=2).stderr
-    assert said in nas("data", "check", "d", cwd=tmp_path, code=1).stdout
+        _edit(tmp_path / "d", edit_annotations(bbox=_normalised), split)
+    message = "within the first pixel of their image (8)"
+    assert message in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path, code=2).stderr
+    assert message in nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "new", cwd=tmp_path, code=2).stderr
+    assert message in nas("eval", "o/last.pt", "--data", "d", cwd=tmp_path, code=2).stderr
+    assert message in nas("data", "check", "d", cwd=tmp_path, code=1).stdout
 
 
-def test_malformed_masks_are_refused_by_heads_that_need_masks(tmp_path: Path) -> None:
-    """Boxes train all the same."""
-    write_set(tmp_path / "d", change=of_each(segmentation=lambda a: {"size": [80, 96], "counts": "b'abc'"}))
+def test_mask_heads_refuse_malformed_masks(tmp_path: Path) -> None:
+    """Heads without masks still train on the boxes."""
+    write_set(tmp_path / "d", change=edit_annotations(segmentation=lambda a: {"size": [80, 96], "counts": "b'abc'"}))
     mask = ("train", "zoo:fpn", "--data", "d", *TRAIN, "--head", "mask_rcnn", "--out", "o")
     assert "annotation 1 has compressed run lengths with foreign" in nas(*mask, cwd=tmp_path, code=2).stderr
     assert "malformed masks" in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout
 
 
-def test_a_search_scores_on_images_from_the_whole_set(tmp_path: Path) -> None:
-    """The first 30 validation images are backgrounds: AP of them alone would be -1."""
+def test_search_scores_on_images_drawn_from_the_whole_set(tmp_path: Path) -> None:
+    """The first 30 validation images have no objects: AP on them alone would be -1."""
 
     def sorted_by_folder(split: str, document: Document) -> None:
         if split == "val":
@@ -79,7 +79,7 @@ def test_a_search_scores_on_images_from_the_whole_set(tmp_path: Path) -> None:
     assert trial["scores"]["ap"] >= 0
 
 
-def test_a_single_image_is_searched_and_trained_on(tmp_path: Path) -> None:
+def test_search_and_training_run_on_a_single_image(tmp_path: Path) -> None:
     write_set(tmp_path / "d", images=1)
     assert "a single image" in nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path).stdout
     (trial,) = json.loads(nas("inspect", "run", "--json", cwd=tmp_path).stdout)["trials"]
@@ -87,8 +87,8 @@ def test_a_single_image_is_searched_and_trained_on(tmp_path: Path) -> None:
     nas("train", "zoo:fpn", "--data", "d", *TRAIN, "--out", "o", cwd=tmp_path)
 
 
-def test_a_training_whose_labels_were_corrected_is_another(tmp_path: Path) -> None:
-    """Weights and numbers stay as they were; a longer training, and one of a moved set, go on."""
+def test_training_on_changed_labels_is_refused(tmp_path: Path) -> None:
+    """The refusal leaves checkpoint and metrics unchanged. More epochs and a moved data set are accepted."""
     write_set(tmp_path / "d")
     command = ("train", "zoo:fpn", *TRAIN, "--out", "o")
     nas(*command, "--data", "d", cwd=tmp_path)
@@ -96,37 +96,37 @@ def test_a_training_whose_labels_were_corrected_is_another(tmp_path: Path) -> No
     again = nas(*command, "--data", str(tmp_path / "d"), cwd=tmp_path)
     assert "trained for 1 epochs already" in again.stdout
     assert (tmp_path / "o" / "last.pt").read_bytes() == kept["last.pt"]
-    _change(tmp_path / "d", _shifted)
+    _edit(tmp_path / "d", _shift_categories)
     done = nas(*command, "--data", "d", cwd=tmp_path, code=2)
     assert "the training set is not the one of before: the categories of objects" in done.stderr
     assert {name: (tmp_path / "o" / name).read_bytes() for name in kept} == kept
-    for _ in range(2):  # three shifts in all
-        _change(tmp_path / "d", _shifted)
+    for _ in range(2):  # the third shift restores the categories
+        _edit(tmp_path / "d", _shift_categories)
     (tmp_path / "d").rename(tmp_path / "moved")
     assert "resumes after epoch 1" in nas(*command, "--data", "moved", "--epochs", "2", cwd=tmp_path).stdout
 
 
-def test_a_search_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> None:
+def test_resume_of_a_search_on_changed_data_is_refused(tmp_path: Path) -> None:
     write_set(tmp_path / "d")
     nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path)
     nas("resume", "run", cwd=tmp_path)
-    _change(tmp_path / "d", _shifted, "val")
+    _edit(tmp_path / "d", _shift_categories, "val")
     done = nas("resume", "run", cwd=tmp_path, code=2)
     assert "run: its trials were scored on other data: of d/val, the categories of objects" in done.stderr
     nas("inspect", "run", cwd=tmp_path)
 
 
-def test_a_team_searches_on_the_same_data(tmp_path: Path) -> None:
-    """By content: a directory of the same name with other labels is told of."""
+def test_shared_study_refuses_other_data(tmp_path: Path) -> None:
+    """Data sets are compared by content: a directory of the same name with other labels is refused."""
     write_set(tmp_path / "a" / "d")
-    write_set(tmp_path / "b" / "d", change=_shifted)
+    write_set(tmp_path / "b" / "d", change=_shift_categories)
     common = (*SEARCH, "--store", f"sqlite:///{tmp_path}/team.db")
     nas("search", "--data", "a/d", *common, "--out", "first", cwd=tmp_path)
     done = nas("search", "--data", "b/d", *common, "--out", "second", cwd=tmp_path, code=2)
     assert "contents.train.labels is" in done.stderr
 
 
-def test_a_ranking_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> None:
+def test_resume_of_a_ranking_on_changed_data_is_refused(tmp_path: Path) -> None:
     write_set(tmp_path / "d")
     reference = {"short_train": {"steps": 1, "rungs": 1}, "seeds": 1}
     plan = {"base": {"image_size": 64}, "reference": reference, "settings": {"small-is-good": {"cost": {}, "seeds": 1}}}
@@ -134,12 +134,12 @@ def test_a_ranking_goes_on_with_the_data_it_began_with_alone(tmp_path: Path) -> 
     command = ("rank", "--data", "d", "--plan", "plan.json", "--candidates", "2", "--runner", "local", "--out", "r")
     nas(*command, cwd=tmp_path)
     nas("rank", "r", cwd=tmp_path)
-    _change(tmp_path / "d", _shifted)
+    _edit(tmp_path / "d", _shift_categories)
     assert "of d/train, the categories of objects" in nas("rank", "r", cwd=tmp_path, code=2).stderr
 
 
-def test_square_brackets_in_a_path_are_no_markup(tmp_path: Path) -> None:
-    """`[/b]` would end a style that never began, `[v2]` would vanish."""
+def test_square_brackets_in_a_path_are_printed(tmp_path: Path) -> None:
+    """As rich markup, `[/b]` would be an error and `[v2]` would vanish."""
     write_set(tmp_path / "d [x]")
     (tmp_path / "a [/b]").mkdir(parents=True)
     done = nas("search", "--data", "d [x]", *SEARCH, "--out", "a [/b]/run [v2]", cwd=tmp_path)
@@ -151,8 +151,8 @@ def test_square_brackets_in_a_path_are_no_markup(tmp_path: Path) -> None:
     assert "drawn to g [1].svg" in nas("draw", "a [/b]/run [v2]", "--out", "g [1].svg", cwd=tmp_path).stdout
 
 
-def test_output_of_any_encoding_ends_well(tmp_path: Path) -> None:
-    """Characters that an encoding lacks are replaced."""
+def test_characters_outside_the_output_encoding_are_replaced(tmp_path: Path) -> None:
+    """The star of the Pareto front becomes an asterisk."""
     write_set(tmp_path / "d")
     nas("search", "--data", "d", *SEARCH, "--out", "run", cwd=tmp_path)
     for encoding, star in (("latin-1", "*"), ("ascii", "*"), ("utf-8", "★")):
@@ -163,7 +163,7 @@ def test_output_of_any_encoding_ends_well(tmp_path: Path) -> None:
         assert f"{star} on the Pareto front" in written.getvalue().decode(encoding)
 
 
-def test_a_check_says_where_nothing_is_wrong(tmp_path: Path) -> None:
+def test_check_of_a_valid_set_succeeds(tmp_path: Path) -> None:
     write_set(tmp_path / "d")
     done = nas("data", "check", "d", cwd=tmp_path)
     assert "d/train: 4 images, 8 objects of 3 categories" in done.stdout
@@ -171,12 +171,12 @@ def test_a_check_says_where_nothing_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("data", "check", "nowhere"), "nowhere is not a directory"),
         (("data", "chek", "d"), "Expected one of ('check',)"),
         (("data", "check", "."), "holds neither train.json"),
     ],
 )
-def test_what_cannot_be_checked_is_told(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    assert says in nas(*arguments, cwd=tmp_path, code=2).stderr
+def test_invalid_check_arguments_are_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    assert message in nas(*arguments, cwd=tmp_path, code=2).stderr

@@ -1,4 +1,4 @@
-"""A guided search, and the report of `nas inspect` on its predictor."""
+"""Guided search, and the report of `nas inspect` on its predictor."""
 
 import random
 from pathlib import Path
@@ -14,8 +14,8 @@ from search_spaces.choose import sample
 from search_spaces.joint import JointSpace
 
 
-def test_a_resumed_guided_search_makes_the_same_proposals(tmp_path: Path) -> None:
-    """Three trials and, after a resume, a fourth equal the four of an uninterrupted search."""
+def test_resumed_guided_search_makes_the_same_proposals(tmp_path: Path) -> None:
+    """Three trials plus one after a resume equal the four trials of an uninterrupted search."""
     keys = []
     for out, parts in (("whole", [4]), ("parts", [3, 4])):
         run = tmp_path / out
@@ -36,10 +36,10 @@ def test_a_resumed_guided_search_makes_the_same_proposals(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("count", "reported"), [(24, True), (11, False)])
-def test_inspect_reports_how_well_the_predictor_ranks(
+def test_inspect_reports_the_rank_correlation_of_the_predictor(
     count: int, reported: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trials scored by their number of ASFF nodes are predictable; failed ones do not count."""
+    """Scores are the number of ASFF nodes, which the predictor can learn. Failed trials are not training data."""
     run = RunDirectory.create(SearchConfig(out=tmp_path / "run", strategy=strategy_config("random")), "digits")
     store = run.store()
     for number in range(count + 1):
@@ -49,7 +49,7 @@ def test_inspect_reports_how_well_the_predictor_ranks(
         store.report(trial.number, {"ap": sum(node.fuse.name == "asff" for node in genotype.live) / 20, "gmacs": 1.0})
         store.end(trial.number, State.failed if number == count else State.finished, seconds=1.0)
     assert main(["inspect", str(run.path)]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert (f"Trained on {count} trials, the predictor ranks" in said) == reported
+    output = " ".join(capsys.readouterr().out.split())
+    assert (f"Trained on {count} trials, the predictor ranks" in output) == reported
     if reported:
-        assert float(said.split("Kendall tau of ")[1].split()[0]) > 0.2
+        assert float(output.split("Kendall tau of ")[1].split()[0]) > 0.2

@@ -1,4 +1,4 @@
-"""`nas import-tf` as a user runs it."""
+"""The command `nas import-tf`."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def imported(weights: Path, out: Path, *flags: str) -> Checkpoint:
 
 
 @pytest.mark.parametrize(("padding", "prefix"), [("same", "out"), ("symmetric", "tpu_out")])
-def test_a_checkpoint_computes_what_the_official_code_does(
+def test_imported_checkpoint_matches_the_official_code(
     padding: str, prefix: str, weights: Path, tmp_path: Path
 ) -> None:
     checkpoint = imported(weights, tmp_path / "checkpoint.pt", "--padding", padding)
@@ -42,18 +42,18 @@ def test_a_checkpoint_computes_what_the_official_code_does(
             assert (maps[f"p{level}"] - official).abs().max() < 1e-5 * official.abs().max()
 
 
-def test_a_misfit_exits_with_2_and_writes_nothing(
+def test_mismatched_weights_exit_with_2_and_write_nothing(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "checkpoint.pt"
     assert main(["import-tf", str(weights), "--padding", "same", "--out", str(out)]) == 2
-    said = capsys.readouterr().err
-    assert "mis-shaped, first" in said
-    assert "takes (1, 1, 64, 256)" in said
+    output = capsys.readouterr().err
+    assert "mis-shaped, first" in output
+    assert "takes (1, 1, 64, 256)" in output
     assert not out.exists()
 
 
-def test_a_negative_variance_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_negative_variance_is_refused(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with np.load(weights, allow_pickle=False) as arrays:
         changed = dict(arrays)
     name = next(name for name in changed if "moving_variance" in name)
@@ -64,20 +64,18 @@ def test_a_negative_variance_is_refused(weights: Path, tmp_path: Path, capsys: p
     assert f"{name!r} is negative in places" in capsys.readouterr().err
 
 
-def test_weights_of_unknown_padding_are_not_guessed_at(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_padding_has_to_be_given(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "checkpoint.pt"
     assert main(["import-tf", str(weights), "--out", str(out), *TINY]) == 2
-    said = capsys.readouterr().err
-    assert "'same': tf-models" in said
-    assert "'symmetric': the paper's TPU release" in said
+    output = capsys.readouterr().err
+    assert "'same': tf-models" in output
+    assert "'symmetric': the paper's TPU release" in output
     (tmp_path / "same.json").write_text(with_padding(zoo("spinenet-49").genotype, "same").to_json())
     assert main(["import-tf", str(weights), "--genotype", str(tmp_path / "same.json"), "--out", str(out), *TINY]) == 0
 
 
 @pytest.mark.parametrize(("padding", "epsilon"), [("same", 1e-3), ("symmetric", 1e-4)])
-def test_norms_are_those_of_the_code_where_the_file_does_not_say(
+def test_norm_epsilon_defaults_to_that_of_the_official_code(
     padding: str, epsilon: float, weights: Path, tmp_path: Path
 ) -> None:
     with np.load(weights, allow_pickle=False) as arrays:
@@ -89,18 +87,18 @@ def test_norms_are_those_of_the_code_where_the_file_does_not_say(
     assert given.norm_epsilon == 0.01
 
 
-def test_an_imported_checkpoint_is_scored_on_coco(
+def test_imported_checkpoint_is_evaluated_on_coco(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its outputs are COCO's category ids; those of a fresh head find nothing yet."""
+    """The outputs are COCO category ids. The head is untrained, so AP is 0."""
     with np.load(weights, allow_pickle=False) as arrays:
         head = {"retina_net_head/classnet_0/kernel:0": np.zeros((3, 3, 48, 48), np.float32)}
         np.savez(tmp_path / "whole.npz", **head, **{name: arrays[name] for name in arrays.files})
     out = tmp_path / "checkpoint.pt"
     blueprint = imported(tmp_path / "whole.npz", out, "--padding", "same", "--image-size", "32").blueprint
-    said = " ".join(capsys.readouterr().out.split())
-    assert "left out: 1 variables of a head, first retina_net_head/classnet_0/kernel:0" in said
-    assert "the head is untrained" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "left out: 1 variables of a head, first retina_net_head/classnet_0/kernel:0" in output
+    assert "the head is untrained" in output
     data = shared_data() / "data" / "coco_mini"
     named = {c.id: c.name for c in blueprint.categories}
     assert len(named) == 91
@@ -111,22 +109,22 @@ def test_an_imported_checkpoint_is_scored_on_coco(
     assert "which the detector does not know" in capsys.readouterr().err
 
 
-def test_a_training_begins_with_an_imported_backbone(
+def test_training_starts_from_an_imported_backbone(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The padding and the norms that the weights belong to come with them."""
+    """The training takes padding and norm epsilon from the imported checkpoint."""
     out = tmp_path / "checkpoint.pt"
-    theirs = imported(weights, out, "--padding", "same")
+    checkpoint = imported(weights, out, "--padding", "same")
     command = ["train", "zoo:spinenet-49", "--backbone-weights", str(out), "--out", str(tmp_path / "trained"), *TRAIN]
     assert main([*command, *TINY]) == 0
     made = Checkpoint.load(tmp_path / "trained" / "last.pt")
-    assert made.blueprint.genotype == theirs.blueprint.genotype
-    assert made.blueprint.detector.norm_epsilon == theirs.blueprint.detector.norm_epsilon == 1e-3
+    assert made.blueprint.genotype == checkpoint.blueprint.genotype
+    assert made.blueprint.detector.norm_epsilon == checkpoint.blueprint.detector.norm_epsilon == 1e-3
     assert len(made.blueprint.categories) == 10
-    kernels = [name for name in theirs.state["model"] if name.startswith("backbone") and name.endswith("0.weight")]
+    kernels = [name for name in checkpoint.state["model"] if name.startswith("backbone") and name.endswith("0.weight")]
     assert len(kernels) > 100
     for name in kernels:
-        torch.testing.assert_close(made.state["model"][name], theirs.state["model"][name])
+        torch.testing.assert_close(made.state["model"][name], checkpoint.state["model"][name])
     assert main([*command, *TINY]) == 0
     assert main([*command, "--out", str(tmp_path / "other"), "--scale.output-width", "48"]) == 2
     assert "of another shape: 'nodes.node_b0" in capsys.readouterr().err

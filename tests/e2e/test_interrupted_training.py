@@ -1,4 +1,4 @@
-"""A training that loads in processes, interrupted as a terminal or a cluster does it."""
+"""Interrupt of a training with loader workers by a terminal (SIGINT) or a cluster scheduler (SIGTERM)."""
 
 import os
 import signal
@@ -15,11 +15,9 @@ from tests.support import nas
 DIGITS = ("--digits.train-images", "16", "--digits.val-images", "8")
 
 
-@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["user", "machine"])
-def test_an_interrupted_training_ends_cleanly_with_its_workers_and_goes_on(
-    folder: Path, interrupt: signal.Signals
-) -> None:
-    """All of its processes get the signal, as from a terminal or a scheduler of clusters."""
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_interrupted_training_exits_with_130_and_resumes(folder: Path, interrupt: signal.Signals) -> None:
+    """The whole process group gets the signal, as from a terminal or a cluster scheduler."""
     out = f"training cut by {interrupt.name}"
     scale = ("--scale.width", "0.0625", "--scale.output-width", "32", "--scale.head-depth", "1", "--image-size", "64")
     loading = ("--recipe.batch-size", "4", "--cache-gib", "0", "--workers", "2")

@@ -1,4 +1,4 @@
-"""The verbs that build a network, with the flags that change it."""
+"""The verbs that build a network, and their flags for head, scale and classes."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_zoo_prints_one_json_document(folder: Path) -> None:
 
 
 def test_zoo_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest name and the largest numbers; entries stand under their source."""
+    """With the longest name and the largest numbers; entries are grouped by source."""
     names = ("spinenet-190", "fpn-msfm", "faster-rcnn-r50-fpn-dconv-msfm", max(ZOO, key=len))
     monkeypatch.setattr("experiments.commands.zoo.ZOO", dict.fromkeys(names, None))
     header, *lines = nas("zoo", cwd=folder).stdout.splitlines()
@@ -31,20 +31,20 @@ def test_zoo_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert [line.split()[0] for line in lines[4:]] == ["MSFM,", *dict.fromkeys(names[1:])]
 
 
-def test_the_zoo_is_listed_under_any_head_scale_and_class_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a head cannot read is listed with the reason."""
+def test_zoo_lists_costs_with_another_head_scale_and_class_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that the head cannot read is listed with the reason."""
     monkeypatch.setattr("experiments.commands.zoo.ZOO", ("yolov3", "pafpn"))
     flags = ("--head", "retinanet", "--scale", "proxy", "--classes", "5")
     rows = {row["name"]: row for row in json.loads(nas("zoo", *flags, "--json", cwd=folder).stdout)["zoo"]}
     assert {row["head"] for row in rows.values()} == {"retinanet"}
     assert "a head reads one width" in rows["yolov3"]["error"]
-    alone = nas("cost", "zoo:pafpn", *flags, "--image-size", "640", "--json", cwd=folder)
-    assert rows["pafpn"].items() >= json.loads(alone.stdout).items()
+    pafpn = nas("cost", "zoo:pafpn", *flags, "--image-size", "640", "--json", cwd=folder)
+    assert rows["pafpn"].items() >= json.loads(pafpn.stdout).items()
     assert "a head reads one width" in " ".join(nas("zoo", *flags, cwd=folder).stdout.split())
 
 
-def test_the_former_name_of_the_head_flag_still_works(folder: Path) -> None:
-    """On standard error a line names the new flag, once; standard output stays JSON."""
+def test_old_name_of_the_head_flag_still_works(folder: Path) -> None:
+    """A line on stderr names the new flag once; stdout is unchanged."""
     new = nas("cost", "zoo:pafpn", "--head", "retinanet", "--json", cwd=folder)
     assert new.stderr == ""
     for old in (("--detector", "retinanet"), ("--detector=retinanet",)):
@@ -52,8 +52,8 @@ def test_the_former_name_of_the_head_flag_still_works(folder: Path) -> None:
         assert (done.stdout, done.stderr) == (new.stdout, "--detector NAME is now called --head NAME\n")
 
 
-def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
-    """SpineNet-49 at another's scale is that system; a field beside the name changes it."""
+def test_scale_is_given_by_name_and_fields(folder: Path) -> None:
+    """SpineNet-49 at the scale of SpineNet-143 is SpineNet-143; further flags override fields."""
 
     def cost(*arguments: str) -> dict[str, int]:
         return json.loads(nas("cost", *arguments, "--image-size", "640", "--json", cwd=folder).stdout)
@@ -66,12 +66,12 @@ def test_a_scale_goes_by_its_name_and_its_fields(folder: Path) -> None:
     )
 
 
-def test_every_field_of_a_scale_has_a_flag() -> None:
+def test_every_field_of_scale_has_a_flag() -> None:
     assert get_type_hints(ScaleOverrides) == get_type_hints(Scale)
 
 
-def test_an_override_of_none_differs_from_no_override(folder: Path) -> None:
-    """Scale 49s-256 sets the head's width, which None makes that of the outputs."""
+def test_override_with_none_differs_from_no_override(folder: Path) -> None:
+    """Scale 49s-256 sets the head width; None makes it equal to the output width."""
     flags = ("cost", "zoo:spinenet-49", "--scale", "49s-256", "--json")
     published, none, wide = (
         json.loads(nas(*flags, *more, cwd=folder).stdout)
@@ -90,7 +90,7 @@ def test_an_override_of_none_differs_from_no_override(folder: Path) -> None:
         "import-tf none.npz --out out.pt --padding same --scale 96",
     ],
 )
-def test_a_verb_parses_its_arguments_once(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verb_parses_its_arguments_once(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
     parser = tyro.cli
     monkeypatch.setattr("tyro.cli", lambda kind, **options: calls.append(kind) or parser(kind, **options))  # type: ignore[func-returns-value]
@@ -100,7 +100,7 @@ def test_a_verb_parses_its_arguments_once(command: str, folder: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         ("--scale.width 0", "--scale.width: 0.0 is not a number in 0.015625 .. 16"),
         ("--scale.width wide", "--scale.width: could not convert"),
@@ -108,20 +108,20 @@ def test_a_verb_parses_its_arguments_once(command: str, folder: Path, monkeypatc
     ],
 )
 @pytest.mark.parametrize("verb", ["zoo", "cost zoo:fpn", "train zoo:fpn --data digits"])
-def test_an_unusable_scale_is_refused(verb: str, flags: str, says: str, folder: Path) -> None:
-    assert says in nas(*verb.split(), *flags.split(), cwd=folder, code=2).stderr
+def test_invalid_scale_is_refused(verb: str, flags: str, message: str, folder: Path) -> None:
+    assert message in nas(*verb.split(), *flags.split(), cwd=folder, code=2).stderr
 
 
-def test_a_drawing_tells_what_is_built(folder: Path) -> None:
+def test_draw_prints_head_scale_and_classes(folder: Path) -> None:
     flags = ("--scale", "96", "--head", "faster_rcnn", "--classes", "5")
-    said = " ".join(nas("draw", "zoo:spinenet-49", *flags, cwd=folder).stdout.split())
-    assert "head faster_rcnn scale width=1.0 repeats=2" in said
-    assert "classes 5" in said
+    output = " ".join(nas("draw", "zoo:spinenet-49", *flags, cwd=folder).stdout.split())
+    assert "head faster_rcnn scale width=1.0 repeats=2" in output
+    assert "classes 5" in output
     assert "faster_rcnn" in (folder / "spinenet-49-96-faster_rcnn.svg").read_text()
 
 
-def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
-    """With its own head and class count; what its authors froze does not count as trainable."""
+def test_cost_of_a_zoo_entry_is_the_published_one(folder: Path) -> None:
+    """By default with the head and class count of the entry; frozen parameters are not trainable."""
     counted = json.loads(nas("cost", "zoo:spinenet-49", "--image-size", "640", "--json", cwd=folder).stdout)
     assert (counted["trainable_parameters"], counted["macs"]) == (28_543_383, 85_281_555_200)
     counted = json.loads(nas("cost", "zoo:retinanet-r50-fpn", "--json", cwd=folder).stdout)
@@ -130,7 +130,7 @@ def test_a_zoo_entry_costs_what_was_published(folder: Path) -> None:
     assert fewer["parameters"] == 28_522_638
 
 
-def test_a_training_that_diverges_says_so(folder: Path) -> None:
+def test_diverging_training_exits_with_1(folder: Path) -> None:
     flags = ("--digits.train-images", "16", "--digits.val-images", "8", "--image-size", "64", "--epochs", "20")
     wild = ("--recipe.learning-rate", "1e30", "--recipe.clip", "1e30", "--scale.width", "0.0625")
     small = ("--scale.output-width", "32", "--scale.head-depth", "0")

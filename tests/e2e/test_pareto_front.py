@@ -1,4 +1,4 @@
-"""The Pareto front of a run, as `nas inspect` lists and plots it."""
+"""The Pareto front in `nas inspect`."""
 
 import random
 from pathlib import Path
@@ -13,10 +13,10 @@ from search_spaces.joint import JointSpace
 from tests.support import nas
 
 SCORES = [(0.3, 0.05, 0.4), (0.2, 0.04, 0.5), (0.2, 0.06, 0.3), (0.1, 0.06, 0.5), (0.9, 0.01, 0.1)]
-"""AP, multiply-adds and parameters; the last trial is given up early, so it does not count."""
+"""(AP, GMACs, M parameters) per trial; the last trial is stopped early, so it is not on the front."""
 
 
-def make(folder: Path, *objectives: str) -> None:
+def make_run(folder: Path, *objectives: str) -> None:
     run = RunDirectory.create(SearchConfig(out=folder / "run", objectives=objectives), "digits")
     store = run.store()
     for number, scores in enumerate(SCORES):
@@ -32,8 +32,8 @@ def make(folder: Path, *objectives: str) -> None:
     ("objectives", "front"),
     [((), [0, 1]), (("mparams", "ap"), [2, 0]), (("ap", "gmacs", "mparams"), [0, 1, 2])],
 )
-def test_the_front_is_listed_and_plotted(tmp_path: Path, objectives: tuple[str, ...], front: list[int]) -> None:
-    make(tmp_path, *objectives)
+def test_inspect_lists_and_plots_the_front(tmp_path: Path, objectives: tuple[str, ...], front: list[int]) -> None:
+    make_run(tmp_path, *objectives)
     shown = nas("inspect", "run", "--pareto", "front.svg", cwd=tmp_path).stdout
     assert "2 proposals were rejected" in shown
     listed = shown.split("The Pareto front of ")[1].splitlines()[2 : 2 + len(front)]
@@ -43,8 +43,8 @@ def test_the_front_is_listed_and_plotted(tmp_path: Path, objectives: tuple[str, 
     assert all(f">{name} (" in text for name in objectives)
 
 
-def test_one_objective_has_no_front(tmp_path: Path) -> None:
-    make(tmp_path, "ap")
+def test_single_objective_has_no_front(tmp_path: Path) -> None:
+    make_run(tmp_path, "ap")
     assert "The Pareto front" not in nas("inspect", "run", cwd=tmp_path).stdout
     refused = nas("inspect", "run", "--pareto", "front.svg", cwd=tmp_path, code=2).stderr
     assert "search with two, such as --objectives ap gmacs" in refused

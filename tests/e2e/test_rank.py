@@ -1,4 +1,4 @@
-"""`nas rank` as a user runs it, with trainings too small for a meaningful result."""
+"""The command `nas rank`, with trainings too small for a meaningful ranking."""
 
 import json
 from collections.abc import Iterator
@@ -54,16 +54,16 @@ def report(out: Path) -> dict[str, Any]:
     return document
 
 
-def test_a_ranking_is_interrupted_reported_and_resumed(
+def test_interrupted_ranking_is_reported_and_resumed(
     plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "ranking"
     with monkeypatch.context() as patch:
         patch.setattr(ShortTrain, "evaluate", interrupted_at(7, ShortTrain.evaluate))
         rank(*SMALL, *FEW, "--plan", plan, "--out", str(out), code=130)
-    said = capsys.readouterr().out
-    assert f"nas rank {out}" in said
-    assert "3 candidates are too few to choose a proxy: give 10 or more" in said
+    output = capsys.readouterr().out
+    assert f"nas rank {out}" in output
+    assert "3 candidates are too few to choose a proxy: give 10 or more" in output
     assert report(out)["measurements"] == {"done": 6, "planned": 15}
     scored = report(out)["settings"][0]["scores"]
     assert [None not in row for row in scored] == [False, False, False]
@@ -98,8 +98,8 @@ def interrupted_at(count: int, evaluate: Any) -> Any:
     return wrapped
 
 
-def test_a_ranking_grows(plan: str, tmp_path: Path) -> None:
-    """With more candidates in its `ranking.json`, it measures only the new ones."""
+def test_ranking_with_more_candidates_measures_only_the_new_ones(plan: str, tmp_path: Path) -> None:
+    """The number of candidates is raised in `ranking.json`."""
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     before = report(out)["settings"]
@@ -112,8 +112,8 @@ def test_a_ranking_grows(plan: str, tmp_path: Path) -> None:
     assert all(len(setting["scores"]) == 3 for setting in after)
 
 
-def test_a_changed_setting_is_refused(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its old scores would count as new ones; under a new name it is measured."""
+def test_changed_setting_is_refused(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its old scores would be taken for new ones. Under a new name, the setting is measured."""
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     config = json.loads((out / "ranking.json").read_text())
@@ -127,8 +127,8 @@ def test_a_changed_setting_is_refused(plan: str, tmp_path: Path, capsys: pytest.
     assert [s["scores"] for s in report(out)["settings"] if s["name"] == "one"] != [[[None], [None]]]
 
 
-def test_a_ranking_of_version_0_1_resumes(plan: str, tmp_path: Path) -> None:
-    """It named a setting's proxy by a field, and recorded no kind of what it measured."""
+def test_ranking_of_version_0_1_resumes(plan: str, tmp_path: Path) -> None:
+    """Version 0.1 stored a setting's proxy in a field of its kind, and no kind with the measurements."""
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     before = report(out)
@@ -137,14 +137,14 @@ def test_a_ranking_of_version_0_1_resumes(plan: str, tmp_path: Path) -> None:
         proxy = setting.pop("proxy")
         setting[proxy.pop("kind")] = proxy
     (out / "ranking.json").write_text(json.dumps(config))
-    kinds = [setting.pop("kind") for setting in measured.values()]
-    assert kinds == ["short_train"] * 3
+    proxy_kinds = [setting.pop("kind") for setting in measured.values()]
+    assert proxy_kinds == ["short_train"] * 3
     (out / "measured.json").write_text(json.dumps(measured))
     rank(str(out))
     assert report(out) == before
 
 
-def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path: Path) -> None:
+def test_plan_settings_inherit_from_its_base(plan: str, tmp_path: Path) -> None:
     out = tmp_path / "ranking"
     rank(*SMALL, "--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(out))
     settings = RunDirectory.open(out, RankConfig).config.plan.all
@@ -157,24 +157,24 @@ def test_a_plan_says_what_differs_from_the_proxy_of_a_search(plan: str, tmp_path
     assert (reference.scale.width, reference.scale.output_width, reference.scale.head_depth) == (0.0625, 32, 0)
 
 
-def _images(config: ShortTrainConfig) -> int:
+def _images_seen(config: ShortTrainConfig) -> int:
     return config.steps * config.recipe.batch_size
 
 
 @pytest.mark.parametrize("name", ["digits", "boxes"])
-def test_the_default_plan_can_be_built(name: str) -> None:
+def test_default_plan_fits_into_memory(name: str) -> None:
     proxy = preset(name).proxy
     plan = default_plan(proxy)
     assert plan.settings["search"].proxy == proxy
     assert isinstance(plan.reference.proxy, ShortTrainConfig)
-    assert _images(plan.reference.proxy) >= 10 * _images(proxy)
+    assert _images_seen(plan.reference.proxy) >= 10 * _images_seen(proxy)
     for setting in plan.all.values():
         size, scale = setting.proxy.image_size, setting.proxy.scale
         require_memory(cost(SPACES["joint"].build(first_choice), scale, image_size=size, num_classes=10))
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         (["--candidates", "1"], "greater than or equal to 2"),
         (["--candidates", "10"], "'dsa' yields 9 candidates, not 10"),
@@ -193,27 +193,27 @@ def test_the_default_plan_can_be_built(name: str) -> None:
         (["--data", "nowhere"], "nowhere"),
     ],
 )
-def test_unusable_arguments_exit_with_2_and_leave_nothing(
-    flags: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_invalid_arguments_exit_with_2_and_create_no_run(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if flags[0] == "--plan" and flags[1][0] in "[{":
         (tmp_path / "plan.json").write_text(flags[1])
         flags = ["--plan", "plan.json"]
     rank(*SMALL, *FEW, "--out", "never", *flags, code=2)
-    assert says in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert not Path("never").exists()
 
 
-def test_a_search_is_not_a_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_directory_of_a_search_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.json").write_text("{}")
     rank(str(tmp_path), code=2)
     assert "ranking.json" in capsys.readouterr().err
 
 
 @pytest.mark.ray
-def test_workers_know_the_setting_of_every_job(plan: str, tmp_path: Path, ray_address: str) -> None:
-    """On Ray: every setting scores with its own proxy."""
+def test_ray_workers_use_the_setting_of_each_job(plan: str, tmp_path: Path, ray_address: str) -> None:
+    """Each setting is scored with its own proxy."""
     flags = ("--candidates", "2", "--seeds", "1", "--plan", plan, "--out", str(tmp_path / "ranking"))
     rank(*SMALL[2:], "--ray-address", ray_address, *flags)
     trials = RunDirectory.open(tmp_path / "ranking", RankConfig).store().trials()

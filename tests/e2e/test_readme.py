@@ -1,4 +1,4 @@
-"""The Python of the README and of CONTRIBUTING runs as printed."""
+"""The Python snippets of README.md and CONTRIBUTING.md run."""
 
 import re
 from pathlib import Path
@@ -25,22 +25,22 @@ def run(snippet: str, *, device: str = "meta", **names: object) -> dict[str, obj
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_snippet_of_the_readme_runs(number: int) -> None:
+def test_readme_snippet_runs(number: int) -> None:
     snippet = snippets("README.md")[number]
     if "timm" in snippet:
-        pytest.importorskip("timm", reason="timm is an extra")
+        pytest.importorskip("timm", reason="timm is optional")
     assert run(snippet)
 
 
-def test_the_search_of_the_readme_runs_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readme_search_runs_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first, again = (run(snippets("README.md")[3], device="cpu") for _ in range(2))
     assert first["winner"] == again["winner"]
     assert isinstance(first["backbone"], Backbone)
 
 
-def test_another_library_s_detector_is_built_as_contributing_says() -> None:
+def test_contributing_snippet_builds_a_torchvision_detector() -> None:
     names = {"decode": decode, "zoo": zoo, "Scale": Scale}
-    assert len(snippets("README.md")) == 4, "each is a case above"
+    assert len(snippets("README.md")) == 4, "a new snippet needs a test above"
     (snippet,) = snippets("CONTRIBUTING.md")
     assert isinstance(run(snippet, **names)["detector"], torch.nn.Module)

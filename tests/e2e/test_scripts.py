@@ -14,7 +14,7 @@ SCRIPTS = ["experiments.overfit.__main__", *(f"experiments.bench.{name}" for nam
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_prints_its_help(
+def test_script_prints_its_help(
     script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")

@@ -1,4 +1,4 @@
-"""Runs on several machines that share one study."""
+"""Several runs that share one study."""
 
 import contextlib
 import json
@@ -26,27 +26,27 @@ def inspect(run: str, cwd: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def team(folder: Path) -> Path:
-    """A folder with a finished run of a study of two trials."""
+    """A folder with a store, and a finished run of a study of two trials."""
     nas("search", "--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "first", *TINY, cwd=folder)
     return folder
 
 
-def test_the_trials_lie_in_the_team_s_store_alone(team: Path) -> None:
+def test_run_with_a_store_url_has_no_own_store(team: Path) -> None:
     assert (team / "team.db").exists()
     assert not (team / "first" / "study.db").exists()
     assert json.loads((team / "first" / "config.json").read_text())["store"] == f"sqlite:///{team}/team.db"
     nas("draw", "first#1", "--out", "g.svg", cwd=team)
 
 
-def test_the_same_command_joins(team: Path) -> None:
+def test_same_command_joins_the_study(team: Path) -> None:
     command = ["search", "--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "second", *TINY]
     assert f"trials   {team}/team.db" in nas(*command, cwd=team).stdout.replace("\n", "")
     assert inspect("first", team) == inspect("second", team)
     assert (team / "first" / "best.json").read_bytes() == (team / "second" / "best.json").read_bytes()
 
 
-def test_a_study_of_version_0_1_is_joined(team: Path) -> None:
-    """It kept the settings of every proxy and strategy, and the proxy in use under `by`."""
+def test_study_of_version_0_1_is_joined(team: Path) -> None:
+    """Version 0.1 stored the settings of every proxy and strategy, and the proxy in use under `by`."""
     with contextlib.closing(sqlite3.connect(team / "team.db")) as store, store:
         (kept,) = store.execute("select config from studies where name = 'boxes'").fetchone()
         config = json.loads(kept)
@@ -59,25 +59,25 @@ def test_a_study_of_version_0_1_is_joined(team: Path) -> None:
     assert inspect("first", team) == inspect("third", team)
 
 
-def test_another_search_is_refused_and_leaves_no_run_behind(team: Path) -> None:
+def test_different_search_on_a_study_is_refused_and_creates_no_run(team: Path) -> None:
     flags = ("--store", "team.db", "--study", "boxes", "--trials", "2", "--out", "other", "--time-limit", "77")
-    told = nas("search", *flags, "--seed", "1", "--strategy.name", "random", *TINY, cwd=team, code=2).stderr
-    assert "study 'boxes' is another search: seed is 0 there, 1 here; strategy.name is" in told
+    error = nas("search", *flags, "--seed", "1", "--strategy.name", "random", *TINY, cwd=team, code=2).stderr
+    assert "study 'boxes' is another search: seed is 0 there, 1 here; strategy.name is" in error
     assert not (team / "other").exists()
 
 
-def test_a_study_needs_a_store(team: Path) -> None:
+def test_study_flag_needs_a_store(team: Path) -> None:
     assert "give --store as well" in nas("search", "--study", "boxes", *TINY, cwd=team, code=2).stderr
 
 
-def test_a_store_that_cannot_be_reached_is_told_of_at_once(team: Path) -> None:
+def test_unreachable_store_is_refused_at_once(team: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:9/nowhere"
-    told = nas("search", "--store", url, "--out", "lost", *TINY, cwd=team, code=2).stderr
-    assert "cannot be opened as a store (connection failed" in told
+    error = nas("search", "--store", url, "--out", "lost", *TINY, cwd=team, code=2).stderr
+    assert "cannot be opened as a store (connection failed" in error
     assert not (team / "lost").exists()
 
 
-def test_two_machines_share_a_study(postgres: Server, tmp_path: Path) -> None:
+def test_two_drivers_share_a_study(postgres: Server, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "experiments.cli", "search", "--store", postgres.database(), "--study", "team"]
     runs = [
         subprocess.Popen([*command, "--trials", "4", "--out", name, *TINY], cwd=tmp_path, stdout=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""A user's own spaces, strategies and proxies, in a module in the working directory."""
+"""Spaces, strategies and proxies from a user's module in the working directory."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ class WordSpace:
 
 @dataclass(frozen=True)
 class Faulty(WordSpace):
-    """The third letter's options depend on the second."""
+    """Faulty: the options of `second` depend on the value of `first`."""
 
     def build(self, choose: Chooser, /) -> Word:
         first = choose("first", ("a", "b", "c"))
@@ -86,7 +86,7 @@ def fewest_nodes(train: DetectionSet, val: DetectionSet) -> Proxy:
     return NodeCount(train.num_classes, {"nodes": "min"})
 
 
-def untold(train, val):
+def untyped(train, val):
     return fewest_nodes(train, val)
 
 
@@ -94,7 +94,7 @@ def no_proxy(train: DetectionSet, val: DetectionSet) -> int:
     return 3
 
 
-def of_one(train: DetectionSet) -> Proxy:
+def one_argument(train: DetectionSet) -> Proxy:
     return fewest_nodes(train, train)
 
 
@@ -103,91 +103,93 @@ number = 3
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the user's module, whose name is unique to it."""
-    place = tmp_path_factory.mktemp("own")
-    (place / "my_things.py").write_text(MODULE)
-    (place / "my_fault.py").write_text("1 / 0\n")
-    (place / "my_import.py").write_text("import my_absent\n")
-    return place
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with the user's module `my_things`."""
+    workdir = tmp_path_factory.mktemp("user")
+    (workdir / "my_things.py").write_text(MODULE)
+    (workdir / "my_fault.py").write_text("1 / 0\n")
+    (workdir / "my_import.py").write_text("import my_absent\n")
+    return workdir
 
 
-def search(place: Path, out: str, *runner: str, trials: int) -> list[dict[str, object]]:
-    """A search with the user's own space, strategy and proxy."""
+def search(workdir: Path, out: str, *runner: str, trials: int) -> list[dict[str, object]]:
+    """Search with the user's space, strategy and proxy; returns the trials."""
     own = ("--space", "my_things:MySpace", "--strategy.name", "my_things:MyStrategy", "--by", "my_things:fewest_nodes")
-    nas("search", *own, *SMALL, *runner, "--trials", str(trials), "--out", out, cwd=place)
-    return trials_of(place, out)
+    nas("search", *own, *SMALL, *runner, "--trials", str(trials), "--out", out, cwd=workdir)
+    return trials_of(workdir, out)
 
 
-def trials_of(place: Path, out: str) -> list[dict[str, object]]:
-    document = json.loads(nas("inspect", out, "--json", cwd=place).stdout)
+def trials_of(workdir: Path, out: str) -> list[dict[str, object]]:
+    document = json.loads(nas("inspect", out, "--json", cwd=workdir).stdout)
     assert document["best"] is not None
     found: list[dict[str, object]] = document["trials"]
     return found
 
 
-def test_a_search_with_own_parts_resumes_and_can_be_inspected(place: Path) -> None:
-    first = search(place, "local", "--runner", "local", trials=4)
+def test_search_with_user_parts_resumes_and_can_be_inspected(workdir: Path) -> None:
+    first = search(workdir, "local", "--runner", "local", trials=4)
     assert {t["state"] for t in first} == {"finished"}
     assert all(t["scores"]["classes"] == 10 for t in first)  # type: ignore[index]
-    config = json.loads((place / "local" / "config.json").read_text())
-    (place / "local" / "config.json").write_text(json.dumps({**config, "trials": 6}))
-    nas("resume", "local", cwd=place)
-    assert trials_of(place, "local")[:4] == first
-    assert len(trials_of(place, "local")) == 6
-    assert "nodes" in nas("inspect", "local", cwd=place).stdout
-    assert json.loads(nas("cost", "local", "--json", cwd=place).stdout)["macs"] > 0
-    (place / "local" / "objectives.json").unlink()
-    assert "nas resume local" in nas("inspect", "local", cwd=place, code=2).stderr
-    nas("resume", "local", cwd=place)
-    nas("export-optuna", "local", "--storage", "optuna.log", cwd=place)
+    config = json.loads((workdir / "local" / "config.json").read_text())
+    (workdir / "local" / "config.json").write_text(json.dumps({**config, "trials": 6}))
+    nas("resume", "local", cwd=workdir)
+    assert trials_of(workdir, "local")[:4] == first
+    assert len(trials_of(workdir, "local")) == 6
+    assert "nodes" in nas("inspect", "local", cwd=workdir).stdout
+    assert json.loads(nas("cost", "local", "--json", cwd=workdir).stdout)["macs"] > 0
+    (workdir / "local" / "objectives.json").unlink()
+    assert "nas resume local" in nas("inspect", "local", cwd=workdir, code=2).stderr
+    nas("resume", "local", cwd=workdir)
+    nas("export-optuna", "local", "--storage", "optuna.log", cwd=workdir)
 
 
-def test_an_objective_that_the_own_proxy_lacks_leaves_no_run_behind(place: Path) -> None:
+def test_unknown_objective_of_a_user_proxy_creates_no_run(workdir: Path) -> None:
     how = ("--by", "my_things:fewest_nodes", "--objectives", "noodes", "--out", "mistaken")
-    assert "did you mean 'nodes'" in nas("search", *how, *SMALL, cwd=place, code=2).stderr
-    assert not (place / "mistaken").exists()
+    assert "did you mean 'nodes'" in nas("search", *how, *SMALL, cwd=workdir, code=2).stderr
+    assert not (workdir / "mistaken").exists()
 
 
-def test_ones_own_proxy_is_ranked(place: Path) -> None:
+def test_user_proxy_is_ranked(workdir: Path) -> None:
     short = {"steps": 1, "rungs": 1, "val_images": 1, "image_size": 64, "recipe": {"batch_size": 2}}
     own = {"path": "my_things:fewest_nodes", "score": "nodes", "direction": "min"}
 
     def rank(code: int = 0, **changes: str) -> str:
         plan = {"reference": {"short_train": short}, "settings": {"mine": {"own": own | changes}}}
-        (place / "plan.json").write_text(json.dumps(plan))
+        (workdir / "plan.json").write_text(json.dumps(plan))
         how = ("--candidates", "3", "--seeds", "1", "--runner", "local", "--space", "my_things:MySpace")
-        return nas("rank", *how, *SMALL, "--plan", "plan.json", "--out", "ranked", cwd=place, code=code).stderr
+        return nas("rank", *how, *SMALL, "--plan", "plan.json", "--out", "ranked", cwd=workdir, code=code).stderr
 
     assert "my_things:fewest_nodes: no objective 'noodes'; did you mean 'nodes'?" in rank(2, score="noodes")
     assert "of nodes, min is better: give direction 'min'" in rank(2, direction="max")
     assert "give your score another name" in rank(2, score="seconds")
     assert "settings.mine.own.path" in rank(2, path="my_things:none")
     rank()
-    (mine,) = (s for s in json.loads((place / "ranked" / "report.json").read_text())["settings"] if s["name"] == "mine")
+    (mine,) = (
+        s for s in json.loads((workdir / "ranked" / "report.json").read_text())["settings"] if s["name"] == "mine"
+    )
     assert mine["one_seed"]["candidates"] == 3
     assert all(score == [-2 * int(-score[0] // 2)] for score in mine["scores"])
     assert {-score[0] > 20 for score in mine["scores"]} == {True}
 
 
 @pytest.mark.parametrize("strategy", ["guided", "tpe"])
-def test_a_changed_space_is_reported(place: Path, strategy: str) -> None:
+def test_trace_outside_a_changed_space_is_refused(workdir: Path, strategy: str) -> None:
     how = ("--space", "my_things:MySpace", "--by", "my_things:fewest_nodes", "--strategy.name", strategy)
-    nas("search", *how, *SMALL, "--runner", "local", "--trials", "4", "--out", strategy, cwd=place)
-    config = json.loads((place / strategy / "config.json").read_text())
-    (place / strategy / "config.json").write_text(json.dumps({**config, "space": "my_things:Deeper", "trials": 6}))
-    assert "no legal value for decision 'depth'" in nas("resume", strategy, cwd=place, code=2).stderr
+    nas("search", *how, *SMALL, "--runner", "local", "--trials", "4", "--out", strategy, cwd=workdir)
+    config = json.loads((workdir / strategy / "config.json").read_text())
+    (workdir / strategy / "config.json").write_text(json.dumps({**config, "space": "my_things:Deeper", "trials": 6}))
+    assert "no legal value for decision 'depth'" in nas("resume", strategy, cwd=workdir, code=2).stderr
     export = ("export-optuna", strategy, "--storage", f"{strategy}.log")
-    assert "export with the space that was searched" in nas(*export, cwd=place, code=2).stderr
+    assert "export with the space that was searched" in nas(*export, cwd=workdir, code=2).stderr
 
 
-def test_workers_of_the_pool_import_it(place: Path) -> None:
-    assert {t["state"] for t in search(place, "pool", "--runner", "pool", trials=6)} <= {"finished", "stopped"}
+def test_pool_workers_import_the_user_module(workdir: Path) -> None:
+    assert {t["state"] for t in search(workdir, "pool", "--runner", "pool", trials=6)} <= {"finished", "stopped"}
 
 
 @pytest.mark.ray
-def test_workers_of_ray_import_it(place: Path, ray_address: str) -> None:
-    found = search(place, "ray", "--ray-address", ray_address, trials=3)
+def test_ray_workers_import_the_user_module(workdir: Path, ray_address: str) -> None:
+    found = search(workdir, "ray", "--ray-address", ray_address, trials=3)
     assert {str(t["error"]) for t in found} == {"None"}
     assert {t["state"] for t in found} <= {"finished", "stopped"}
 
@@ -195,26 +197,26 @@ def test_workers_of_ray_import_it(place: Path, ray_address: str) -> None:
 @pytest.mark.parametrize(
     ("name", "promises"), [("MySpace", 15), ("WordSpace", 13), ("words", 13), ("MyStrategy", 11), ("fewest_nodes", 5)]
 )
-def test_check_reports_every_promise_as_held(place: Path, name: str, promises: int) -> None:
-    said = nas("check", f"my_things:{name}", cwd=place).stdout
-    assert said.count("\nheld    ") == promises
-    assert "broken" not in said
+def test_check_reports_held_promises(workdir: Path, name: str, promises: int) -> None:
+    output = nas("check", f"my_things:{name}", cwd=workdir).stdout
+    assert output.count("\nheld    ") == promises
+    assert "broken" not in output
 
 
-def test_check_reports_a_broken_promise_with_its_fix(place: Path) -> None:
-    said = nas("check", "my_things:Faulty", cwd=place, code=1).stdout
-    assert "broken  a decision always has the same options: decision 'second' has options " in said
-    assert "let an option list depend only on the name of its decision" in said
-    assert "held    a seed determines the sample" in said
+def test_check_reports_a_broken_promise_with_its_fix(workdir: Path) -> None:
+    output = nas("check", "my_things:Faulty", cwd=workdir, code=1).stdout
+    assert "broken  a decision always has the same options: decision 'second' has options " in output
+    assert "let an option list depend only on the name of its decision" in output
+    assert "held    a seed determines the sample" in output
 
 
-def test_a_function_without_a_return_type_needs_a_kind(place: Path) -> None:
-    assert "--kind space, strategy or proxy" in nas("check", "my_things:untold", cwd=place, code=2).stderr
-    assert "held" in nas("check", "my_things:untold", "--kind", "proxy", cwd=place).stdout
+def test_check_of_a_function_without_return_type_needs_kind(workdir: Path) -> None:
+    assert "--kind space, strategy or proxy" in nas("check", "my_things:untyped", cwd=workdir, code=2).stderr
+    assert "held" in nas("check", "my_things:untyped", "--kind", "proxy", cwd=workdir).stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--space", "jont"], "did you mean 'joint'"),
         (["--space", "my_thing:MySpace"], "no module 'my_thing'"),
@@ -229,19 +231,19 @@ def test_a_function_without_a_return_type_needs_a_kind(place: Path) -> None:
         (["--strategy.name", "my_things:no_proxy", "--runner", "local"], "of type int, which has no ask and no tell"),
         (["--by", "zero-cost"], "did you mean 'zero_cost'"),
         (["--by", "my_things:nobody"], "no name 'nobody'"),
-        (["--by", "my_things:of_one"], "the call my_proxy(train, val) does not match its signature"),
+        (["--by", "my_things:one_argument"], "the call my_proxy(train, val) does not match its signature"),
         (["--by", "my_things:no_proxy"], "of type int, which has no objectives and no steps and no evaluate"),
         (["--by", "my_things:number"], "the call my_proxy(train, val)"),
     ],
 )
-def test_an_invalid_name_is_refused_with_its_reason(place: Path, arguments: list[str], says: str) -> None:
-    command = ["search", *arguments, *SMALL, "--trials", "2", "--out", f"never-{len(list(place.iterdir()))}"]
-    assert says in " ".join(nas(*command, cwd=place, code=2).stderr.replace("│", " ").split())
+def test_invalid_object_name_is_refused_with_its_reason(workdir: Path, arguments: list[str], message: str) -> None:
+    command = ["search", *arguments, *SMALL, "--trials", "2", "--out", f"never-{len(list(workdir.iterdir()))}"]
+    assert message in " ".join(nas(*command, cwd=workdir, code=2).stderr.replace("│", " ").split())
 
 
-def test_a_ranking_takes_a_space_of_ones_own(place: Path) -> None:
+def test_ranking_takes_a_user_space(workdir: Path) -> None:
     plan = {"reference": {"short_train": {"steps": 1, "rungs": 1}}, "settings": {"fewest": {"cost": {}, "seeds": 1}}}
-    (place / "plan.json").write_text(json.dumps({**plan, "base": {"image_size": 64, "scale": {"width": 0.0625}}}))
+    (workdir / "plan.json").write_text(json.dumps({**plan, "base": {"image_size": 64, "scale": {"width": 0.0625}}}))
     counts = ("--candidates", "2", "--seeds", "1", "--plan", "plan.json", "--runner", "local")
-    nas("rank", "--space", "my_things:MySpace", *SMALL, *counts, "--out", "ranking", cwd=place)
-    assert json.loads((place / "ranking" / "report.json").read_text())["measurements"]["done"] == 4
+    nas("rank", "--space", "my_things:MySpace", *SMALL, *counts, "--out", "ranking", cwd=workdir)
+    assert json.loads((workdir / "ranking" / "report.json").read_text())["measurements"]["done"] == 4

@@ -1,4 +1,4 @@
-"""YOLOv3 with ASFF against counts of the official networks and outputs of the official modules."""
+"""YOLOv3 with ASFF: parameter and MAC counts of the official networks, outputs of the official modules."""
 
 import json
 from functools import cache
@@ -21,8 +21,8 @@ from search_spaces.ops import op
 from search_spaces.zoo import zoo
 from tests.support import OFFICIAL_ASFF, shared_data
 
-HEADS_OF_MODULE_LIST = {3: "37", 4: "28", 5: "19"}
-"""Where the plain darknet model keeps the head of each level."""
+HEAD_INDEX = {3: "37", 4: "28", 5: "19"}
+"""Level -> index of its head in the module list of the official darknet model."""
 
 
 @cache
@@ -40,13 +40,13 @@ def network(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", OFFICIAL_ASFF)
-def test_a_network_has_the_official_parameters(name: str) -> None:
+def test_network_has_the_official_parameters(name: str) -> None:
     assert parameters(network(name)) == facts()[OFFICIAL_ASFF[name]]["params"]
 
 
 @pytest.mark.parametrize("name", OFFICIAL_ASFF)
-def test_a_network_has_the_official_multiply_adds(name: str) -> None:
-    """Of convolutions and deformable convolutions, to the three decimals given."""
+def test_network_has_the_official_multiply_adds(name: str) -> None:
+    """MACs of convolutions and deformable convolutions, in G, to the three decimals of the facts."""
     entry, official = zoo(name), facts()[OFFICIAL_ASFF[name]]
     for size in (size for size in (320, 416, 608, 800) if f"gmacs_{size}" in official):
         counted = cost(entry.genotype, entry.scale, image_size=size, num_classes=80)
@@ -54,17 +54,17 @@ def test_a_network_has_the_official_multiply_adds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OFFICIAL_ASFF)
-def test_every_head_has_the_official_parameters(name: str) -> None:
+def test_head_of_each_level_has_the_official_parameters(name: str) -> None:
     official = facts()[OFFICIAL_ASFF[name]]
     for level, head in zip((3, 4, 5), network(name).head.levels, strict=True):
         by_child = official["children"].get(f"level_{5 - level}_header")
-        expected = by_child if by_child is not None else official["heads"][HEADS_OF_MODULE_LIST[level]]
+        expected = by_child if by_child is not None else official["heads"][HEAD_INDEX[level]]
         assert parameters(head) == expected
 
 
 @pytest.mark.parametrize("name", [name for name in OFFICIAL_ASFF if "asff" in name])
-def test_every_fusion_has_the_official_parameters(name: str) -> None:
-    """Fusing and expanding are two nodes here and one module there."""
+def test_fusion_of_each_level_has_the_official_parameters(name: str) -> None:
+    """One official module corresponds to two nodes: the fusion and the expansion."""
     nodes, children = network(name).backbone.nodes, facts()[OFFICIAL_ASFF[name]]["children"]
     for level in (3, 4, 5):
         kind = "conv" if "mobilenet" in name else "fusion"
@@ -72,7 +72,7 @@ def test_every_fusion_has_the_official_parameters(name: str) -> None:
         assert fused == children[f"level_{5 - level}_{kind}"]
 
 
-def test_a_network_predicts_at_as_many_places_as_the_official_one() -> None:
+def test_network_has_the_official_number_of_predictions() -> None:
     model = network("yolov3-mobilenetv2").eval()
     for size in (320, 416):
         with torch.device("meta"), torch.inference_mode():
@@ -94,8 +94,8 @@ def test_dropblock_follows_the_released_schedule() -> None:
 # The fusion module
 
 
-def alone(level: int, *, mobile: bool) -> Backbone:
-    """The two nodes of ASFF at a level, as in the zoo, on maps that come straight from a stem."""
+def fusion_network(level: int, *, mobile: bool) -> Backbone:
+    """The two ASFF nodes of one level of the zoo entry, with inputs computed directly from a stem."""
     nodes = zoo("yolov3-mobilenetv2-asff" if mobile else "yolov3-asff").genotype.by_name
     fuse, expand = nodes[f"f{level}"], nodes[f"p{level}"]
     widths = {edge.source: nodes[edge.source].width for edge in fuse.inputs}
@@ -108,7 +108,7 @@ def alone(level: int, *, mobile: bool) -> Backbone:
 def test_fusion_reproduces_the_official_module(fixture: str, level: int, mobile: bool) -> None:
     data = np.load(shared_data() / "fixtures" / f"{fixture}.npz")
     given = {name: torch.from_numpy(data[name]).float() for name in data}
-    network = alone(level, mobile=mobile)
+    network = fusion_network(level, mobile=mobile)
     fuse, expand = network.nodes[f"node_f{level}"], network.nodes[f"node_p{level}"]
     states = fusion_state({name[3:]: x for name, x in given.items() if name.startswith("sd.")})
     for node, state in zip((fuse, expand), states, strict=True):
@@ -118,19 +118,19 @@ def test_fusion_reproduces_the_official_module(fixture: str, level: int, mobile:
     with torch.inference_mode(), fusion_weights(network) as weights:
         fused = fuse(maps, size)
         made = expand([fused], size)
-    close(weights[f"f{level}"], given["weights"])
-    close(fused.sum(1), given["fused_sum"])
-    close(made, given["out"])
+    assert_close(weights[f"f{level}"], given["weights"])
+    assert_close(fused.sum(1), given["fused_sum"])
+    assert_close(made, given["out"])
 
 
 @pytest.mark.parametrize("mobile", [False, True])
 @pytest.mark.parametrize("level", [3, 4, 5])
-def test_levels_are_resized_as_described(level: int, mobile: bool) -> None:
-    """The edges against the facts, step by step, on random weights and sides that are no multiples."""
+def test_fusion_inputs_are_resized_as_in_the_facts(level: int, mobile: bool) -> None:
+    """Each resize step against the facts, with random weights and map sizes that are not multiples of each other."""
     torch.manual_seed(0)
     sides = ((3, 4), (6, 8), (12, 15))
     widths = (512, 256, 128 if mobile else 256)
-    node: Any = alone(level, mobile=mobile).nodes[f"node_f{level}"]
+    node: Any = fusion_network(level, mobile=mobile).nodes[f"node_f{level}"]
     maps = [torch.randn(1, width, *side) for width, side in zip(widths, sides, strict=True)]
     size = sides[5 - level]
     for i, (x, edge) in enumerate(zip(maps, node.edges, strict=True)):
@@ -150,7 +150,7 @@ def test_levels_are_resized_as_described(level: int, mobile: bool) -> None:
         assert set(acts) <= {nn.ReLU6 if mobile else nn.LeakyReLU}
 
 
-def close(made: Tensor, official: Tensor) -> None:
-    """To 1e-5 of the largest value."""
+def assert_close(made: Tensor, official: Tensor) -> None:
+    """Compare with a tolerance of 1e-5 of the largest value."""
     assert made.shape == official.shape
     assert (made - official).abs().max() <= 1e-5 * official.abs().max()

@@ -1,4 +1,4 @@
-"""Necks against torchvision's own, against parameter counts of independent public code, and against published specs."""
+"""Necks against torchvision, parameter counts of independent public code, and published specifications."""
 
 import math
 from collections import OrderedDict
@@ -23,7 +23,7 @@ NARROW = Scale(width=1 / 64, output_width=8)
 
 
 def neck_parameters(genotype: Genotype) -> int:
-    """Trainable parameters beside the stem and the stages c2 to c5."""
+    """Trainable parameters outside the stem and the stages c2 to c5."""
     with torch.device("meta"):
         network = decode(genotype, Scale())
     return sum(
@@ -35,30 +35,30 @@ def _stages(nodes: nn.ModuleDict) -> list[str]:
     return [f"nodes.{name}." for name in nodes if name.startswith("node_c")]
 
 
-# Independent counts: mmdet 3.3.0 (FPN, PAFPN, NASFPN) and effdet 0.4.1 (BiFpn), maps of 512, 1024 and 2048 channels
-# to five of 256, counted from the packages' own modules.
+# Parameter counts of the modules of mmdet 3.3.0 (FPN, PAFPN, NASFPN) and effdet 0.4.1 (BiFpn): inputs of 512, 1024 and
+# 2048 channels, five outputs of 256 channels.
 MMDET_FPN, MMDET_PAFPN = 3_868_672, 6_228_992
 MMDET_NAS_FPN = {1: 5_185_280, 3: 13_453_568, 7: 29_990_144}
 EFFDET_BIFPN = {1: 2_781_715, 3: 3_879_481}
-"""With the biases before norms that the released weights have (`redundant_bias`)."""
+"""Depth -> parameters, including the biases before norms of the released weights (`redundant_bias`)."""
 
 
-def test_fpn_has_the_parameters_of_mmdet_s() -> None:
+def test_fpn_has_the_parameters_of_mmdet() -> None:
     assert neck_parameters(zoo("fpn").genotype) == MMDET_FPN
 
 
-def test_pafpn_has_the_parameters_of_mmdet_s() -> None:
+def test_pafpn_has_the_parameters_of_mmdet() -> None:
     assert neck_parameters(zoo("pafpn").genotype) == MMDET_PAFPN
 
 
 @pytest.mark.parametrize("depth", EFFDET_BIFPN)
-def test_bifpn_has_the_parameters_of_effdet_s(depth: int) -> None:
+def test_bifpn_has_the_parameters_of_effdet(depth: int) -> None:
     assert neck_parameters(bifpn(resnet(50), depth=depth)) == EFFDET_BIFPN[depth]
 
 
 @pytest.mark.parametrize("repeats", MMDET_NAS_FPN)
-def test_nas_fpn_has_the_parameters_of_mmdet_s(repeats: int) -> None:
-    """Unlike Google's code, mmdet's laterals have no bias, and levels 6 and 7 a convolution before their pool."""
+def test_nas_fpn_has_the_parameters_of_mmdet(repeats: int) -> None:
+    """Unlike Google's code, mmdet has no bias in the laterals and a convolution before the pool of levels 6 and 7."""
     lateral_biases, extra_levels = 3 * 256, 2 * (256 * 256 + 2 * 256)
     assert neck_parameters(merge(resnet(50), repeats=repeats)) == MMDET_NAS_FPN[repeats] + lateral_biases - extra_levels
 
@@ -66,8 +66,8 @@ def test_nas_fpn_has_the_parameters_of_mmdet_s(repeats: int) -> None:
 # FPN
 
 
-class Reference(nn.Module):
-    """torchvision's neck with the weights of a decoded one."""
+class TorchvisionFpn(nn.Module):
+    """torchvision's FPN with the weights of a decoded backbone."""
 
     def __init__(self, backbone: Backbone, channels: Sequence[int], width: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Reference(nn.Module):
 
 
 @pytest.mark.parametrize("size", [(128, 128), (150, 231)])
-def test_fpn_is_torchvision_s(size: tuple[int, int]) -> None:
+def test_fpn_outputs_match_torchvision(size: tuple[int, int]) -> None:
     backbone = decode(resnet_fpn(), NARROW).eval()
     maps: dict[str, Tensor] = {}
     for level in (3, 4, 5):
@@ -92,7 +92,7 @@ def test_fpn_is_torchvision_s(size: tuple[int, int]) -> None:
     with torch.inference_mode():
         made = list(backbone(torch.randn(2, 3, *size)).values())
         stages = [maps[f"c{level}"] for level in (3, 4, 5)]
-        expected = Reference(backbone, [x.shape[1] for x in stages], 8)(stages)
+        expected = TorchvisionFpn(backbone, [x.shape[1] for x in stages], 8)(stages)
     for ours, theirs in zip(made, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
@@ -100,8 +100,8 @@ def test_fpn_is_torchvision_s(size: tuple[int, int]) -> None:
 # NAS-FPN
 
 
-def test_the_published_neck_has_its_edges() -> None:
-    """Figure 6 of the paper: what each cell reads, the first of an attention gating the second, the rest added."""
+def test_nas_fpn_has_the_published_edges() -> None:
+    """Inputs of each cell in Figure 6 of the paper. In an attention cell, the first input gates the second."""
     nodes = {node.name: node for node in merge(resnet(50), repeats=1).nodes}
     cells = {name: [edge.source for edge in node.inputs] for name, node in nodes.items() if name.startswith("r0_")}
     assert cells == {
@@ -115,7 +115,7 @@ def test_the_published_neck_has_its_edges() -> None:
     }
 
 
-def test_the_published_neck_is_a_member_of_the_space() -> None:
+def test_nas_fpn_space_contains_the_published_neck() -> None:
     wish: dict[str, Choice] = {"intermediate0.level": 4, "intermediate1.level": 4}
     names = ["intermediate0", "intermediate1", "output0", "output1", "output2", "output4", "output3"]
     for position, (name, cell) in enumerate(zip(names, PUBLISHED, strict=True), 5):
@@ -125,8 +125,8 @@ def test_the_published_neck_is_a_member_of_the_space() -> None:
     assert space.cells(lambda name, options: next(o for o in options if o == wish[name])) == list(PUBLISHED)
 
 
-def test_the_space_has_the_published_number_of_members() -> None:
-    """10^15.3: 4 levels, 2 operators and a pair of inputs for each intermediate cell, 5! orders of the outputs."""
+def test_nas_fpn_space_has_the_published_size() -> None:
+    """10^15.3: a level, an operator and an input pair per intermediate cell, and 5! orders of the outputs."""
     sizes: list[int] = []
 
     def first(name: str, options: Sequence[Choice]) -> Choice:
@@ -140,8 +140,8 @@ def test_the_space_has_the_published_number_of_members() -> None:
 
 
 @pytest.mark.parametrize("name", ["bifpn", "nas-fpn"])
-def test_a_neck_goes_over_any_backbone(name: str) -> None:
-    """SpineNet, whose own maps reach level 7, and a ResNet-101."""
+def test_neck_decodes_on_any_backbone(name: str) -> None:
+    """SpineNet, which has maps up to level 7, and ResNet-101."""
     for trunk in (trunk_of(zoo("spinenet-49").genotype), resnet(101)):
         genotype = bifpn(trunk, depth=2) if name == "bifpn" else merge(trunk, repeats=2)
         backbone = decode(genotype, Scale(width=1 / 32, output_width=8)).eval()

@@ -1,4 +1,4 @@
-"""The table of published figures: it holds, and it says the same as the facts it was typed from."""
+"""The table of published figures: computed figures are within tolerance, published ones equal the facts files."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_every_figure_is_within_its_tolerance(capsys: pytest.CaptureFixture[str]
     assert differing == set(INCONSISTENT)
 
 
-def test_a_figure_outside_its_tolerance_fails_the_command(
+def test_published_exits_with_1_on_a_figure_outside_its_tolerance(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = Figure("X", "weights, M parameters", 41.5, lambda: 41_560_000, millions(1))
@@ -31,7 +31,7 @@ def test_a_figure_outside_its_tolerance_fails_the_command(
     assert "OUTSIDE its tolerance" in capsys.readouterr().out
 
 
-def test_rows_go_by_different_names_and_slack_is_explained() -> None:
+def test_figures_have_unique_names_and_tolerances_have_notes() -> None:
     assert len({(figure.system, figure.name) for figure in FIGURES}) == len(FIGURES)
     assert all(figure.note for figure in FIGURES if figure.tolerance)
 
@@ -39,11 +39,11 @@ def test_rows_go_by_different_names_and_slack_is_explained() -> None:
 @pytest.mark.parametrize(
     ("value", "digits", "printed"), [(42_852_640, (2, 1), 42.9), (42_849_999, (1,), 42.8), (42_849_999, (2, 1), 42.9)]
 )
-def test_rounding_is_half_up_step_by_step(value: int, digits: tuple[int, ...], printed: float) -> None:
+def test_millions_rounds_half_up_in_steps(value: int, digits: tuple[int, ...], printed: float) -> None:
     assert millions(*digits)(value) == printed
 
 
-def test_msfm_s_rows_are_the_paper_s_and_raw_counts_the_facts_() -> None:
+def test_msfm_figures_match_the_facts() -> None:
     facts = json.loads((shared_data() / "facts" / "msfm.json").read_text())
     ours = {f.name.removesuffix(", M parameters"): f for f in FIGURES if f.system == "MSFM"}
     assert facts["baselines"] == {name: baseline(name) for name in (*ZOO_BASELINES, *FOREIGN_BASELINES)}
@@ -52,7 +52,7 @@ def test_msfm_s_rows_are_the_paper_s_and_raw_counts_the_facts_() -> None:
         assert (ours[row["row"]].published, ours[row["row"]].ours()) == (row["published_M"], row["computed"])
 
 
-def test_asff_s_rows_are_the_facts_() -> None:
+def test_asff_figures_match_the_facts() -> None:
     counts = json.loads((shared_data() / "facts" / "asff.json").read_text())["counts"]
     for name, (parameters, by_size) in asff.NETWORKS.items():
         official = counts[OFFICIAL_ASFF[name]]
@@ -61,7 +61,7 @@ def test_asff_s_rows_are_the_facts_() -> None:
     assert asff.NETWORKS.keys() == OFFICIAL_ASFF.keys()
 
 
-def test_spinenet_s_rows_are_the_facts_() -> None:
+def test_spinenet_figures_match_the_facts() -> None:
     variants = json.loads((shared_data() / "facts" / "spinenet.json").read_text())["variants"]
     named = {"49s": "49S", "49s-256": "49S_endpoints256"}
 
@@ -72,14 +72,14 @@ def test_spinenet_s_rows_are_the_facts_() -> None:
     for (variant, image_size), counted in spinenet.DETECTORS.items():
         row = official(variant, image_size)
         assert counted == (row["params_trainable"], row["flops_macs_with_retinanet_head"])
-    for variant, whose, printed, *_ in spinenet.MILLIONS:
+    for variant, in_model_zoo, printed, *_ in spinenet.MILLIONS:
         row = variants["49S"] if variant == "49s-256" else official(variant)
-        assert printed == row["model_zoo_params_M" if whose else "published_params_M"]
-    for variant, image_size, whose, printed, *_ in spinenet.BILLIONS:
-        assert printed == official(variant, image_size)["model_zoo_flops_B" if whose else "published_flops_B"]
+        assert printed == row["model_zoo_params_M" if in_model_zoo else "published_params_M"]
+    for variant, image_size, in_model_zoo, printed, *_ in spinenet.BILLIONS:
+        assert printed == official(variant, image_size)["model_zoo_flops_B" if in_model_zoo else "published_flops_B"]
 
 
-def test_spinenet_s_proxy_and_the_retinanets_it_is_compared_with_are_the_facts_() -> None:
+def test_spinenet_proxy_and_retinanet_baselines_match_the_facts() -> None:
     facts = json.loads((shared_data() / "facts" / "spinenet.json").read_text())
     proxy = facts["proxy_SpineNet49_quarter_512"]
     image_size, count, macs = spinenet.PROXY
@@ -95,5 +95,5 @@ def test_spinenet_s_proxy_and_the_retinanets_it_is_compared_with_are_the_facts_(
         )
         assert zoo(f"retinanet-{resnet}-fpn-tpu").image_size == official["image_size"]
     assert retinanet.MILLIONS["r50"] == rows["r50"]["published_params_M"]
-    for resnet, whose, printed, _ in retinanet.BILLIONS:
-        assert printed == rows[resnet]["model_zoo_flops_B" if whose else "published_flops_B"]
+    for resnet, in_model_zoo, printed, _ in retinanet.BILLIONS:
+        assert printed == rows[resnet]["model_zoo_flops_B" if in_model_zoo else "published_flops_B"]

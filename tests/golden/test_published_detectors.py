@@ -1,4 +1,4 @@
-"""Whole published detectors: parameters and multiply-adds to the unit."""
+"""Exact parameter and multiply-add counts of published detectors."""
 
 import json
 from typing import Any
@@ -9,9 +9,10 @@ from nas.cost import Cost, cost
 from search_spaces.zoo import SCALES, SPINENET_CLASSES, zoo
 from tests.support import shared_data
 
-FROZEN = 225_344
-"""Stem and first stage of a ResNet-50, which mmdet does not train and the papers do not count."""
-R50 = 37_743_348
+FROZEN_PARAMETERS = 225_344
+"""Parameters of the stem and first stage of ResNet-50, which mmdet freezes and the papers do not count."""
+R50_PARAMETERS = 37_743_348
+"""Trainable parameters of RetinaNet on ResNet-50 with FPN."""
 
 
 def facts() -> Any:
@@ -35,19 +36,19 @@ def counted(name: str, image_size: int = 640) -> Cost:
         ("spinenet-190", "190"),
     ],
 )
-def test_spinenet_with_its_head_costs_what_was_published(name: str, row: str) -> None:
+def test_spinenet_detector_has_the_published_cost(name: str, row: str) -> None:
     official = facts()["variants"][row]
     found = counted(name, official["image_size"])
     assert found.trainable_parameters == found.parameters == official["params_trainable"]
     assert found.macs == official["flops_macs_with_retinanet_head"]
 
 
-def test_spinenet_49_costs_what_is_printed() -> None:
+def test_spinenet_49_has_the_documented_cost() -> None:
     found = counted("spinenet-49")
     assert (found.trainable_parameters, found.macs) == (28_543_383, 85_281_555_200)
 
 
-def test_the_proxy_of_spinenet_s_search_costs_what_the_facts_say() -> None:
+def test_spinenet_proxy_has_the_published_cost() -> None:
     official = facts()["proxy_SpineNet49_quarter_512"]
     genotype = zoo("spinenet-49").genotype
     found = cost(genotype, SCALES["proxy"], image_size=512, num_classes=SPINENET_CLASSES)
@@ -66,8 +67,8 @@ def test_the_proxy_of_spinenet_s_search_costs_what_the_facts_say() -> None:
 )
 def test_retinanet_on_resnet_50_has_the_published_parameters(name: str, added: int) -> None:
     found = counted(name)
-    assert found.trainable_parameters == R50 + added
-    assert found.parameters == R50 + added + FROZEN
+    assert found.trainable_parameters == R50_PARAMETERS + added
+    assert found.parameters == R50_PARAMETERS + added + FROZEN_PARAMETERS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_retinanet_on_resnet_50_has_the_published_parameters(name: str, added: i
         ("retinanet-r152-fpn-tpu", "R152-FPN@1280"),
     ],
 )
-def test_the_retinanets_spinenet_is_compared_with_cost_what_was_published(name: str, row: str) -> None:
+def test_retinanet_baselines_of_spinenet_have_the_published_cost(name: str, row: str) -> None:
     official = facts()[row]
     found = counted(name, official["image_size"])
     assert found.parameters == official["params_trainable"]

@@ -1,4 +1,4 @@
-"""Two-stage detectors have the parameters that mmdetection prints, with the stem and the first stage frozen."""
+"""Two-stage detectors have the trainable parameters of mmdetection, with the stem and first stage frozen."""
 
 import json
 
@@ -11,7 +11,7 @@ from nas.detectors import build_detector
 from search_spaces.zoo import zoo
 from tests.support import shared_data
 
-# of `facts/msfm.json`, and 4 background box outputs fewer than torchvision's
+# from `facts/msfm.json`; torchvision has 4 more: box outputs of the background class
 BASELINES = {
     "faster-rcnn-r50-fpn": 41_527_712,
     "faster-rcnn-r50-fpn-dconv": 42_108_554,
@@ -25,7 +25,7 @@ FROZEN = 225_344
 
 
 def counted(name: str) -> int:
-    """Parameters beyond the stem and the first stage."""
+    """Parameters outside the stem and the first stage."""
     entry = zoo(name)
     with torch.device("meta"):
         model = build_detector(entry.genotype, entry.scale, entry.num_classes)
@@ -35,12 +35,12 @@ def counted(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_the_published_parameters(name: str) -> None:
+def test_detector_has_the_published_parameters(name: str) -> None:
     assert counted(name) == BASELINES[name]
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_the_published_parameters_with_msfm(name: str) -> None:
+def test_detector_with_msfm_has_the_published_parameters(name: str) -> None:
     assert counted(f"{name}-msfm") == BASELINES[name] + MSFM[101 if "r101" in name else 50]
 
 
@@ -55,13 +55,13 @@ def test_the_published_parameters_with_msfm(name: str) -> None:
         ("cascade-rcnn-r101-fpn", "Cascade R101"),
     ],
 )
-def test_the_numbers_are_the_facts(name: str, fact: str) -> None:
+def test_baselines_match_the_facts(name: str, fact: str) -> None:
     facts = json.loads((shared_data() / "facts" / "msfm.json").read_text())
     assert facts["baselines"][fact] == BASELINES[name]
 
 
-def test_what_is_counted_holds_a_thousand_regions_and_a_hundred_masks() -> None:
-    """A fully connected layer's multiply-adds are its weights, for each region."""
+def test_cost_counts_a_thousand_regions_and_a_hundred_masks() -> None:
+    """A fully connected layer costs one multiply-add per weight and region."""
 
     def macs(name: str) -> int:
         entry = zoo(name)
@@ -69,7 +69,7 @@ def test_what_is_counted_holds_a_thousand_regions_and_a_hundred_masks() -> None:
 
     predictor = 1024 * (81 + 4)
     head = 256 * 49 * 1024 + 1024 * 1024
-    wider = 1024 * 4 * 79  # a box for each class
+    wider = 1024 * 4 * 79  # Faster R-CNN predicts a box per class
     assert macs("cascade-rcnn-r50-fpn") - macs("faster-rcnn-r50-fpn") == 1000 * (2 * (head + predictor) - wider)
     mask = 4 * 9 * 256 * 256 * 14 * 14 + 4 * 256 * 256 * 14 * 14 + 256 * 80 * 28 * 28
     assert macs("mask-rcnn-r50-fpn") - macs("faster-rcnn-r50-fpn") == 100 * mask

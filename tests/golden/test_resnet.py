@@ -1,4 +1,4 @@
-"""Decoded ResNets against torchvision's own, weight by weight and map by map."""
+"""Decoded ResNets against torchvision: parameters and feature maps."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ NARROW_NECK = Scale(output_width=8)
 BUILDERS = {18: resnet18, 34: resnet34, 50: resnet50, 101: resnet101, 152: resnet152}
 
 
-def shaken(module: nn.Module) -> nn.Module:
-    """Statistics and gains away from their first values, so that a norm in the wrong place shows."""
+def with_random_norms(module: nn.Module) -> nn.Module:
+    """Randomise statistics and affine weights of every batch norm, so that a swapped norm changes the outputs."""
     generator = torch.Generator().manual_seed(0)
     for m in module.modules():
         if isinstance(m, nn.BatchNorm2d):
@@ -47,8 +47,8 @@ def stages(backbone: Backbone, image: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("depth", BUILDERS)
-def test_a_trunk_has_torchvision_s_parameters(depth: int) -> None:
-    """All but the classifier, to the tensor."""
+def test_trunk_has_the_parameters_of_torchvision(depth: int) -> None:
+    """Sizes of all parameter tensors except the classifier."""
     trunk = resnet(depth)
     with torch.device("meta"):
         ours = decode(Genotype(trunk.stem, trunk.nodes, ("c3", "c4", "c5"), op("yolov3")), Scale())
@@ -58,21 +58,21 @@ def test_a_trunk_has_torchvision_s_parameters(depth: int) -> None:
     )
 
 
-def test_a_trunk_that_lacks_a_level_is_refused() -> None:
+def test_trunk_without_a_required_level_is_refused() -> None:
     with pytest.raises(GenotypeError, match=r"needs a map of level 3, and the trunk has levels none"):
         bare(op("darknet_stem"))
     with pytest.raises(GenotypeError, match=r"needs a map of level 4, and the trunk has levels \[3, 5\]"):
         Trunk(op("resnet_stem"), (), ((3, "a"), (5, "b")))
 
 
-def test_weights_that_are_not_finite_are_refused() -> None:
+def test_non_finite_weights_are_refused() -> None:
     weights = resnet50(weights=None).state_dict()
     weights["layer1.0.conv1.weight"][0] = torch.nan
     with pytest.raises(WeightsError, match=r"NaN or infinite: 'layer1\.0\.conv1\.weight'"):
         load_resnet(decode(resnet_fpn(50), NARROW_NECK), weights)
 
 
-def test_other_depths_and_modules_without_bottlenecks_are_refused() -> None:
+def test_unknown_depths_and_msfm_without_bottlenecks_are_refused() -> None:
     with pytest.raises(GenotypeError, match="no ResNet of 20 layers; known: 18, 34, 50, 101, 152"):
         resnet(20)
     with pytest.raises(GenotypeError, match="'residual' has no attribute 'msfm'"):
@@ -83,9 +83,9 @@ def test_other_depths_and_modules_without_bottlenecks_are_refused() -> None:
     ("depth", "size"),
     [(18, (128, 128)), (18, (75, 90)), (34, (64, 64)), (50, (128, 128)), (50, (75, 90)), (101, (64, 64))],
 )
-def test_maps_are_torchvision_s(depth: int, size: tuple[int, int], tmp_path: Path) -> None:
+def test_feature_maps_match_torchvision(depth: int, size: tuple[int, int], tmp_path: Path) -> None:
     torch.manual_seed(0)
-    theirs = shaken(BUILDERS[depth](weights=None))
+    theirs = with_random_norms(BUILDERS[depth](weights=None))
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     ours = decode(resnet_fpn(depth), NARROW_NECK).eval()
     load_resnet(ours, read_weights(tmp_path / "resnet.pth"))
@@ -101,9 +101,9 @@ def test_maps_are_torchvision_s(depth: int, size: tuple[int, int], tmp_path: Pat
 
 
 @pytest.mark.parametrize("entry", ["fpn-msfm", "faster-rcnn-r50-fpn-dconv"])
-def test_what_was_put_into_bottlenecks_is_left_alone(entry: str) -> None:
-    """MSFM starts as the identity and offsets at zero, so the maps stay those of the loaded weights."""
-    theirs = shaken(resnet50(weights=None))
+def test_load_resnet_keeps_msfm_and_offsets_at_the_identity(entry: str) -> None:
+    """MSFM and deformable offsets start at zero, so the maps equal those of the plain ResNet."""
+    theirs = with_random_norms(resnet50(weights=None))
     plain, modular = (decode(zoo(name).genotype, NARROW_NECK).eval() for name in ("fpn", entry))
     for backbone in (plain, modular):
         load_resnet(backbone, theirs.state_dict())
@@ -112,12 +112,12 @@ def test_what_was_put_into_bottlenecks_is_left_alone(entry: str) -> None:
         torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-5 * x.abs().max().item())
 
 
-def test_old_files_without_counters_fit() -> None:
+def test_weights_without_batch_counters_load() -> None:
     state = resnet50(weights=None).state_dict()
     load_resnet(decode(resnet_fpn(), NARROW_NECK), {k: v for k, v in state.items() if "num_batches" not in k})
 
 
-def test_weights_that_do_not_fit_change_nothing() -> None:
+def test_mismatched_weights_leave_the_backbone_unchanged() -> None:
     state = dict(resnet50(weights=None).state_dict())
     del state["layer2.0.conv2.weight"], state["bn1.bias"]
     state["layer9.weight"] = torch.zeros(1)
@@ -130,12 +130,12 @@ def test_weights_that_do_not_fit_change_nothing() -> None:
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
-def test_a_backbone_without_stages_says_so() -> None:
+def test_backbone_without_resnet_stages_is_refused() -> None:
     with torch.device("meta"), pytest.raises(WeightsError, match="no c2"):
         load_resnet(decode(zoo("spinenet-49").genotype, Scale()), {})
 
 
-def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
+def test_files_without_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
         read_weights(tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("no weights")

@@ -1,4 +1,4 @@
-"""Decoded networks against numbers that the official codes and the papers' tables gave."""
+"""Decoded networks against counts of the official code and of the papers' tables."""
 
 import json
 from dataclasses import replace
@@ -43,12 +43,12 @@ def test_spinenet_has_the_official_parameters(variant: str) -> None:
     entry, backbone = zoo(f"spinenet-{variant.lower()}"), facts("spinenet")["variants"][variant]["backbone"]
     network = spinenet(entry.scale)
     assert trainable(network) == backbone["params_trainable"]
-    assert trainable(network) + _statistics(network) == backbone["params_total"]
+    assert trainable(network) + _norm_statistics(network) == backbone["params_total"]
     assert sum(isinstance(m, nn.Conv2d) for m in network.modules()) == backbone["n_conv"]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == backbone["n_bn"]
 
 
-def _statistics(network: nn.Module) -> int:
+def _norm_statistics(network: nn.Module) -> int:
     return sum(2 * m.num_features for m in network.modules() if isinstance(m, nn.BatchNorm2d))
 
 
@@ -57,21 +57,21 @@ def test_spinenet_49s_with_wide_endpoints_has_the_official_parameters() -> None:
     assert trainable(spinenet(replace(SCALES["49s"], output_width=256))) == backbone["params_trainable"]
 
 
-def test_spinenet_s_proxy_has_the_official_parameters_under_a_retinanet_head() -> None:
+def test_spinenet_proxy_with_retinanet_head_has_the_official_parameters() -> None:
     with torch.device("meta"):
         detector = build_detector(zoo("spinenet-49").genotype, SCALES["proxy"], 91)
     assert trainable(detector) == facts("spinenet")["proxy_SpineNet49_quarter_512"]["params_trainable"]
 
 
 @pytest.mark.parametrize("variant", ["49", "190"])
-def test_spinenet_under_its_own_retinanet_has_the_official_parameters(variant: str) -> None:
+def test_spinenet_with_its_retinanet_head_has_the_official_parameters(variant: str) -> None:
     with torch.device("meta"):
         detector = build_detector(zoo("spinenet-49").genotype, SCALES[variant], 91)
     assert trainable(detector) == facts("spinenet")["variants"][variant]["params_trainable"]
 
 
-def test_every_edge_of_spinenet_49_is_there_once() -> None:
-    """Two parents each, and the one block that nobody reads goes raw into the output of its level: net11 to net14."""
+def test_spinenet_49_has_the_published_edges() -> None:
+    """Each block has two parents. The only block without a reader, b11, is added to the output b14 of its level."""
     genotype = zoo("spinenet-49").genotype
     raw = [
         (e.source, n.name) for n in genotype.nodes for e in n.inputs if e.op.name == "identity" and len(n.inputs) > 1
@@ -81,7 +81,7 @@ def test_every_edge_of_spinenet_49_is_there_once() -> None:
     assert genotype.live == genotype.nodes
 
 
-def test_only_live_nodes_are_built() -> None:
+def test_decode_builds_only_live_nodes() -> None:
     genotype = zoo("spinenet-49").genotype
     dead = Node("dead", 4, 256, (Edge("b5", op("spinenet")),), block=op("bottleneck", repeats=9))
     padded = replace(genotype, nodes=(*genotype.nodes[:8], dead, *genotype.nodes[8:]))
@@ -94,7 +94,7 @@ def test_only_live_nodes_are_built() -> None:
 # ResNet-50 and FPN
 
 
-def test_resnet_50_has_torchvision_s_parameters() -> None:
+def test_resnet_50_has_the_parameters_of_torchvision() -> None:
     with torch.device("meta"):
         network = decode(zoo("fpn").genotype, Scale())
     neck = 3 * 256 + 256 * (512 + 1024 + 2048) + 5 * (9 * 256 * 256 + 256)
@@ -105,7 +105,7 @@ def test_resnet_50_has_torchvision_s_parameters() -> None:
 
 
 def published_parameters(channels: int, ratio: int, branches: int, convs: int, fusion: str) -> int:
-    """Form D of the facts: biased convolutions, and a norm after the reduction, each 3x3 and the restoration."""
+    """Variant D of the facts: convolutions with bias; norms after the reduction, each 3x3 and the restoration."""
     hidden = channels // ratio
     wide = hidden * (branches if fusion == "cat" else 1)
     reduce = channels * hidden + hidden + 2 * hidden
@@ -116,7 +116,7 @@ def published_parameters(channels: int, ratio: int, branches: int, convs: int, f
 @pytest.mark.parametrize("convs", [1, 2])
 @pytest.mark.parametrize("scales", [(0.5, 0.7, 1.0), (0.5, 0.7, 1.0, 1.4, 2.0)])
 @pytest.mark.parametrize(("channels", "ratio"), [(2048, 64), (512, 16), (128, 16)])
-def test_a_module_has_the_published_parameters(
+def test_msfm_has_the_published_parameters(
     channels: int, ratio: int, scales: tuple[float, ...], convs: int, fusion: str
 ) -> None:
     with torch.device("meta"):
@@ -155,18 +155,18 @@ TABLES = {
 
 
 @pytest.mark.parametrize("row", TABLES)
-def test_msfm_adds_to_resnet_50_what_the_paper_s_tables_say(row: str) -> None:
+def test_msfm_adds_the_published_parameters_to_resnet_50(row: str) -> None:
     expected = {r["row"]: r["added"] for r in facts("msfm")["table_recommended_D"]}[row]
     assert r50_with(TABLES[row]) - plain_r50() == expected
 
 
-def test_the_zoo_carries_the_published_msfm() -> None:
-    """2,318,728 added parameters: facts/PAPERS.md, MSFM's table, row D, whose norms follow S and U."""
+def test_zoo_entry_has_the_published_msfm() -> None:
+    """2,318,728 added parameters: facts/PAPERS.md, MSFM's table, row D, with norms after S and U."""
     with torch.device("meta"):
         assert trainable(decode(zoo("fpn-msfm").genotype, Scale())) - plain_r50() == 2_318_728
 
 
-def test_the_published_norms_have_the_published_groups() -> None:
+def test_published_msfm_has_the_published_norm_groups() -> None:
     with torch.device("meta"):
         network = decode(zoo("fpn-msfm").genotype, Scale())
     hidden = {
@@ -181,14 +181,14 @@ def test_the_published_norms_have_the_published_groups() -> None:
 
 
 def test_attention_has_the_published_parameters() -> None:
-    """facts/PAPERS.md, DSA: 2 (256*32 + 32) + 256*256 + 256 + 1 = 82,241 a block; two towers of levels 4 to 7 are 8."""
+    """facts/PAPERS.md, DSA: 2 (256*32 + 32) + 256*256 + 256 + 1 = 82,241 per block; 2 towers x 4 levels = 8 blocks."""
     with torch.device("meta"):
         assert trainable(SelfAttention(256, 8)) == 82_241
         assert 2 * trainable(PyramidAttention(op("dsa"), 256, (3, 4, 5, 6, 7))) == 657_928
 
 
 def test_attention_reproduces_the_official_block() -> None:
-    """Scores are divided by the root of the full width C, as the code does, not of C/8."""
+    """The official code scales the scores by the square root of the full width C, not of C/8."""
     fixture = np.load(shared_data() / "fixtures" / "dsa_self_attn_c32.npz")
     state = {name[3:].replace("_conv", ""): torch.from_numpy(fixture[name]) for name in fixture if name[:3] == "sd."}
     state["gamma"] = state["gamma"].squeeze()

@@ -1,4 +1,4 @@
-"""SpineNet's two official functions, from official weights, to 1e-5 of the largest value."""
+"""SpineNet's two official implementations (padding same and symmetric), reproduced to 1e-5 of the largest value."""
 
 from functools import partial
 from pathlib import Path
@@ -43,22 +43,22 @@ def image(arrays: dict[str, Any]) -> Tensor:
     return torch.from_numpy(arrays["input"]).permute(0, 3, 1, 2).contiguous()
 
 
-def assert_equal(made: Tensor, official: Any) -> None:
+def assert_close(made: Tensor, official: Any) -> None:
     expected = torch.from_numpy(official).permute(0, 3, 1, 2)
     assert made.shape == expected.shape
     assert (made - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 @pytest.mark.parametrize(("padding", "prefix"), [("same", "out"), ("symmetric", "tpu_out")])
-def test_outputs_are_the_official_ones(padding: str, prefix: str, path: Path, arrays: dict[str, Any]) -> None:
+def test_outputs_match_the_official_code(padding: str, prefix: str, path: Path, arrays: dict[str, Any]) -> None:
     network = imported(with_padding(zoo("spinenet-49").genotype, padding), path)
     with torch.inference_mode():
         maps = network(image(arrays))
     for level in range(3, 8):
-        assert_equal(maps[f"p{level}"], arrays[f"{prefix}_{level}"])
+        assert_close(maps[f"p{level}"], arrays[f"{prefix}_{level}"])
 
 
-def test_every_block_is_the_official_one(path: Path, arrays: dict[str, Any]) -> None:
+def test_block_outputs_match_the_official_code(path: Path, arrays: dict[str, Any]) -> None:
     network = imported(with_padding(zoo("spinenet-49").genotype, "same"), path)
     made: dict[str, Tensor] = {}
     for name, node in network.nodes.items():
@@ -66,17 +66,17 @@ def test_every_block_is_the_official_one(path: Path, arrays: dict[str, Any]) -> 
     with torch.inference_mode():
         network(image(arrays))
     for i in range(17):
-        assert_equal(made[f"node_b{i}"], arrays[f"net_{i}"])
+        assert_close(made[f"node_b{i}"], arrays[f"net_{i}"])
 
 
-def test_the_two_forms_are_two_functions() -> None:
+def test_padding_variants_have_different_keys() -> None:
     genotype = zoo("spinenet-49").genotype
     assert with_padding(genotype, "symmetric") == genotype
     assert with_padding(genotype, "same").key() != genotype.key()
 
 
-def test_swish_is_everywhere() -> None:
-    """Blocks, edges, fusions, endpoints and head (facts, section 2)."""
+def test_with_activation_replaces_every_relu() -> None:
+    """In blocks, edges, fusions, endpoints and head (facts, section 2)."""
     genotype = with_activation(zoo("spinenet-49").genotype, "silu")
     with torch.device("meta"):
         network = decode(genotype, TINY)

@@ -1,4 +1,4 @@
-"""The guided head, its boxes and its losses against the official ones."""
+"""The guided YOLOv3 head: boxes, losses and gradients of the official code."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def head(official: dict[str, Any]) -> GuidedHead:
 
 
 def grid(official: dict[str, Any]) -> tuple[Grid, tuple[int, int]]:
-    """All three levels, as the truths are shared out among their anchors; only the coarsest one has outputs."""
+    """The grid of all three levels, over which objects are assigned; the fixture has outputs of the coarsest only."""
     rows, columns = official["x"].shape[-2:]
     size = (rows * 32, columns * 32)
     return make_grid(size, (3, 4, 5), "released", 1.0, torch.device("cpu")), size
@@ -53,20 +53,20 @@ def targets(labels: Tensor) -> list[dict[str, Tensor]]:
     ]
 
 
-def of_all_levels(raw: Raw, grid: Grid) -> Raw:
-    """With zeros for the finer levels."""
+def pad_to_all_levels(raw: Raw, grid: Grid) -> Raw:
+    """Prepend zeros for the finer levels."""
     rest = len(grid.base) - raw.objectness.shape[1]
     return Raw(*(torch.cat((x.new_zeros(x.shape[0], rest, *x.shape[2:]), x), 1) for x in raw))
 
 
 def official_losses(module: GuidedHead, official: dict[str, Any], labels: Tensor) -> list[Tensor]:
-    """Those of the coarsest level alone."""
-    where, size = grid(official)
+    """Losses of the coarsest level alone, per image."""
+    anchor_grid, size = grid(official)
     made = module(official["x"])
-    first = len(where.base) - made.objectness.shape[1]
-    raw, truths = of_all_levels(made, where), gather_truths(targets(labels))
-    found = terms(raw, where, truths, size, smoothing=official["meta"]["label_smooth"])
-    here = match(truths, where.anchors(raw.guide), where).positive % len(where.base) >= first
+    first = len(anchor_grid.base) - made.objectness.shape[1]
+    raw, truths = pad_to_all_levels(made, anchor_grid), gather_truths(targets(labels))
+    found = terms(raw, anchor_grid, truths, size, smoothing=official["meta"]["label_smooth"])
+    here = match(truths, anchor_grid.anchors(raw.guide), anchor_grid).positive % len(anchor_grid.base) >= first
     sums = [
         x[:, first:].sum() if name == "objectness" else x[here].sum()
         for name, x in zip(Terms._fields, found, strict=True)
@@ -74,25 +74,25 @@ def official_losses(module: GuidedHead, official: dict[str, Any], labels: Tensor
     return [total / len(labels) for total in sums]
 
 
-def test_boxes_and_probabilities_are_the_official_ones(official: dict[str, Any]) -> None:
-    where, _ = grid(official)
+def test_boxes_and_probabilities_match_the_official_code(official: dict[str, Any]) -> None:
+    anchor_grid, _ = grid(official)
     with torch.inference_mode():
-        raw = of_all_levels(head(official)(official["x"]), where)
-        boxes = box_convert(where.boxes(raw.boxes, where.anchors(raw.guide)), "xyxy", "cxcywh")
+        raw = pad_to_all_levels(head(official)(official["x"]), anchor_grid)
+        boxes = box_convert(anchor_grid.boxes(raw.boxes, anchor_grid.anchors(raw.guide)), "xyxy", "cxcywh")
         made = torch.cat((boxes, raw.objectness.sigmoid()[..., None], raw.classes.sigmoid()), -1)
     decoded = official["decoded"]
     torch.testing.assert_close(made[:, -decoded.shape[1] :], decoded, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", ["", "_mixup"])
-def test_losses_are_the_official_ones(official: dict[str, Any], suffix: str) -> None:
+def test_losses_match_the_official_code(official: dict[str, Any], suffix: str) -> None:
     made = official_losses(head(official), official, official[f"labels{suffix}"])
     torch.testing.assert_close(
         torch.stack([torch.stack(list(made)).sum(), *made]), official[f"losses{suffix}"], rtol=1e-5, atol=1e-5
     )
 
 
-def test_gradients_are_the_official_ones(official: dict[str, Any]) -> None:
+def test_gradients_match_the_official_code(official: dict[str, Any]) -> None:
     module = head(official)
     sum(official_losses(module, official, official["labels"])).backward()
     expected = head_state(part(official, "grad."))
@@ -100,10 +100,10 @@ def test_gradients_are_the_official_ones(official: dict[str, Any]) -> None:
         assert (parameter.grad - expected[name]).abs().max() <= 1e-5 * expected[name].abs().max(), name
 
 
-def test_all_levels_together_are_the_sum_of_the_terms(official: dict[str, Any]) -> None:
-    where, size = grid(official)
-    raw = of_all_levels(head(official)(official["x"]), where)
-    found = losses(raw, where, targets(official["labels"]), size, smoothing=False)
+def test_total_losses_exceed_those_of_the_coarsest_level(official: dict[str, Any]) -> None:
+    anchor_grid, size = grid(official)
+    raw = pad_to_all_levels(head(official)(official["x"]), anchor_grid)
+    found = losses(raw, anchor_grid, targets(official["labels"]), size, smoothing=False)
     coarsest = official_losses(head(official), official, official["labels"])
     assert tuple(found) == Terms._fields
     assert all(found[name] > x for name, x in zip(Terms._fields, coarsest, strict=True))

@@ -1,6 +1,6 @@
-"""What every operator computes at a fixed seed: numbers that a refactor may not move.
+"""Regression test: output statistics of every operator at a fixed seed.
 
-After an intended change, `python -m tests.snapshots.test_operators` rewrites them.
+After an intended change, `python -m tests.snapshots.test_operators` rewrites the snapshot.
 """
 
 import json
@@ -16,11 +16,11 @@ from tests.operator_cases import CASES, Case, open_gates
 
 FILE = Path(__file__).with_name("operators.json")
 Numbers = list[list[float]]
-"""For each map: mean, standard deviation, and a sum weighted by place, which a transposed or shifted map changes."""
+"""Per map: mean, standard deviation, and a position-weighted mean, which detects a transposed or shifted map."""
 
 
 def recorded_cases() -> Iterator[tuple[str, Case]]:
-    """Each operator with each attribute in the first surroundings that its contract lists; edges for each move."""
+    """The first case of each operator and attribute value; for resample operators, of each pair of levels."""
     for name, cases in CASES.items():
         seen = set()
         for case in cases:
@@ -39,8 +39,8 @@ def _text(value: object) -> str:
 CASE_BY_NAME = dict(recorded_cases())
 
 
-def fill(module: nn.Module) -> None:
-    """Weights and statistics that depend on their place alone, not on how or in which order they are initialised."""
+def fill_weights(module: nn.Module) -> None:
+    """Fill weights and statistics in order of their names, independently of how the module initialises them."""
     generator = torch.Generator().manual_seed(0)
     for name, tensor in sorted(module.state_dict().items()):
         if tensor.is_floating_point():
@@ -55,21 +55,21 @@ def statistics(x: Tensor) -> list[float]:
 
 def numbers(case: Case) -> Numbers:
     module = case.build().double().eval()
-    fill(module)
+    fill_weights(module)
     open_gates(module)
     with torch.inference_mode():
         return [statistics(x) for x in case.run(module, case.inputs(dtype=torch.float64))]
 
 
-def test_every_case_is_recorded_and_no_other() -> None:
+def test_snapshots_cover_exactly_the_recorded_cases() -> None:
     assert set(json.loads(FILE.read_text())) == set(CASE_BY_NAME)
 
 
 @pytest.mark.parametrize("name", CASE_BY_NAME)
-def test_operators_compute_what_they_did(name: str) -> None:
+def test_operator_outputs_match_the_snapshot(name: str) -> None:
     recorded: Numbers = json.loads(FILE.read_text())[name]
     for made, expected in zip(numbers(CASE_BY_NAME[name]), recorded, strict=True):
-        assert made == pytest.approx(expected, rel=1e-6, abs=2e-7)  # torch.randn differs between processors
+        assert made == pytest.approx(expected, rel=1e-6, abs=2e-7)  # torch.randn differs slightly between CPUs
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The help of a command fills the terminal's width, whatever the line breaks in the docstrings."""
+"""The help of a command is wrapped to the terminal's width, independently of line breaks in docstrings."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Arguments:
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_help_ignores_the_line_breaks_of_docstrings(
+def test_help_rewraps_docstrings_to_the_terminal_width(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -38,11 +38,11 @@ def test_help_ignores_the_line_breaks_of_docstrings(
         assert "shorter; a word stands alone. (default: 1)" in " ".join(lines)
     assert "A second paragraph." in lines
     first = next(line for line in lines if "The depth of something" in line)
-    assert len(first) > columns - 30, "the line is filled"
+    assert len(first) > columns - 30, "the line is wrapped too early"
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_help_of_a_verb_fits_a_narrow_terminal(
+def test_help_of_a_verb_fits_80_columns(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")

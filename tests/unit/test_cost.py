@@ -1,4 +1,4 @@
-"""What a genotype costs, by hand; `tests/contracts/test_costs.py` holds it to the modules."""
+"""Costs of genotypes against hand-computed values; `tests/contracts/test_costs.py` compares them with the modules."""
 
 from dataclasses import replace
 
@@ -11,11 +11,11 @@ from search_spaces.zoo import zoo
 
 SCALE = Scale(output_width=32, head_depth=0)
 PIXELS = 16 * 16
-"""Of level 2 at 64 px."""
+"""Pixels of a level-2 map of a 64 px image."""
 
 
 def chain(*blocks: str) -> Genotype:
-    """A ResNet stem, and 64 channels wide blocks of level 2 one after the other; the last one is the output."""
+    """A ResNet stem and a chain of level-2 blocks of 64 channels; the last block is the output."""
     names = ["stem2", *(f"n{i}" for i in range(len(blocks)))]
     nodes = tuple(
         Node(name, 2, 64, (Edge(source, op("identity")),), block=op(block))
@@ -24,7 +24,7 @@ def chain(*blocks: str) -> Genotype:
     return Genotype(op("resnet_stem"), nodes, (names[-1],), op("fcos"))
 
 
-def priced(genotype: Genotype, *, scale: Scale = SCALE, frozen: tuple[str, ...] = ()) -> tuple[int, ...]:
+def costs(genotype: Genotype, *, scale: Scale = SCALE, frozen: tuple[str, ...] = ()) -> tuple[int, ...]:
     found = cost(genotype, scale, image_size=64, num_classes=5, frozen=frozen)
     return found.parameters, found.trainable_parameters, found.macs, found.activations
 
@@ -34,36 +34,40 @@ BLOCK = 2 * 9 * 64 * 64
 HEAD = 9 * 64 * (5 + 4 + 1)
 
 
-def test_the_counts_of_a_residual_block_between_stem_and_head() -> None:
+def test_cost_of_a_residual_block_matches_hand_computed_values() -> None:
     parameters = STEM + 2 * 64 + BLOCK + 4 * 64 + HEAD + 10
     macs = 1024 * STEM + PIXELS * (BLOCK + HEAD)
     activations = 1024 * 64 + PIXELS * (2 * 64 + 10)
-    assert priced(chain("residual")) == (parameters, parameters, macs, activations)
+    assert costs(chain("residual")) == (parameters, parameters, macs, activations)
     found = cost(chain("residual"), SCALE, image_size=64, num_classes=5)
     assert found.activation_bytes == 4 * activations
 
 
-def test_what_is_frozen_is_not_trained() -> None:
+def test_frozen_parameters_are_not_trainable() -> None:
     genotype = chain("residual", "residual")
-    every, *_ = priced(genotype)
-    for frozen, gone in {("stem",): STEM + 128, ("n1",): BLOCK + 256, ("n0", "n0", "stem"): STEM + BLOCK + 384}.items():
-        assert priced(genotype, frozen=frozen)[:2] == (every, every - gone)
+    total, *_ = costs(genotype)
+    for frozen, not_trained in {
+        ("stem",): STEM + 128,
+        ("n1",): BLOCK + 256,
+        ("n0", "n0", "stem"): STEM + BLOCK + 384,
+    }.items():
+        assert costs(genotype, frozen=frozen)[:2] == (total, total - not_trained)
 
 
-def test_what_nothing_reads_costs_nothing() -> None:
+def test_dead_nodes_cost_nothing() -> None:
     genotype = chain("residual")
     dead = Node("dead", 2, 64, (Edge("n0", op("identity")),), block=op("residual"))
-    assert priced(replace(genotype, nodes=(*genotype.nodes, dead))) == priced(genotype)
+    assert costs(replace(genotype, nodes=(*genotype.nodes, dead))) == costs(genotype)
 
 
-def test_memory_peaks_where_the_stem_s_norm_copies_its_map() -> None:
+def test_peak_memory_is_at_the_norm_of_the_stem() -> None:
     found = cost(chain("residual"), SCALE, image_size=64, num_classes=5)
     assert found.peak_memory == 4 * (found.parameters + 3 * 64 * 64 + 2 * 64 * 1024)
 
 
 @pytest.mark.parametrize(("skips", "maps"), [(False, 2), (True, 3)])
-def test_memory_holds_a_map_until_its_last_reader_is_done(skips: bool, maps: int) -> None:
-    """Six wide copies in a row: the one that is read and the one that is made, and the first if the last adds it."""
+def test_peak_memory_counts_a_map_until_its_last_reader(skips: bool, maps: int) -> None:
+    """Chain of six wide maps: a node holds its input and output, and the first map while the last node adds it."""
     nodes = [Node("n0", 2, 512, (Edge("stem2", op("lateral")),))]
     for i in range(1, 6):
         nodes.append(Node(f"n{i}", 2, 512, (Edge(f"n{i - 1}", op("identity")),), fuse=op("sum", act="relu")))
@@ -75,7 +79,7 @@ def test_memory_holds_a_map_until_its_last_reader_is_done(skips: bool, maps: int
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"image_size": 0}, "image_size: 0: give at least 1"),
         ({"num_classes": 0}, "num_classes: 0: give at least 1"),
@@ -84,7 +88,7 @@ def test_memory_holds_a_map_until_its_last_reader_is_done(skips: bool, maps: int
         ({"scale": Scale(output_width=32, head_width=64)}, "scale.head_width"),
     ],
 )
-def test_what_cannot_be_counted_says_why(arguments: dict[str, object], says: str) -> None:
+def test_invalid_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
     given = {"genotype": zoo("fpn").genotype, "scale": SCALE, "image_size": 64, "num_classes": 5, **arguments}
-    with pytest.raises(GenotypeError, match=says):
+    with pytest.raises(GenotypeError, match=message):
         cost(**given)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Counting modules while they run, against counts by hand."""
+"""Costs counted while a module runs, against hand-computed values."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from nas.count import LiveBytes, counted
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_layers_count_as_by_hand(device: str) -> None:
+def test_counts_of_layers_match_hand_computed_values(device: str) -> None:
     with torch.device(device):
         layers = nn.Sequential(
             nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
@@ -27,18 +27,18 @@ def test_layers_count_as_by_hand(device: str) -> None:
     )
 
 
-def test_a_deformable_convolution_counts_as_a_plain_one() -> None:
+def test_deformable_convolution_counts_as_a_plain_one() -> None:
     conv = DeformConv2d(4, 6, 3, padding=1)
     assert counted(conv, conv, torch.zeros(1, 4, 5, 7), torch.zeros(1, 18, 5, 7)) == (222, 35 * 216, 35 * 6)
 
 
-def test_counting_leaves_no_hooks() -> None:
+def test_counting_removes_its_hooks() -> None:
     conv = nn.Conv2d(3, 8, 1)
     assert [counted(conv, conv, torch.zeros(1, 3, 2, 2)) for _ in range(2)] == [(32, 96, 32)] * 2
     assert not conv._forward_hooks
 
 
-def test_what_is_alive_is_followed() -> None:
+def test_live_bytes_tracks_tensors_and_views() -> None:
     given = torch.zeros(1000)
     with LiveBytes() as live:
         first = given + 1

@@ -1,4 +1,4 @@
-"""Whatever is a legal genotype decodes, at any scale, to maps of the sizes its levels say."""
+"""Any legal genotype decodes at any scale; its output maps have the sizes of their levels."""
 
 import random
 from dataclasses import replace
@@ -16,8 +16,8 @@ from search_spaces.ops import OPS, GenotypeError, Kind, Op, op, stem_maps
 from search_spaces.zoo import zoo
 
 
-def drawn(rng: random.Random, kind: Kind) -> Op:
-    """An operator of a kind, sometimes with one attribute changed."""
+def random_op(rng: random.Random, kind: Kind) -> Op:
+    """A random operator of a kind, with up to two attributes changed."""
     name = rng.choice([name for name, spec in OPS.items() if spec.kind is kind and name != "timm"])
     changed = {
         "repeats": 2,
@@ -34,16 +34,16 @@ def drawn(rng: random.Random, kind: Kind) -> Op:
         return op(name)
 
 
-def grown(rng: random.Random) -> Genotype:
-    """A legal genotype out of the whole vocabulary, node by node."""
-    stem = drawn(rng, Kind.stem)
+def random_genotype(rng: random.Random) -> Genotype:
+    """A random legal genotype over all operators."""
+    stem = random_op(rng, Kind.stem)
     names, nodes = [m.name for m in stem_maps(stem)], list[Node]()
     while len(nodes) < 8:
         sources = rng.sample(names[-4:], rng.randint(1, min(3, len(names))))
-        edges = tuple(Edge(source, drawn(rng, Kind.resample)) for source in sources)
-        fuse = drawn(rng, Kind.fuse) if len(edges) > 1 else op("sum")
+        edges = tuple(Edge(source, random_op(rng, Kind.resample)) for source in sources)
+        fuse = random_op(rng, Kind.fuse) if len(edges) > 1 else op("sum")
         width = rng.choice((8, 12, None))
-        nodes.append(Node(f"n{len(nodes)}", rng.randint(1, 6), width, edges, fuse, drawn(rng, Kind.block)))
+        nodes.append(Node(f"n{len(nodes)}", rng.randint(1, 6), width, edges, fuse, random_op(rng, Kind.block)))
         try:
             genotype = Genotype(stem, tuple(nodes), (nodes[-1].name,), op("fcos"))
             names.append(nodes[-1].name)
@@ -53,9 +53,9 @@ def grown(rng: random.Random) -> Genotype:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_every_legal_genotype_decodes(seed: int) -> None:
+def test_any_legal_genotype_decodes(seed: int) -> None:
     rng = random.Random(seed)
-    genotype = grown(rng)
+    genotype = random_genotype(rng)
     scale = Scale(
         width=rng.choice((1 / 64, 0.3, 1.7)),
         repeats=rng.choice((1, 2)),
@@ -76,21 +76,21 @@ def test_every_legal_genotype_decodes(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["keys", "training", "forward", "_modules", "T_destination", "to", "0", "a-b"])
-def test_a_node_may_have_any_legal_name(name: str) -> None:
-    """torch reserves many of them for itself."""
+def test_node_may_have_any_legal_name(name: str) -> None:
+    """torch.nn.ModuleDict refuses some of these names as keys."""
     node = Node(name, 3, None, (Edge("stem2", op("spinenet")),))
     backbone = decode(Genotype(op("resnet_stem"), (node,), (name,), op("fcos")), Scale(output_width=8))
     assert backbone(torch.zeros(1, 3, 64, 64))["p3"].shape == (1, 8, 8, 8)
 
 
-def test_the_norm_layer_replaces_every_batch_norm() -> None:
+def test_norm_layer_replaces_every_batch_norm() -> None:
     genotype = zoo("spinenet-49").genotype
     with torch.device("meta"):
         backbone = decode(genotype, Scale(width=0.25), norm_layer=lambda channels: nn.GroupNorm(1, channels))
     assert not any(isinstance(m, nn.BatchNorm2d) for m in backbone.modules())
 
 
-def test_a_seed_decides_the_weights() -> None:
+def test_seed_determines_the_weights() -> None:
     genotype, scale = zoo("spinenet-49").genotype, Scale(width=0.0625, alpha=0.25, output_width=8)
     states = []
     for seed in (0, 0, 1):
@@ -100,8 +100,8 @@ def test_a_seed_decides_the_weights() -> None:
     assert not torch.equal(states[0], states[2])
 
 
-def test_convolutions_begin_as_he_et_al_begin_them_and_residual_blocks_as_the_identity() -> None:
-    """Standard deviation sqrt(2 / fan-out) (arXiv 1502.01852, section 2.2), to what so many draws allow."""
+def test_convolutions_have_he_initialisation_and_residual_branches_start_at_0() -> None:
+    """Standard deviation sqrt(2 / fan-out) (arXiv 1502.01852, section 2.2), within the sampling error."""
     torch.manual_seed(0)
     backbone = decode(zoo("fpn").genotype, Scale(output_width=128))
     convs = {name: m for name, m in backbone.named_modules() if isinstance(m, nn.Conv2d) and m.weight.numel() > 50_000}
@@ -114,8 +114,8 @@ def test_convolutions_begin_as_he_et_al_begin_them_and_residual_blocks_as_the_id
         assert not unit.body[-1][1].weight.any()  # type: ignore[index,union-attr]
 
 
-class FromElsewhere(OwnWeights):
-    """A stem that begins with ones, inside a module of somebody else's."""
+class ForeignStem(OwnWeights):
+    """A stem that initialises its own weights to 1."""
 
     def __init__(self, op: Op, build: Build) -> None:
         super().__init__()
@@ -124,16 +124,16 @@ class FromElsewhere(OwnWeights):
         self.body = nn.Sequential(ResidualUnit(nn.Sequential(conv, nn.BatchNorm2d(64)), 3, 64, 4, "relu", build))
 
 
-def test_an_operator_with_weights_of_its_own_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STEMS, "resnet_stem", STEMS["resnet_stem"]._replace(build=FromElsewhere))
+def test_operator_with_own_weights_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STEMS, "resnet_stem", STEMS["resnet_stem"]._replace(build=ForeignStem))
     backbone = decode(zoo("fpn").genotype, Scale(width=0.0625, output_width=8))
     body = backbone.stem.body[0].body  # type: ignore[index,union-attr]
     assert (body[0].weight == 1).all()
     assert (body[1].weight == 1).all()
 
 
-def test_the_order_of_nodes_changes_no_output() -> None:
-    """Weights belong to names, so the same network in another order gives the same maps."""
+def test_outputs_do_not_depend_on_the_order_of_nodes() -> None:
+    """Weights are keyed by node name, so they load into a reordered network."""
     genotype, scale = zoo("fpn").genotype, Scale(width=0.0625, output_width=8)
     *trunk, p3, p4, p5, p6, p7 = genotype.nodes
     other = replace(genotype, nodes=(*trunk, p5, p6, p4, p7, p3))

@@ -1,4 +1,4 @@
-"""Timing a detector, as it is and otherwise."""
+"""Latency of a detector: eager, exported and compiled."""
 
 import json
 from pathlib import Path
@@ -24,8 +24,8 @@ def timed(mode: Mode, *, batch: int = 1, image_size: int = 32) -> float:
 
 
 @pytest.mark.parametrize("mode", ["eager", "exported"])
-def test_one_pass_is_timed(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on by what is computed: more images and more pixels take longer, each by as much."""
+def test_latency_times_one_pass(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that counts FLOPs, latency is proportional to the number of images and pixels."""
     with FlopCounterMode(display=False) as computed:
         monkeypatch.setattr("nas.latency.time.perf_counter", computed.get_total_flops)
         base = timed(mode)
@@ -35,14 +35,14 @@ def test_one_pass_is_timed(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_network_is_timed() -> None:
+def test_latency_times_a_compiled_network() -> None:
     assert timed("compiled") > 0
 
 
-def test_nas_cost_times_a_genotype_and_says_where_it_cannot(
+def test_nas_cost_reports_latency_and_the_reason_for_missing_modes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a C++ compiler, the other modes are timed all the same."""
+    """Without a C++ compiler, the other modes are still timed."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     path = tmp_path / "tiny.json"
     path.write_text(TINY.to_json())
@@ -56,7 +56,7 @@ def test_nas_cost_times_a_genotype_and_says_where_it_cannot(
         assert ("C++ compiler" in row["reason"]) == (row["mode"] == "compiled")
 
 
-def test_nas_cost_times_nothing_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nas_cost_reports_no_latency_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tiny.json"
     path.write_text(TINY.to_json())
     assert main(["cost", str(path), "--scale.output-width", "32", "--json"]) == 0

@@ -1,4 +1,4 @@
-"""Letterboxed copies: geometry, padding, and no memory taken unasked."""
+"""Letterboxed images: geometry, padding and the memory limit of the cache."""
 
 from dataclasses import replace
 
@@ -21,7 +21,9 @@ def scenes() -> DetectionSet:
     ("shape", "size", "content"),
     [((48, 64), 32, (24, 32)), ((64, 48), 32, (32, 24)), ((10, 20), 40, (20, 40)), ((33, 64), 32, (16, 32))],
 )
-def test_aspect_is_kept_top_left(shape: tuple[int, int], size: int, content: tuple[int, int]) -> None:
+def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(
+    shape: tuple[int, int], size: int, content: tuple[int, int]
+) -> None:
     image = np.full((*shape, 3), 200, np.uint8)
     boxed, scale = letterbox_image(image, size)
     assert boxed.shape == (3, size, size)
@@ -33,7 +35,7 @@ def test_aspect_is_kept_top_left(shape: tuple[int, int], size: int, content: tup
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (20, 32), (32, 1)])
-def test_a_fitting_image_is_not_resampled(shape: tuple[int, int]) -> None:
+def test_letterbox_does_not_resample_a_fitting_image(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     boxed, scale = letterbox_image(image, 32)
     assert scale == 1
@@ -41,8 +43,8 @@ def test_a_fitting_image_is_not_resampled(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("shape", "size"), [((97, 211), 64), ((211, 97), 128), ((50, 41), 160)])
-def test_boxes_scale_with_their_pixels(shape: tuple[int, int], size: int) -> None:
-    """A rectangle's centre of mass lands where the scale puts it, on both axes, far from the origin too."""
+def test_letterbox_scale_maps_boxes_to_their_pixels(shape: tuple[int, int], size: int) -> None:
+    """The centre of mass of a rectangle far from the origin moves by the returned scale, on both axes."""
     image = np.zeros((*shape, 3), np.uint8)
     x1, y1, x2, y2 = shape[1] - 31, shape[0] - 27, shape[1] - 5, shape[0] - 6
     image[y1:y2, x1:x2] = 255
@@ -53,12 +55,12 @@ def test_boxes_scale_with_their_pixels(shape: tuple[int, int], size: int) -> Non
     assert (mass * rows).sum() / mass.sum() == pytest.approx((y1 + y2) / 2 * scale, abs=0.1)
 
 
-def test_extreme_aspects_keep_a_pixel() -> None:
+def test_letterbox_keeps_a_pixel_of_extreme_aspects() -> None:
     boxed, _ = letterbox_image(np.full((1, 500, 3), 9, np.uint8), 16)
     assert (boxed[:, 0] == 9).all()
 
 
-def test_a_cache_holds_every_image_in_order(scenes: DetectionSet) -> None:
+def test_cache_holds_every_image_in_order(scenes: DetectionSet) -> None:
     calls: list[tuple[int, int]] = []
     cache = letterbox(scenes, 48, progress=lambda done, total: calls.append((done, total)))
     assert cache.images.shape == (6, 3, 48, 48)
@@ -70,7 +72,7 @@ def test_a_cache_holds_every_image_in_order(scenes: DetectionSet) -> None:
         assert np.array_equal(cache.images[position], letterbox_image(scenes.load(position), 48)[0])
 
 
-def test_an_image_that_does_not_decode_ends_it(scenes: DetectionSet) -> None:
+def test_cache_names_an_image_that_does_not_decode(scenes: DetectionSet) -> None:
     def load(position: int) -> UInt8Array:
         if position == 3:
             raise DataError("c.jpg does not decode")
@@ -80,7 +82,7 @@ def test_an_image_that_does_not_decode_ends_it(scenes: DetectionSet) -> None:
         letterbox(replace(scenes, load=load), 48)
 
 
-def test_a_set_too_large_for_memory_is_decoded_when_needed(scenes: DetectionSet) -> None:
+def test_open_images_decodes_on_access_beyond_the_memory_limit(scenes: DetectionSet) -> None:
     kept = open_images(scenes, 48, limit=cache_bytes(len(scenes), 48))
     decoded = open_images(scenes, 48, limit=cache_bytes(len(scenes), 48) - 1)
     assert isinstance(kept, ImageCache)
@@ -90,7 +92,7 @@ def test_a_set_too_large_for_memory_is_decoded_when_needed(scenes: DetectionSet)
     np.testing.assert_array_equal(kept.scales, decoded.scales)
 
 
-def test_a_real_set_fits_its_boxes() -> None:
+def test_boxes_of_a_real_set_stay_inside_the_letterbox() -> None:
     folder = shared_data() / "data" / "aquarium"
     data = read_split(folder / "val.json", folder / "images").subset(16)
     cache = letterbox(data, 128)

@@ -1,4 +1,4 @@
-"""Directories in COCO's format: what is read, what is skipped, and what is refused with which words."""
+"""Data sets in COCO format: what is read, what is skipped, and which error refuses the rest."""
 
 import json
 import pickle
@@ -15,7 +15,7 @@ from nas.data.detection_set import Category, DataError, DetectionSet
 from nas.data.digits.scenes import DigitsConfig
 from nas.data.directory import read_directory, read_split
 from nas.data.open import open_data
-from tests.support import noticed
+from tests.support import diagnostic_counts
 
 Document = dict[str, Any]
 
@@ -26,7 +26,7 @@ def box(key: int, image: int, xywh: list[float], **more: object) -> Document:
 
 @pytest.fixture
 def document() -> Document:
-    """Two images of 40x30 px, the second without objects, and categories out of order."""
+    """Two images of 40x30 px, the second without annotations; category ids out of order."""
     return {
         "images": [
             {"id": 12, "file_name": "a.png", "width": 40, "height": 30},
@@ -39,7 +39,7 @@ def document() -> Document:
 
 @pytest.fixture
 def read(tmp_path: Path, document: Document) -> Callable[[], DetectionSet]:
-    """Reads what the document holds by then; its images exist."""
+    """A function that writes and reads the document; its images exist."""
     (tmp_path / "images").mkdir()
     for image in document["images"]:
         Image.new("RGB", (40, 30), (200, 100, 50)).save(tmp_path / "images" / image["file_name"])
@@ -51,7 +51,7 @@ def read(tmp_path: Path, document: Document) -> Callable[[], DetectionSet]:
     return reader
 
 
-def test_a_set_is_read(read: Callable[[], DetectionSet]) -> None:
+def test_split_is_read(read: Callable[[], DetectionSet]) -> None:
     data = read()
     assert data.categories == (Category(3, "crab"), Category(7, "fish"))
     assert data.image_ids == (12, 11)
@@ -62,28 +62,26 @@ def test_a_set_is_read(read: Callable[[], DetectionSet]) -> None:
     assert (data.boxes[1].dtype, data.labels[1].dtype) == (np.float32, np.int64)
     assert data.load(0).shape == (30, 40, 3)
     assert data.load(0)[0, 0].tolist() == [200, 100, 50]
-    assert noticed(data) == {"categories without an annotation": 1}
+    assert diagnostic_counts(data) == {"categories without an annotation": 1}
 
 
-def test_what_may_be_left_out_is_filled_in(document: Document, read: Callable[[], DetectionSet]) -> None:
+def test_missing_optional_fields_are_filled_in(document: Document, read: Callable[[], DetectionSet]) -> None:
     document["annotations"] = [box(0, 12, [1, 2, 3, 4]), box(5, 12, [1, 2, 3, 5], area=9.5)]
     document["annotations"].append({"image_id": 12, "category_id": 3, "bbox": [0, 0, 2, 2]})
     truth = read().ground_truth["annotations"]
-    # 0 would be "no match" to pycocotools
+    # pycocotools takes the annotation id 0 for "no match"
     assert [a["id"] for a in truth] == [6, 5, 7]
     assert [a["area"] for a in truth] == [12, 9.5, 4]
     assert [a["iscrowd"] for a in truth] == [0, 0, 0]
 
 
-def test_what_cannot_be_learnt_from_is_skipped_and_counted(
-    document: Document, read: Callable[[], DetectionSet]
-) -> None:
+def test_unusable_boxes_are_skipped_and_counted(document: Document, read: Callable[[], DetectionSet]) -> None:
     empty = ([1, 1, 0, 5], [1, 1, 5, -2], [1, 1, float("nan"), 2], [float("inf"), 1, 2, 2], [1e300, 1, 2, 2])
     outside = ([40, 0, 5, 5], [-9, 0, 9, 5], [39.9999999, 1, 5, 5])
     boxes = [*empty, *outside, [-5, 20, 10, 20], [0, 0, 40, 30]]
     document["annotations"] = [box(key, 12, xywh) for key, xywh in enumerate(boxes, start=1)]
     data = read()
-    assert noticed(data) == {
+    assert diagnostic_counts(data) == {
         "boxes without a finite": 5,
         "boxes outside their image": 3,
         "boxes beyond their image": 3,
@@ -94,15 +92,15 @@ def test_what_cannot_be_learnt_from_is_skipped_and_counted(
     assert [a["bbox"] for a in data.ground_truth["annotations"]] == boxes[-2:]
 
 
-def test_crowds_are_scored_against_but_never_targets(document: Document, read: Callable[[], DetectionSet]) -> None:
+def test_crowds_are_ground_truth_but_not_targets(document: Document, read: Callable[[], DetectionSet]) -> None:
     document["annotations"].append(box(2, 12, [0, 0, 50, 30], iscrowd=1))
     data = read()
     assert data.num_objects == 1
     assert [a["iscrowd"] for a in data.ground_truth["annotations"]] == [0, 1]
-    assert noticed(data)["crowds"] == 1
+    assert diagnostic_counts(data)["crowds"] == 1
 
 
-def test_a_set_and_its_subset_pickle(document: Document, read: Callable[[], DetectionSet]) -> None:
+def test_set_pickles_and_gives_a_subset(document: Document, read: Callable[[], DetectionSet]) -> None:
     document["annotations"].append(box(2, 11, [0, 0, 4, 4]))
     data = pickle.loads(pickle.dumps(read()))
     first = data.subset(1)
@@ -115,7 +113,7 @@ def test_a_set_and_its_subset_pickle(document: Document, read: Callable[[], Dete
         data.subset(0)
 
 
-REFUSED: dict[str, tuple[Callable[[Document], object], str]] = {
+INVALID_DOCUMENTS: dict[str, tuple[Callable[[Document], object], str]] = {
     "no list": (lambda d: d.pop("annotations"), "not a COCO detection file: it has no list 'annotations'"),
     "not objects": (lambda d: d["images"].append(3), r"ill-typed images \(1\): index 2 is not an object"),
     "text id": (lambda d: d["images"][0].update(id="12"), "'id' is '12', must be a whole number"),
@@ -152,16 +150,16 @@ REFUSED: dict[str, tuple[Callable[[Document], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_bad_documents_are_refused(case: str, document: Document, read: Callable[[], DetectionSet]) -> None:
-    spoil, message = REFUSED[case]
+@pytest.mark.parametrize("case", INVALID_DOCUMENTS)
+def test_invalid_document_is_refused(case: str, document: Document, read: Callable[[], DetectionSet]) -> None:
+    spoil, message = INVALID_DOCUMENTS[case]
     spoil(document)
     with pytest.raises(DataError, match=message) as caught:
         read()
     assert "train.json" in str(caught.value)
 
 
-def test_all_problems_are_told_at_once(document: Document, read: Callable[[], DetectionSet]) -> None:
+def test_error_lists_all_problems(document: Document, read: Callable[[], DetectionSet]) -> None:
     document["images"][0]["file_name"] = "../a.png"
     document["images"] += [{"id": i, "file_name": f"{i}.jpg", "width": 4, "height": 4} for i in range(4)]
     with pytest.raises(
@@ -172,7 +170,7 @@ def test_all_problems_are_told_at_once(document: Document, read: Callable[[], De
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not JSON"), ("[]", "not a COCO"), ("\xff", "not JSON")])
-def test_what_is_no_document_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_file_without_a_coco_document_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "val.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=f"val.json is {message}"):
         read_directory(tmp_path)
@@ -180,7 +178,7 @@ def test_what_is_no_document_is_refused(tmp_path: Path, text: str, message: str)
 
 @pytest.mark.parametrize("name", ["a.png", "b.jpg"])
 @pytest.mark.parametrize("length", [0, 8, 150, -200])
-def test_broken_images_are_refused(tmp_path: Path, read: Callable[[], DetectionSet], name: str, length: int) -> None:
+def test_broken_image_is_refused(tmp_path: Path, read: Callable[[], DetectionSet], name: str, length: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     file = tmp_path / "images" / name
     Image.fromarray(noise).save(file)
@@ -190,13 +188,13 @@ def test_broken_images_are_refused(tmp_path: Path, read: Callable[[], DetectionS
         read()
 
 
-def test_junk_after_an_image_is_no_harm(tmp_path: Path, read: Callable[[], DetectionSet]) -> None:
+def test_trailing_bytes_of_an_image_are_ignored(tmp_path: Path, read: Callable[[], DetectionSet]) -> None:
     with (tmp_path / "images" / "b.jpg").open("ab") as file:
         file.write(b"junk")
     assert len(read()) == 2
 
 
-def test_large_sets_are_listed_but_not_opened(
+def test_images_of_large_sets_are_not_decoded_on_reading(
     tmp_path: Path, read: Callable[[], DetectionSet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_checks, "OPENED_UP_TO", 1)
@@ -210,7 +208,7 @@ def test_large_sets_are_listed_but_not_opened(
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "P", "RGBA", "LA", "1"])
-def test_every_mode_becomes_rgb(tmp_path: Path, read: Callable[[], DetectionSet], mode: str) -> None:
+def test_every_image_mode_is_converted_to_rgb(tmp_path: Path, read: Callable[[], DetectionSet], mode: str) -> None:
     Image.new("RGB", (40, 30), "white").convert(mode).save(tmp_path / "images" / "a.png", format="TIFF")
     pixels = read().load(0)
     assert pixels.shape == (30, 40, 3)
@@ -218,7 +216,7 @@ def test_every_mode_becomes_rgb(tmp_path: Path, read: Callable[[], DetectionSet]
     assert (pixels == 255).all()
 
 
-def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path, read: Callable[[], DetectionSet]) -> None:
+def test_16_bit_image_is_scaled_to_8_bits(tmp_path: Path, read: Callable[[], DetectionSet]) -> None:
     Image.fromarray(np.full((30, 40), 0x8000, np.uint16)).save(tmp_path / "images" / "a.png")
     assert (read().load(0) == 128).all()
 
@@ -230,7 +228,7 @@ def test_exif_rotation_is_ignored(tmp_path: Path, read: Callable[[], DetectionSe
     assert read().load(1).shape == (30, 40, 3)
 
 
-def test_subdirectories_and_cocos_layout(tmp_path: Path, document: Document) -> None:
+def test_coco_layout_with_subdirectories_is_read(tmp_path: Path, document: Document) -> None:
     document["images"] = [{"id": 12, "file_name": "x/a.png", "width": 40, "height": 30}]
     (tmp_path / "annotations").mkdir()
     for split in ("train", "val"):
@@ -242,7 +240,7 @@ def test_subdirectories_and_cocos_layout(tmp_path: Path, document: Document) -> 
     assert train.load(0).shape == (30, 40, 3)
 
 
-def test_splits_of_different_categories_are_refused(
+def test_splits_with_different_categories_are_refused(
     tmp_path: Path, document: Document, read: Callable[[], DetectionSet]
 ) -> None:
     read()

@@ -1,4 +1,4 @@
-"""Digit scenes: deterministic, by separate writers, of small and large digits in tight boxes."""
+"""Digit scenes: determinism, disjoint writers per split, digit sizes and tight boxes."""
 
 import pickle
 
@@ -29,7 +29,7 @@ def splits() -> tuple[DetectionSet, DetectionSet]:
 
 
 @pytest.mark.parametrize("clutter", [0.0, 0.7])
-def test_a_seed_composes_the_same_scenes(clutter: float) -> None:
+def test_same_seed_gives_the_same_scenes(clutter: float) -> None:
     config = SMALL.model_copy(update={"clutter": clutter})
     first, again, other = digits(config), digits(config), digits(config.model_copy(update={"seed": 1}))
     for split in range(2):
@@ -37,13 +37,13 @@ def test_a_seed_composes_the_same_scenes(clutter: float) -> None:
         assert not same(first[split], other[split])
 
 
-def test_a_scene_does_not_depend_on_how_many_there_are() -> None:
+def test_scene_does_not_depend_on_the_number_of_scenes() -> None:
     longer = digits(SMALL.model_copy(update={"train_images": 30}))[0]
     assert np.array_equal(pixels(longer)[:24], pixels(digits(SMALL)[0]))
 
 
-def test_no_writer_is_in_both_splits() -> None:
-    """Most writers begin with 0..9 twice, which tells where they begin."""
+def test_splits_share_no_writer() -> None:
+    """Most writers begin with 0..9 twice, which marks the start of each writer in the data set."""
     target = load_digits().target
     count = np.arange(20) % 10
     starts = [i for i in range(len(target) - 20) if (target[i : i + 20] == count).all()]
@@ -55,7 +55,7 @@ def test_no_writer_is_in_both_splits() -> None:
     assert first - last > 140
 
 
-def test_sets_are_as_configured(splits: tuple[DetectionSet, DetectionSet]) -> None:
+def test_sets_follow_the_config(splits: tuple[DetectionSet, DetectionSet]) -> None:
     train, val = splits
     assert (len(train), len(val)) == (512, 128)
     assert train.categories == val.categories
@@ -72,7 +72,7 @@ def test_ten_scenes_hold_all_categories() -> None:
     assert set(np.concatenate(data.labels)) == set(range(10))
 
 
-def test_small_and_large_digits_share_scenes(splits: tuple[DetectionSet, DetectionSet]) -> None:
+def test_scenes_mix_small_and_large_digits(splits: tuple[DetectionSet, DetectionSet]) -> None:
     for data in splits:
         sides = [(b[:, 2:] - b[:, :2]).max(1) for b in data.boxes]
         assert all(s.min() >= 16 and s.max() <= 64 for s in sides)
@@ -92,7 +92,7 @@ def test_boxes_barely_overlap_and_stay_inside(splits: tuple[DetectionSet, Detect
 
 
 @pytest.mark.parametrize("side", [16, 23, 64])
-def test_ink_touches_all_borders(side: int) -> None:
+def test_glyphs_touch_all_borders_of_their_box(side: int) -> None:
     glyphs = load_glyphs("val")
     for index in range(0, len(glyphs.labels), 7):
         opacity = glyphs.draw(index, side)
@@ -102,8 +102,9 @@ def test_ink_touches_all_borders(side: int) -> None:
 
 
 def test_default_digits_are_bright_on_dark(splits: tuple[DetectionSet, DetectionSet]) -> None:
-    """A digit's ink is at least .85 of white, 217. A backdrop is at most .02 + .10 + .03 = .15 of it, 38, and the faint
-    ink around a box is under `INK` = .1 of what remains to white: 60.
+    """Ink has at least .85 of full intensity, 217. The background has at most .02 + .10 + .03 = .15, 38.
+
+    Faint ink outside a box adds less than `INK` = .1 of the remaining intensity: at most 60.
     """
     data = splits[0]
     for position in range(20):
@@ -118,11 +119,11 @@ def test_default_digits_are_bright_on_dark(splits: tuple[DetectionSet, Detection
 def test_clutter_lowers_contrast_and_adds_colour() -> None:
     plain, busy = (pixels(digits(SMALL.model_copy(update={"clutter": c}))[0]).astype(float) for c in (0.0, 1.0))
     assert np.ptp(plain, axis=3).max() == 0
-    assert np.ptp(busy, axis=3).mean() > 33  # ten seeds: 37.7, standard deviation 1.4
-    assert np.median(busy) > 2 * np.median(plain)  # ten seeds: 2.6 times, standard deviation .06
+    assert np.ptp(busy, axis=3).mean() > 33  # over ten seeds: mean 37.7, standard deviation 1.4
+    assert np.median(busy) > 2 * np.median(plain)  # over ten seeds: ratio 2.6, standard deviation .06
 
 
-def test_a_loaded_scene_is_the_callers_own() -> None:
+def test_load_returns_a_copy() -> None:
     data, _ = digits(SMALL)
     data.load(0)[:] = 0
     assert data.load(0).any()
@@ -134,6 +135,6 @@ def test_sets_pickle_and_open_by_name() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"min_side": 40, "max_side": 30}, {"max_side": 90}, {"clutter": 2}, {"size": 9}])
-def test_impossible_configs_are_refused(wrong: dict[str, int]) -> None:
+def test_invalid_config_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         DigitsConfig.model_validate(wrong)

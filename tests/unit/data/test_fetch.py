@@ -1,4 +1,4 @@
-"""Data by URL: fetched once to a node, whole or not at all, and read wherever they are kept."""
+"""Data sets by URL: each node downloads the archive once, completely or not at all."""
 
 import json
 import pickle
@@ -22,7 +22,7 @@ from nas.data.open import open_data, open_val
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a folder, counts requests, and may break off in the middle of an answer."""
+    """Serves a folder and counts requests; with `cut`, it stops in the middle of a response."""
 
     requests = 0
     cut = False
@@ -52,7 +52,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Serves `fish.zip` and `fish.tar.gz`, sets of two images of 40x30 px."""
+    """A server of `fish.zip` and `fish.tar.gz`, data sets of two images of 40x30 px."""
     root = tmp_path / "served" / "fish"
     (root / "images").mkdir(parents=True)
     document = {
@@ -64,55 +64,55 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         (root / f"{split}.json").write_text(json.dumps(document))
     for i in range(2):
         Image.new("RGB", (40, 30), (200, 100, i)).save(root / "images" / f"{i}.png")
-    with zipfile.ZipFile(root.parent / "fish.zip", "w") as zipped:  # without a folder of its own
+    with zipfile.ZipFile(root.parent / "fish.zip", "w") as zipped:  # without a top-level folder
         for path in root.rglob("*.*"):
             zipped.write(path, path.relative_to(root))
-    with tarfile.open(root.parent / "fish.tar.gz", "w:gz") as tarred:  # with one
+    with tarfile.open(root.parent / "fish.tar.gz", "w:gz") as tarred:  # with a top-level folder
         tarred.add(root, "inner")
-    move(tmp_path, monkeypatch)
+    use_cache_in(tmp_path, monkeypatch)
     with Server(("127.0.0.1", 0), partial(Handler, directory=str(root.parent))) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
         running.shutdown()
 
 
-def move(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be a node that keeps what it fetches in that folder."""
+def use_cache_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate another node, with its download cache in the folder."""
     monkeypatch.setenv("FUSION_NAS_CACHE", str(folder / "cache"))
     fetch.cache_clear()
 
 
 @pytest.mark.parametrize(("file", "old"), [("fish.zip", False), ("fish.tar.gz", False), ("fish.tar.gz", True)])
-def test_a_set_is_read_on_any_node(
+def test_set_is_read_on_another_node(
     server: Server, file: str, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if old:  # a Python 3.11 before 3.11.4
+    if old:  # as in Python before 3.11.4
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
     train, val = open_data(f"{server.url}/{file}", DigitsConfig())
     assert (train.name, val.name) == ("fish/train", "fish/val")
     sent = pickle.dumps(train.select([1]))
-    move(tmp_path / "elsewhere", monkeypatch)
+    use_cache_in(tmp_path / "elsewhere", monkeypatch)
     image = pickle.loads(sent).load(0)
     assert np.array_equal(image, np.full((30, 40, 3), (200, 100, 1)))
-    assert server.requests == 2, "once to each node"
+    assert server.requests == 2, "each node downloads once"
 
 
-def test_a_node_fetches_once(server: Server) -> None:
+def test_node_fetches_an_archive_once(server: Server) -> None:
     open_val(f"{server.url}/fish.zip", DigitsConfig())
-    fetch.cache_clear()  # as another process
+    fetch.cache_clear()  # as in another process
     with ThreadPoolExecutor(4) as pool:
         folders = {*pool.map(fetch, [f"{server.url}/fish.zip"] * 8)}
     assert len(folders) == 1
     assert server.requests == 1
 
 
-def test_processes_wait_while_one_fetches(server: Server) -> None:
+def test_concurrent_fetches_download_once(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert len({*pool.map(fetch.__wrapped__, [f"{server.url}/fish.zip"] * 4)}) == 1
     assert server.requests == 1
 
 
-def test_what_breaks_off_is_not_kept(server: Server) -> None:
+def test_incomplete_download_is_not_kept(server: Server) -> None:
     server.cut = True
     url = f"{server.url}/fish.zip"
     with pytest.raises(DataError, match=r"broke off after \d+ of \d+ bytes: try again"):
@@ -121,15 +121,17 @@ def test_what_breaks_off_is_not_kept(server: Server) -> None:
     assert (fetch(url) / "train.json").is_file()
 
 
-def test_a_file_url(server: Server, tmp_path: Path) -> None:
+def test_file_url_is_read_without_a_server(server: Server, tmp_path: Path) -> None:
     url = (tmp_path / "served" / "fish.zip").as_uri()
     assert open_val(url, DigitsConfig()).num_objects == 1
     assert server.requests == 0
 
 
 @pytest.mark.parametrize("old", [False, True])
-def test_nothing_is_written_outside(server: Server, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if old:  # a Python 3.11 before 3.11.4
+def test_archive_cannot_write_outside_the_cache(
+    server: Server, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if old:  # as in Python before 3.11.4
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
     (tmp_path / "evil.json").write_text("{}")
     with tarfile.open(tmp_path / "served" / "evil.tar", "w") as tarred:
@@ -142,17 +144,17 @@ def test_nothing_is_written_outside(server: Server, old: bool, tmp_path: Path, m
     ("file", "message"),
     [("missing.zip", "cannot be fetched .*404"), ("fish/train.json", "name a .zip, .tar"), ("broken.zip", "unpack")],
 )
-def test_says_what_is_wrong(server: Server, tmp_path: Path, file: str, message: str) -> None:
+def test_fetch_error_names_the_cause(server: Server, tmp_path: Path, file: str, message: str) -> None:
     (tmp_path / "served" / "broken.zip").write_bytes(b"PK, but no archive")
     with pytest.raises(DataError, match=message):
         fetch(f"{server.url}/{file}")
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/set.zip", "ftp://host/set.tar", "https://host/set", "https://host/.zip"])
-def test_refuses_what_it_cannot_fetch(url: str) -> None:
+def test_unsupported_url_is_refused(url: str) -> None:
     with pytest.raises(DataError, match="by http://, https://, file://"):
         archive_name(url)
 
 
-def test_a_set_is_called_as_its_archive() -> None:
+def test_set_is_named_after_its_archive() -> None:
     assert archive_name("https://host/a/my%20set.tar.gz?version=2") == "my set"

@@ -1,4 +1,4 @@
-"""Fingerprints: what changes them, what does not, and what is said of the difference."""
+"""Fingerprints of data sets: what changes them, what does not, and how a difference is reported."""
 
 import json
 import shutil
@@ -14,13 +14,13 @@ from nas.data.fingerprint import changes, fingerprint
 from tests.sets import Document, write_set
 
 
-def _classes(document: Document) -> None:
+def _shift_categories(document: Document) -> None:
     for annotation in document["annotations"]:
         annotation["category_id"] = annotation["category_id"] % 3 + 1
 
 
 CHANGES: dict[str, tuple[Callable[[Document], object], list[str]]] = {
-    "classes": (_classes, ["the categories of objects"]),
+    "classes": (_shift_categories, ["the categories of objects"]),
     "one box": (lambda d: d["annotations"][0]["bbox"].__setitem__(0, 1), ["the boxes"]),
     "a crowd": (
         lambda d: d["annotations"][0].update(iscrowd=1),
@@ -33,7 +33,7 @@ CHANGES: dict[str, tuple[Callable[[Document], object], list[str]]] = {
     ),
     "an area": (lambda d: d["annotations"][0].update(area=99), ["the crowds or areas"]),
     "a category": (lambda d: d["categories"][0].update(name="red"), ["the categories"]),
-    "an object less": (
+    "one object fewer": (
         lambda d: d["annotations"].pop(),
         [
             "the categories of objects (8 before, 7 now)",
@@ -49,26 +49,26 @@ CHANGES: dict[str, tuple[Callable[[Document], object], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_fingerprint_tells_what_changed(tmp_path: Path, case: str) -> None:
+def test_changes_names_what_differs(tmp_path: Path, case: str) -> None:
     before = fingerprint(read_directory(write_set(tmp_path))[0])
     document = json.loads((tmp_path / "train.json").read_text())
-    change, said = CHANGES[case]
+    change, expected = CHANGES[case]
     change(document)
-    for split in ("train", "val"):  # both, so that their categories agree
+    for split in ("train", "val"):  # in both splits, whose categories have to agree
         path = tmp_path / f"{split}.json"
         other = json.loads(path.read_text())
         path.write_text(json.dumps(document if split == "train" else {**other, "categories": document["categories"]}))
-    assert changes(before, fingerprint(read_directory(tmp_path)[0])) == said
+    assert changes(before, fingerprint(read_directory(tmp_path)[0])) == expected
 
 
-def test_a_moved_set_has_the_same_fingerprint(tmp_path: Path) -> None:
+def test_moved_set_keeps_its_fingerprint(tmp_path: Path) -> None:
     before = fingerprint(read_directory(write_set(tmp_path / "here"))[0])
     shutil.copytree(tmp_path / "here", tmp_path / "there")
     assert fingerprint(read_directory(tmp_path / "there")[0]) == before
 
 
-def test_an_image_that_changed_in_place_is_noticed(tmp_path: Path) -> None:
-    """Of the same length, as files without compression are."""
+def test_image_changed_in_place_changes_the_fingerprint(tmp_path: Path) -> None:
+    """An uncompressed file, whose length does not change."""
 
     def bitmaps(split: str, document: Document) -> None:
         for image in document["images"]:
@@ -80,12 +80,12 @@ def test_an_image_that_changed_in_place_is_noticed(tmp_path: Path) -> None:
     before = fingerprint(read_directory(tmp_path)[0])
     path = tmp_path / "images" / "train_2.bmp"
     content = bytearray(path.read_bytes())
-    content[6000] ^= 255  # far from begin, middle and end
+    content[6000] ^= 255  # far from the start, middle and end of the file
     path.write_bytes(content)
     assert changes(before, fingerprint(read_directory(tmp_path)[0])) == ["the image files"]
 
 
-def test_scenes_of_digits_have_fingerprints() -> None:
+def test_digit_scenes_have_fingerprints() -> None:
     config = DigitsConfig(train_images=2, val_images=1, image_size=64, max_side=32)
     assert fingerprint(digits(config)[0]) == fingerprint(digits(config)[0])
     other = fingerprint(digits(config.model_copy(update={"clutter": 0.5}))[0])

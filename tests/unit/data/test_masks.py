@@ -1,4 +1,4 @@
-"""Masks: what COCO writes, at any size, with their boxes."""
+"""Masks: COCO's formats, faults, letterboxing and flips."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from nas.data.detection_set import DataError, DetectionSet
 from nas.data.directory import read_split
 from nas.data.masks import decode, decompress, draw, encode, is_absent, mask_fault, outline_area
 from nas.training.batches import Batches
-from tests.support import noticed, shared_data
+from tests.support import diagnostic_counts, shared_data
 
 SHAPE = (40, 60)
 CROSS = [[20, 5, 30, 5, 30, 35, 20, 35], [10, 15, 50, 15, 50, 20, 10, 20]]
@@ -40,15 +40,15 @@ FORMS = {"polygons": CROSS, "counts": uncompressed(cross()), "compressed": encod
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_all_forms_hold_the_same_mask(form: str) -> None:
+def test_all_mask_formats_decode_alike(form: str) -> None:
     assert mask_fault(FORMS[form], SHAPE) == ""
     assert np.array_equal(decode(FORMS[form], SHAPE), cross())
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", [60, 120, 30, 47])
-def test_a_mask_is_drawn_where_its_image_lies(form: str, size: int) -> None:
-    """White on black, letterboxed as images are: alike wherever the image is not grey, as outlines are."""
+def test_mask_is_letterboxed_like_its_image(form: str, size: int) -> None:
+    """The mask equals a letterboxed white-on-black image except at grey pixels, which lie on outlines."""
     image = np.repeat(cross()[:, :, None], 3, axis=2).astype(np.uint8) * 255
     boxed, scale = letterbox_image(image, size)
     drawn = draw(FORMS[form], SHAPE, scale, size)
@@ -62,19 +62,19 @@ def test_a_mask_is_drawn_where_its_image_lies(form: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, [], [[]], [[], []], {}, ""])
-def test_an_empty_segmentation_is_no_mask(nothing: object) -> None:
+def test_empty_segmentation_is_absent(nothing: object) -> None:
     assert is_absent(nothing)
 
 
 MALFORMED: dict[str, tuple[object, str]] = {
     "a line": ([[1, 2, 3, 4]], "polygon of 4 numbers, not of 6, 8, 10"),
     "an odd number": ([[1, 2, 3, 4, 5, 6, 7]], "polygon of 7 numbers"),
-    "a text in it": ([[1, 2, "3", 4, 5, 6]], "polygon that is not a list of numbers"),
+    "text among numbers": ([[1, 2, "3", 4, 5, 6]], "polygon that is not a list of numbers"),
     "too deep": ([CROSS], "polygon that is not a list of numbers"),
-    "a word": ("polygon", "neither polygons nor run lengths, but 'polygon'"),
+    "a string": ("polygon", "neither polygons nor run lengths, but 'polygon'"),
     "not finite": ([[1, 2, 3, 4, 5, float("nan")]], "far outside its 60x40 image, or not finite"),
     "far out": ([[1, 2, 3, 4, 5, 1e6]], "far outside its 60x40 image, or not finite"),
-    "one sound, one far out": ([*CROSS, [1, 2, -1e6, 4, 5, 6]], "far outside its 60x40 image"),
+    "one valid, one far out": ([*CROSS, [1, 2, -1e6, 4, 5, 6]], "far outside its 60x40 image"),
     "of another image": ({"size": [40, 61], "counts": [2440]}, r"of size \[40, 61\], its image of \[40, 60\]"),
     "no counts": ({"size": [40, 60]}, "'counts' that are neither a text nor a list"),
     "counts of floats": ({"size": [40, 60], "counts": [2400.0]}, "'counts' that are neither a text nor a list"),
@@ -84,24 +84,24 @@ MALFORMED: dict[str, tuple[object, str]] = {
     "the text of a Python object": ({"size": [40, 60], "counts": "b'abc'"}, "foreign characters"),
     "foreign letters": ({"size": [40, 60], "counts": "é"}, "foreign characters"),
     "cut short": ({"size": [40, 60], "counts": FORMS["compressed"]["counts"][:-1]}, "cut short|sum to"),
-    "within a number": ({"size": [40, 60], "counts": "ooo"}, "cut short"),
+    "ends within a number": ({"size": [40, 60], "counts": "ooo"}, "cut short"),
 }
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_mask_is_told_from_a_sound_one(case: str) -> None:
+def test_mask_fault_names_the_fault(case: str) -> None:
     bad, fault = MALFORMED[case]
     assert not is_absent(bad)
     assert re.search(fault, mask_fault(bad, SHAPE))
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_mask_of_more_pixels_than_can_be_counted_is_malformed(form: str) -> None:
+def test_mask_of_too_many_pixels_is_malformed(form: str) -> None:
     assert "more pixels than run lengths" in mask_fault(FORMS[form], (2**16, 2**15))
 
 
-def test_compressed_run_lengths_are_read_as_pycocotools_writes_them() -> None:
-    """Of masks of many shapes, from one run to a run for each pixel."""
+def test_decompress_inverts_pycocotools() -> None:
+    """For random masks, from a single run to one run per pixel."""
     rng = np.random.default_rng(0)
     for _ in range(200):
         height, width = (int(n) for n in rng.integers(1, 60, 2))
@@ -113,24 +113,24 @@ def test_compressed_run_lengths_are_read_as_pycocotools_writes_them() -> None:
         assert np.array_equal(np.repeat(np.arange(len(runs)) % 2, runs), pixels.T.ravel())
 
 
-def test_the_area_of_an_outline() -> None:
-    """A triangle by its formula, a rectangle twice, and run lengths by their pixels."""
+def test_outline_area_matches_known_areas() -> None:
+    """A triangle by its formula, two rectangles, and run lengths by their pixel count."""
     assert outline_area([[0, 0, 40, 0, 0, 30]]) == 600
     assert outline_area([[0, 0, 10, 0, 10, 5, 0, 5], [20, 0, 20, 5, 30, 5, 30, 0]]) == 100
     assert outline_area(FORMS["counts"]) == outline_area(FORMS["compressed"]) == cross().sum()
 
 
-def test_malformed_masks_are_named_and_never_used(tmp_path: Path) -> None:
-    """The boxes are used all the same; a head that needs masks is told which are malformed, and in which file."""
-    data = _write(tmp_path, [CROSS, {"size": [40, 60], "counts": "b'abc'"}])
+def test_malformed_masks_are_reported_and_dropped(tmp_path: Path) -> None:
+    """The boxes are still used. A head that needs masks raises an error that names the annotation and the file."""
+    data = _read_with_masks(tmp_path, [CROSS, {"size": [40, 60], "counts": "b'abc'"}])
     assert data.segments is None
     assert data.num_objects == 2
-    assert noticed(data)["malformed masks"] == 1
+    assert diagnostic_counts(data)["malformed masks"] == 1
     with pytest.raises(DataError, match=r"train\.json: warning: malformed masks.*annotation 2 has compressed"):
         Batches(data, letterbox(data, 64), 2, masks=True)
 
 
-def _write(folder: Path, segments: list[Any]) -> DetectionSet:
+def _read_with_masks(folder: Path, segments: list[Any]) -> DetectionSet:
     (folder / "images").mkdir()
     Image.new("RGB", SHAPE[::-1]).save(folder / "images" / "1.png")
     document = {
@@ -145,34 +145,32 @@ def _write(folder: Path, segments: list[Any]) -> DetectionSet:
     return read_split(folder / "train.json", folder / "images")
 
 
-def test_a_set_has_masks_if_every_annotation_has(tmp_path: Path) -> None:
-    data = _write(tmp_path, [CROSS, FORMS["counts"]])
+def test_set_has_masks_if_every_annotation_has_one(tmp_path: Path) -> None:
+    data = _read_with_masks(tmp_path, [CROSS, FORMS["counts"]])
     assert data.segments == ((CROSS, FORMS["counts"]),)
-    assert "annotations without a mask" not in noticed(data)
+    assert "annotations without a mask" not in diagnostic_counts(data)
 
 
-def test_a_set_with_some_masks_tells_how_many_lack(tmp_path: Path) -> None:
-    data = _write(tmp_path, [CROSS, [], None])
+def test_annotations_without_a_mask_are_counted(tmp_path: Path) -> None:
+    data = _read_with_masks(tmp_path, [CROSS, [], None])
     assert data.segments is None
-    assert noticed(data)["annotations without a mask"] == 2
+    assert diagnostic_counts(data)["annotations without a mask"] == 2
     with pytest.raises(DataError, match="without a mask"):
         Batches(data, letterbox(data, 64), 1, masks=True)
 
 
-def test_masks_that_do_not_fit_into_memory_are_refused_before_any_is_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = _write(tmp_path, [CROSS] * 300)
+def test_masks_beyond_memory_are_refused_before_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = _read_with_masks(tmp_path, [CROSS] * 300)
     monkeypatch.setattr("nas.training.batches.machine_memory", lambda: 300 * 64 * 64)
     Batches(data, letterbox(data, 64), 1, masks=True)
     with pytest.raises(DataError, match=r"the 300 masks of its 1 fullest images take .* GiB at 65 px, this"):
         Batches(data, letterbox(data, 65), 1, masks=True)
 
 
-def test_a_set_without_masks_is_not_blamed(tmp_path: Path) -> None:
-    data = _write(tmp_path, [[], []])
+def test_set_without_any_mask_has_no_warning(tmp_path: Path) -> None:
+    data = _read_with_masks(tmp_path, [[], []])
     assert data.segments is None
-    assert "annotations without a mask" not in noticed(data)
+    assert "annotations without a mask" not in diagnostic_counts(data)
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +180,7 @@ def mini() -> DetectionSet:
 
 
 @pytest.mark.parametrize("size", [160, 480])
-def test_masks_fill_their_boxes_also_when_mirrored(mini: DetectionSet, size: int) -> None:
+def test_masks_fill_their_boxes_when_flipped(mini: DetectionSet, size: int) -> None:
     batches = Batches(mini, letterbox(mini, size), 16, masks=True)
     ((_, plain),) = batches.training(seed=0, epoch=0, flip=False, device="cpu")
     ((_, mirrored),) = batches.training(seed=0, epoch=0, flip=True, device="cpu")
@@ -192,7 +190,7 @@ def test_masks_fill_their_boxes_also_when_mirrored(mini: DetectionSet, size: int
     for before, after, flipped in zip(plain, mirrored, moved, strict=True):
         assert torch.equal(after["masks"], before["masks"].flip(-1) if flipped else before["masks"])
         for mask, box in zip(after["masks"], after["boxes"], strict=True):
-            if mask.any():  # the smallest vanish
+            if mask.any():  # very small masks vanish
                 rows, columns = (mask.any(dim).nonzero().squeeze(1) for dim in (1, 0))
                 extent = torch.stack((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
                 off.append((extent - box).abs().max())
@@ -200,7 +198,7 @@ def test_masks_fill_their_boxes_also_when_mirrored(mini: DetectionSet, size: int
     assert torch.stack(off).quantile(0.95) <= 4  # thin spikes vanish
 
 
-def test_masks_are_left_out_unless_asked_for(mini: DetectionSet) -> None:
+def test_batches_have_no_masks_by_default(mini: DetectionSet) -> None:
     ((_, targets),) = Batches(mini, letterbox(mini, 64), 16).training(seed=0, epoch=0, flip=True, device="cpu")
     assert all(set(t) == {"boxes", "labels"} for t in targets)
     assert replace(mini).subset(3).segments == (mini.segments or ())[:3]

@@ -1,4 +1,4 @@
-"""Real sets: the counts their README states, and a perfect score for their own ground truth."""
+"""Real data sets: counts as documented, and AP 1 for the training targets as detections."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ from tests.support import shared_data
         ("coco_mini", (243, 117), (2226, 1057), (27, 12), 80),
     ],
 )
-def test_real_sets(
+def test_real_sets_have_their_documented_counts(
     name: str, images: tuple[int, int], objects: tuple[int, int], crowds: tuple[int, int], classes: int
 ) -> None:
     splits = open_data(str(shared_data() / "data" / name), DigitsConfig())
@@ -61,6 +61,6 @@ def average_precision(data: DetectionSet) -> float:
 
 
 @pytest.mark.parametrize("name", ["bccd", "coco_mini"])
-def test_ground_truth_as_detections_scores_one(name: str) -> None:
+def test_targets_as_detections_score_ap_1(name: str) -> None:
     folder = shared_data() / "data" / name
     assert average_precision(read_split(folder / "val.json", folder / "images")) == pytest.approx(1.0)

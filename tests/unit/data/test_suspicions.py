@@ -1,4 +1,4 @@
-"""What reading a set says of boxes, areas, categories and images that are probably not what they seem."""
+"""Diagnostics of boxes, areas, masks, categories and images that are probably wrong."""
 
 import json
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from PIL import Image
 
 from nas.data.detection_set import DataError, DetectionSet
 from nas.data.directory import check_directory, read_directory, read_split
-from tests.sets import Change, Document, of_each, write_set
-from tests.support import noticed
+from tests.sets import Change, Document, edit_annotations, write_set
+from tests.support import diagnostic_counts
 
 
 def _read(root: Path, change: Change | None = None, **options: Any) -> DetectionSet:
@@ -20,12 +20,12 @@ def _read(root: Path, change: Change | None = None, **options: Any) -> Detection
     return read_directory(root)[0]
 
 
-def _corners(a: dict[str, Any]) -> list[float]:
+def _xyxy(a: dict[str, Any]) -> list[float]:
     x, y, w, h = a["bbox"]
     return [x, y, x + w, y + h]
 
 
-def _centred(a: dict[str, Any]) -> list[float]:
+def _cxcywh(a: dict[str, Any]) -> list[float]:
     x, y, w, h = a["bbox"]
     return [x + w / 2, y + h / 2, w, h]
 
@@ -34,53 +34,58 @@ def _halved(a: dict[str, Any]) -> list[float]:
     return [value / 2 for value in a["bbox"]]
 
 
-def test_nothing_is_said_of_a_sound_set(tmp_path: Path) -> None:
+def test_valid_set_has_no_diagnostics(tmp_path: Path) -> None:
     train, val = read_directory(write_set(tmp_path, images=20))
-    assert (noticed(train), noticed(val)) == ({}, {})
+    assert (diagnostic_counts(train), diagnostic_counts(val)) == ({}, {})
 
 
-def test_boxes_in_parts_of_their_image_are_refused(tmp_path: Path) -> None:
-    def parts(a: dict[str, Any]) -> list[float]:
+def test_normalised_boxes_are_refused(tmp_path: Path) -> None:
+    def normalised(a: dict[str, Any]) -> list[float]:
         return [value / extent for value, extent in zip(a["bbox"], (96, 80, 96, 80), strict=True)]
 
     with pytest.raises(DataError, match=r"within the first pixel of their image \(8\): annotation 1.*multiply by its"):
-        _read(tmp_path, of_each(bbox=parts))
+        _read(tmp_path, edit_annotations(bbox=normalised))
 
 
 @pytest.mark.parametrize(
-    ("bbox", "said"),
+    ("bbox", "expected"),
     [
-        (_corners, "would fit as [x1, y1, x2, y2]"),
-        (_centred, "would fit as [centre x, centre y, width, height]"),
+        (_xyxy, "would fit as [x1, y1, x2, y2]"),
+        (_cxcywh, "would fit as [centre x, centre y, width, height]"),
         (_halved, "none reaches beyond the upper left 55%"),
         (lambda a: [value * 2 for value in a["bbox"]], "not in thousandths, nor of larger copies"),
-        (lambda a: [value / 100 for value in a["bbox"]] if a["id"] % 2 else a["bbox"], "parts of an image would (20)"),
+        (
+            lambda a: [value / 100 for value in a["bbox"]] if a["id"] % 2 else a["bbox"],
+            "parts of an image would (20)",
+        ),
     ],
 )
-def test_boxes_of_another_format_or_scale_are_suspected(
-    tmp_path: Path, bbox: Callable[[dict[str, Any]], list[float]], said: str
+def test_boxes_in_another_format_or_scale_are_reported(
+    tmp_path: Path, bbox: Callable[[dict[str, Any]], list[float]], expected: str
 ) -> None:
-    data = _read(tmp_path, of_each(bbox=bbox), images=20)
+    data = _read(tmp_path, edit_annotations(bbox=bbox), images=20)
     warnings = [one.text for one in data.diagnostics if one.severity == "warning"]
-    assert any(said in warning for warning in warnings), warnings
+    assert any(expected in warning for warning in warnings), warnings
 
 
 @pytest.mark.parametrize(
     ("stated", "outline"),
     [(0, "box"), (0, "triangle"), (7, "box"), (None, "triangle"), (1e9, "triangle"), (1e-4, "box")],
 )
-def test_an_area_that_cannot_be_is_the_outlines_or_the_boxs(tmp_path: Path, stated: float | None, outline: str) -> None:
-    """All state 0, one constant, nothing, or areas out of all proportion: COCO's three sizes would mean nothing."""
+def test_implausible_area_is_replaced_by_that_of_the_mask_or_box(
+    tmp_path: Path, stated: float | None, outline: str
+) -> None:
+    """Areas that are missing, constant or out of proportion would put objects into wrong COCO size classes."""
 
     def triangle(a: dict[str, Any]) -> list[list[float]]:
         x, y, w, h = a["bbox"]
         return [[x, y, x + w, y, x, y + h]] if outline == "triangle" else []
 
-    data = _read(tmp_path, of_each(area=lambda a: stated, segmentation=triangle))
+    data = _read(tmp_path, edit_annotations(area=lambda a: stated, segmentation=triangle))
     for annotation in data.ground_truth["annotations"]:
         _, _, w, h = annotation["bbox"]
         assert annotation["area"] == (w * h / 2 if outline == "triangle" else w * h)
-    assert noticed(data) == ({} if stated is None else {"implausible areas": 8})
+    assert diagnostic_counts(data) == ({} if stated is None else {"implausible areas": 8})
 
 
 def _triangle(a: dict[str, Any]) -> list[list[float]]:
@@ -89,15 +94,15 @@ def _triangle(a: dict[str, Any]) -> list[list[float]]:
 
 
 @pytest.mark.parametrize(("share", "outline"), [(0.5, _triangle), (0.4, _triangle), (0.61, None), (0.2, None)])
-def test_areas_of_masks_stay_as_they_are_stated(
+def test_plausible_mask_areas_are_kept(
     tmp_path: Path, share: float, outline: Callable[[dict[str, Any]], object] | None
 ) -> None:
-    """COCO's own areas are those of outlines, smaller than the boxes'; not all files hold the outlines as well."""
-    change = of_each(area=lambda a: a["area"] * share, segmentation=outline or (lambda a: []))
+    """COCO's areas are mask areas, smaller than the box areas, and some files have no masks."""
+    change = edit_annotations(area=lambda a: a["area"] * share, segmentation=outline or (lambda a: []))
     data = _read(tmp_path, change)
     _, _, w, h = data.ground_truth["annotations"][0]["bbox"]
     assert data.ground_truth["annotations"][0]["area"] == w * h * share
-    assert noticed(data) == {}
+    assert diagnostic_counts(data) == {}
 
 
 @pytest.mark.parametrize(
@@ -111,11 +116,13 @@ def test_areas_of_masks_stay_as_they_are_stated(
     ],
     ids=["negative", "of half the size", "per cent", "sums", "nearly all 1"],
 )
-def test_areas_unlike_their_outlines_are_replaced(tmp_path: Path, stated: Callable[[dict[str, Any]], float]) -> None:
-    data = _read(tmp_path, of_each(area=stated), size=(160, 160))
+def test_areas_that_contradict_the_masks_are_replaced(
+    tmp_path: Path, stated: Callable[[dict[str, Any]], float]
+) -> None:
+    data = _read(tmp_path, edit_annotations(area=stated), size=(160, 160))
     for annotation in data.ground_truth["annotations"]:
         assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
-    assert noticed(data)["implausible areas"] >= 7
+    assert diagnostic_counts(data)["implausible areas"] >= 7
 
 
 @pytest.mark.parametrize(
@@ -125,27 +132,29 @@ def test_areas_unlike_their_outlines_are_replaced(tmp_path: Path, stated: Callab
         lambda a: {"size": [80, 96], "counts": [80 * 96]},
         lambda a: [[value for x, y in zip(*[iter(a["segmentation"][0])] * 2, strict=True) for value in (y, x)]],
     ],
-    ids=["in parts", "empty", "y before x"],
+    ids=["normalised", "empty", "y before x"],
 )
-def test_masks_elsewhere_than_their_boxes_are_suspected(
-    tmp_path: Path, mask: Callable[[dict[str, Any]], object]
-) -> None:
-    data = _read(tmp_path, of_each(segmentation=mask), images=10)
-    assert noticed(data)["masks that do not lie in their boxes"] >= 5
+def test_masks_outside_their_boxes_are_reported(tmp_path: Path, mask: Callable[[dict[str, Any]], object]) -> None:
+    data = _read(tmp_path, edit_annotations(segmentation=mask), images=10)
+    assert diagnostic_counts(data)["masks that do not lie in their boxes"] >= 5
     for annotation in data.ground_truth["annotations"]:
         assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
 
 
 @pytest.mark.parametrize(("every", "severity"), [(2, "warning"), (20, "note")])
-def test_crowds_are_counted_and_suspected_where_they_are_many(tmp_path: Path, every: int, severity: str) -> None:
-    data = _read(tmp_path, of_each(iscrowd=lambda a: int(a["id"] % every == 0)), images=20)
-    (said,) = data.diagnostics
-    assert (said.what.split(",")[0], said.count, said.severity) == ("crowds (iscrowd 1)", 40 // every, severity)
+def test_crowds_are_a_note_if_few_and_a_warning_if_many(tmp_path: Path, every: int, severity: str) -> None:
+    data = _read(tmp_path, edit_annotations(iscrowd=lambda a: int(a["id"] % every == 0)), images=20)
+    (crowds,) = data.diagnostics
+    assert (crowds.what.split(",")[0], crowds.count, crowds.severity) == (
+        "crowds (iscrowd 1)",
+        40 // every,
+        severity,
+    )
     assert data.num_objects == 40 - 40 // every
 
 
-def test_what_is_stated_twice_deserves_a_word(tmp_path: Path) -> None:
-    """An object, a file under two ids, a category's name, and a validation image that is a training image."""
+def test_duplicates_are_reported(tmp_path: Path) -> None:
+    """A repeated object, a file with two image ids, a shared category name, an image in both splits."""
 
     def twice(split: str, document: Document) -> None:
         first = document["annotations"][0]
@@ -158,15 +167,15 @@ def test_what_is_stated_twice_deserves_a_word(tmp_path: Path) -> None:
     val["images"][1]["file_name"] = "train_1.png"
     (tmp_path / "val.json").write_text(json.dumps(val))
     train, val_set = read_directory(tmp_path)
-    assert noticed(train) == {
+    assert diagnostic_counts(train) == {
         "objects annotated more than once": 1,
         "files listed under several image ids": 1,
         "category names that several ids share": 1,
     }
-    assert noticed(val_set)["validation images that are training images as well"] == 1
+    assert diagnostic_counts(val_set)["validation images that are training images as well"] == 1
 
 
-def test_copies_of_images_under_other_names_are_found(tmp_path: Path) -> None:
+def test_copies_of_images_are_reported(tmp_path: Path) -> None:
     write_set(tmp_path)
     for copy, original in (("train_2.png", "train_1.png"), ("val_3.png", "train_4.png")):
         (tmp_path / "images" / copy).write_bytes((tmp_path / "images" / original).read_bytes())
@@ -174,11 +183,11 @@ def test_copies_of_images_under_other_names_are_found(tmp_path: Path) -> None:
     assert [one.text for one in train.diagnostics] == [
         "images that are copies of others (1): train_2.png of train_1.png. Drop all but one of each."
     ]
-    assert noticed(val) == {"validation images that are training images as well": 1}
+    assert diagnostic_counts(val) == {"validation images that are training images as well": 1}
 
 
-def test_images_that_begin_and_end_alike_are_no_copies(tmp_path: Path) -> None:
-    """Bitmaps of one background, of the same length, with an object somewhere."""
+def test_images_with_equal_ends_are_no_copies(tmp_path: Path) -> None:
+    """Bitmaps of equal length and background that differ in the position of an object."""
 
     def bitmaps(split: str, document: Document) -> None:
         for image in document["images"]:
@@ -190,29 +199,29 @@ def test_images_that_begin_and_end_alike_are_no_copies(tmp_path: Path) -> None:
         pixels[40 + number : 60 + number, 50:70] = 200
         Image.fromarray(pixels).save(path.with_suffix(".bmp"))
     train, val = read_directory(tmp_path)
-    assert (noticed(train), noticed(val)) == ({}, {})
+    assert (diagnostic_counts(train), diagnostic_counts(val)) == ({}, {})
 
 
-def test_a_single_image_and_long_images_deserve_a_word(tmp_path: Path) -> None:
+def test_single_image_and_elongated_images_are_reported(tmp_path: Path) -> None:
     write_set(tmp_path / "single", images=1)
     train, val = read_directory(tmp_path / "single")
-    assert noticed(train)["a single image"] == 1
-    assert "a single image" not in noticed(val)
-    long = noticed(_read(tmp_path / "long", size=(400, 48)))
+    assert diagnostic_counts(train)["a single image"] == 1
+    assert "a single image" not in diagnostic_counts(val)
+    long = diagnostic_counts(_read(tmp_path / "long", size=(400, 48)))
     assert long == {"images more than 8 times as long as wide": 4}
 
 
-def test_swapped_axes_are_suspected(tmp_path: Path) -> None:
+def test_boxes_with_swapped_axes_are_reported(tmp_path: Path) -> None:
     def swapped(a: dict[str, Any]) -> list[float]:
         x, y, w, h = a["bbox"]
         return [y, x, h, w]
 
-    data = _read(tmp_path, of_each(bbox=swapped), images=20, size=(160, 64))
+    data = _read(tmp_path, edit_annotations(bbox=swapped), images=20, size=(160, 64))
     assert "boxes beyond their image, where all would fit as [y, x, height, width]" in str(data.diagnostics)
 
 
-def test_roboflows_export_is_read_as_it_comes(tmp_path: Path) -> None:
-    """Annotations beside the images of each split, and a category 0 that groups the others and has no objects."""
+def test_roboflow_export_is_read_unchanged(tmp_path: Path) -> None:
+    """Annotations in the image folder of each split, and a supercategory 0 without objects."""
 
     def grouped(split: str, document: Document) -> None:
         document["categories"].insert(0, {"id": 0, "name": "colours", "supercategory": "none"})
@@ -225,12 +234,12 @@ def test_roboflows_export_is_read_as_it_comes(tmp_path: Path) -> None:
             image.rename(tmp_path / folder / image.name)
     train, val = read_directory(tmp_path)
     assert (len(train), len(val)) == (4, 4)
-    assert noticed(train) == {"categories without an annotation": 1}
+    assert diagnostic_counts(train) == {"categories without an annotation": 1}
     assert np.concatenate(train.labels).min() >= 1
 
 
-def test_a_check_reports_both_splits_in_full(tmp_path: Path) -> None:
-    """Errors of one split do not hide those of the other, nor warnings."""
+def test_check_reports_all_diagnostics_of_both_splits(tmp_path: Path) -> None:
+    """An error in one split hides neither errors of the other split nor warnings."""
 
     def spoilt(split: str, document: Document) -> None:
         document["images"][0]["file_name"] = "gone.png"
@@ -246,7 +255,7 @@ def test_a_check_reports_both_splits_in_full(tmp_path: Path) -> None:
     assert [(one.severity, one.count) for one in val.found] == [("error", 1), ("warning", 8)]
 
 
-def test_a_check_opens_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_decodes_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_set(tmp_path, images=40)
     monkeypatch.setattr("nas.data.checks.images.OPENED_UP_TO", 1)
     (tmp_path / "images" / "train_8.png").write_bytes(b"not an image")
@@ -257,6 +266,6 @@ def test_a_check_opens_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert ["train_8.png (id 8)" in one.text for one in train.found] == [True]
 
 
-def test_one_split_is_read_alone(tmp_path: Path) -> None:
+def test_read_split_reads_one_split(tmp_path: Path) -> None:
     root = write_set(tmp_path)
     assert read_split(root / "val.json", root / "images").num_objects == 8

@@ -1,4 +1,4 @@
-"""Images with very many objects: what answers for which is found in bounded memory, and is what it was at once."""
+"""Images with thousands of objects: targets are matched in chunks of bounded memory, with identical results."""
 
 import subprocess
 import sys
@@ -27,13 +27,13 @@ SIZE = 96
 
 
 def boxes(count: int, rng: torch.Generator, size: int = SIZE) -> Tensor:
-    """Boxes in an image, whole pixels so that some are alike and some IoUs tie."""
+    """Random boxes with integer corners, so that some boxes coincide and some IoUs tie."""
     corner = torch.randint(0, size - 8, (count, 2), generator=rng)
     return torch.cat((corner, corner + torch.randint(1, size // 2, (count, 2), generator=rng)), 1).float()
 
 
 def losses(head: str, counts: tuple[int, ...]) -> dict[str, Tensor]:
-    """Of a fresh detector and images of so many objects, all the same at each call."""
+    """Losses of a new detector on images with the given numbers of objects; deterministic."""
     rng = torch.Generator().manual_seed(0)
     targets = [
         {"boxes": boxes(n, rng), "labels": torch.randint(0, 5, (n,), generator=rng)}
@@ -49,7 +49,7 @@ def losses(head: str, counts: tuple[int, ...]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_losses_in_parts_are_those_at_once(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_matching_gives_the_same_losses(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = losses(head, (40, 0, 7))
     monkeypatch.setattr(match, "ROOM", 100 * match.PAIR_BYTES)
     assert len(match.parts(1000, 40)) == 500
@@ -60,8 +60,8 @@ def test_losses_in_parts_are_those_at_once(head: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("low_quality", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_matcher_in_parts_is_torchvision_s(low_quality: bool, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With objects that overlap no anchor, which tie with all of them at 0, and some without an area."""
+def test_chunked_matcher_matches_torchvision(low_quality: bool, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Includes an object that overlaps no anchor, so that its IoUs tie at 0, and an object of zero area."""
     rng = torch.Generator().manual_seed(seed)
     objects, anchors = boxes(30, rng), boxes(700, rng)
     objects[3] += 1000
@@ -73,7 +73,7 @@ def test_a_matcher_in_parts_is_torchvision_s(low_quality: bool, seed: int, monke
     assert set(expected.sign().tolist()) == {-1, 0, 1} or (expected >= 0).any()
 
 
-def test_proposals_are_assigned_as_torchvision_s() -> None:
+def test_proposal_assignment_matches_torchvision() -> None:
     model = build_detector(replace(zoo("fpn").genotype, head=op("faster_rcnn")), SMALL, 5)
     regions, rng = model.roi_heads, torch.Generator().manual_seed(0)
     assert isinstance(regions, BoxRegions)
@@ -85,16 +85,16 @@ def test_proposals_are_assigned_as_torchvision_s() -> None:
     assert {-1, 0} < set(ours[1][0].tolist())
 
 
-def test_the_mask_loss_is_torchvision_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though it sees but the masks that samples answer for."""
+def test_mask_loss_matches_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours uses only the masks of sampled proposals."""
     ours = losses("mask_rcnn", (40, 0, 7))
     monkeypatch.delattr(MaskRegions, "select_training_samples")
     theirs = losses("mask_rcnn", (40, 0, 7))
     assert ours == theirs
 
 
-def test_labels_of_a_shared_place_are_those_of_all_its_objects() -> None:
-    """At logits of 0 each class costs log 2; at large ones, 0 where it is a target and the logit where it is none."""
+def test_yolov3_anchor_has_the_labels_of_all_its_objects() -> None:
+    """Cross-entropy: log 2 per class at logit 0; at a large logit, 0 for targets and the logit for other classes."""
     places, labels = torch.tensor([7, 2, 7, 7]), torch.tensor([0, 1, 2, 0])
     owner = last_of_place(places, 10)
     cost = _classes(torch.full((4, 3), 100.0), labels, owner, smoothing=False)
@@ -103,7 +103,7 @@ def test_labels_of_a_shared_place_are_those_of_all_its_objects() -> None:
     torch.testing.assert_close(target, torch.full((4,), 3 * torch.tensor(2.0).log().item()))
 
 
-PEAK = """
+PEAK_SCRIPT = """
 import resource, sys, torch
 sys.path[:0] = {path!r}
 from tests.unit.detectors.test_crowded import losses
@@ -119,8 +119,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
 @pytest.mark.parametrize("head", [head for head in HEADS if head != "mask_rcnn"])
-def test_thousands_of_objects_take_little_memory(head: str) -> None:
-    """All pairs at once take 270 MiB and more at 320 px, in every head."""
-    script = PEAK.format(path=sys.path, head=head)
+def test_thousands_of_objects_need_bounded_memory(head: str) -> None:
+    """Without chunks, every head takes 270 MiB or more at 320 px."""
+    script = PEAK_SCRIPT.format(path=sys.path, head=head)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) * 1024 < 2 * match.ROOM

@@ -1,4 +1,4 @@
-"""Our FCOS is torchvision's: same assignment, same normalisation, same contract."""
+"""FCOS against torchvision's: assignment, losses, detections, normalisation and interface."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ SMALL = Scale(width=0.125, output_width=32, head_depth=1)
 
 
 class _Recorder(torch.nn.Module):
-    """Stands in for the head: keeps what FCOS matched."""
+    """A stub head that records the matches of FCOS."""
 
     def compute_loss(
         self, targets: object, outputs: object, anchors: object, matched: list[Tensor]
@@ -43,7 +43,7 @@ def _official_match(anchors: Tensor, per_level: list[int], boxes: list[Tensor]) 
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_assignment_equals_torchvision(seed: int) -> None:
+def test_fcos_assignment_matches_torchvision(seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)
     sides = [16, 8, 4, 2, 1]
     images = ImageList(torch.zeros(3, 3, 128, 128), [(128, 128)] * 3)
@@ -59,8 +59,8 @@ def test_assignment_equals_torchvision(seed: int) -> None:
     assert (ours >= 0).any()
 
 
-class _Calls(TorchDispatchMode):
-    """Remembers which of torch's functions are called."""
+class _RecordedCalls(TorchDispatchMode):
+    """Records the names of torch functions called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,25 +71,25 @@ class _Calls(TorchDispatchMode):
         return func(*args, **kwargs or {})
 
 
-def test_a_training_pass_never_waits_for_the_device() -> None:
-    """What has to know a value, or how many values there are, would; and what does is seen."""
+def test_training_pass_never_synchronises_with_the_device() -> None:
+    """It calls no function that reads a value or whose output size depends on values."""
     model = build_detector(zoo("fpn").genotype, SMALL, 5)
     objects = {"boxes": torch.tensor([[10.0, 10.0, 60.0, 70.0]]), "labels": torch.tensor([2])}
-    waiting = {"nonzero", "_local_scalar_dense", "masked_select", "_unique2", "equal", "is_nonzero"}
-    with _Calls() as calls:
+    synchronising = {"nonzero", "_local_scalar_dense", "masked_select", "_unique2", "equal", "is_nonzero"}
+    with _RecordedCalls() as calls:
         losses = model(torch.rand(2, 3, 64, 64), Targets.of([objects, objects]))
         sum(losses.values()).backward()
     assert {"sigmoid", "maximum"} <= calls.names
-    assert not waiting & calls.names
-    with _Calls() as calls:
+    assert not synchronising & calls.names
+    with _RecordedCalls() as calls:
         (losses["classification"] > 0).nonzero()
         losses["classification"].item()
-    assert waiting & calls.names == {"nonzero", "_local_scalar_dense"}
+    assert synchronising & calls.names == {"nonzero", "_local_scalar_dense"}
 
 
 @pytest.mark.parametrize("counts", [(5, 0, 12), (0, 0, 0), (1, 1, 1)])
-def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> None:
-    """Through the batched path, against torchvision's own losses behind its own assignment."""
+def test_losses_and_gradients_match_torchvision(counts: tuple[int, ...]) -> None:
+    """Our batched path against torchvision's assignment and losses."""
     rng = torch.Generator().manual_seed(sum(counts))
     torch.manual_seed(0)
     model = build_detector(zoo("fpn").genotype, SMALL, 5)
@@ -109,7 +109,7 @@ def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> Non
 
     ours = model(images, Targets.of(objects))
     our_gradients = gradients(ours)
-    model.transform.min_size = (128,)  # a list is resized
+    model.transform.min_size = (128,)  # torchvision resizes images given as a list
     model.compute_loss = lambda *args: FCOS.compute_loss(model, *args)
     official = model(list(images), objects)
     torch.testing.assert_close(ours, official)
@@ -117,8 +117,8 @@ def test_losses_and_gradients_equal_torchvisions(counts: tuple[int, ...]) -> Non
 
 
 @pytest.mark.parametrize(("threshold", "candidates"), [(0.05, 1000), (0.3, 1000), (0.05, 40), (0.9999, 1000)])
-def test_detections_equal_torchvisions(threshold: float, candidates: int) -> None:
-    """Of a batch whose images differ in how much of them shows anything, and in how much of them there is."""
+def test_detections_match_torchvision(threshold: float, candidates: int) -> None:
+    """For a batch whose images differ in size and in the number of confident detections."""
     rng = torch.Generator().manual_seed(0)
     model = build_detector(zoo("fpn").genotype, SMALL, 5)
     model.score_thresh, model.topk_candidates = threshold, candidates
@@ -140,7 +140,7 @@ def test_detections_equal_torchvisions(threshold: float, candidates: int) -> Non
     assert found[2] == 0
 
 
-def test_targets_read_as_torchvisions_list() -> None:
+def test_targets_iterate_as_torchvision_dicts() -> None:
     given = [
         {"boxes": torch.rand(count, 4), "labels": torch.arange(count), "extra": torch.zeros(1)} for count in (2, 0, 3)
     ]
@@ -151,7 +151,7 @@ def test_targets_read_as_torchvisions_list() -> None:
         assert torch.equal(before["labels"], after["labels"])
 
 
-def test_a_batch_is_normalised_as_a_list_is() -> None:
+def test_batch_transform_matches_torchvision() -> None:
     settings = (64, 64, [0.4, 0.5, 0.6], [0.2, 0.3, 0.4])
     images = torch.rand(2, 3, 64, 64)
     official, _ = GeneralizedRCNNTransform(*settings)(list(images))
@@ -161,7 +161,7 @@ def test_a_batch_is_normalised_as_a_list_is() -> None:
 
 
 @pytest.mark.parametrize("genotype", [zoo("fpn").genotype, zoo("fpn-dsa").genotype], ids=["plain", "dsa"])
-def test_torchvisions_contract_holds(genotype: Genotype) -> None:
+def test_detector_follows_the_torchvision_interface(genotype: Genotype) -> None:
     torch.manual_seed(0)
     model = build_detector(genotype, SMALL, 5, DetectorConfig(score_threshold=0.0))
     images = [torch.rand(3, 96, 80), torch.rand(3, 64, 96)]
@@ -177,7 +177,7 @@ def test_torchvisions_contract_holds(genotype: Genotype) -> None:
         assert set(found["labels"].tolist()) <= set(range(5))
 
 
-def test_attention_changes_the_head_once_its_gate_opens() -> None:
+def test_attention_changes_outputs_once_gamma_is_nonzero() -> None:
     torch.manual_seed(0)
     model = build_detector(zoo("fpn-dsa").genotype, SMALL, 5).eval()
     maps = list(model.backbone(torch.rand(1, 3, 128, 128)).values())
@@ -192,9 +192,9 @@ def test_attention_changes_the_head_once_its_gate_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "says"),
+    ("scale", "message"),
     [(Scale(output_width=40), "multiple of 32"), (Scale(head_width=64), "head_width")],
 )
-def test_a_scale_the_head_cannot_have_is_refused(scale: Scale, says: str) -> None:
-    with pytest.raises(GenotypeError, match=says), torch.device("meta"):
+def test_unsupported_scale_is_refused(scale: Scale, message: str) -> None:
+    with pytest.raises(GenotypeError, match=message), torch.device("meta"):
         build_detector(zoo("fpn").genotype, scale, 5)

@@ -1,4 +1,4 @@
-"""A decoded backbone inside detectors that know nothing of this project, as CONTRIBUTING.md describes."""
+"""A decoded backbone in torchvision's detectors, as CONTRIBUTING.md describes."""
 
 import pytest
 import torch
@@ -55,7 +55,7 @@ def keypoint_rcnn(backbone: Backbone) -> nn.Module:
 
 
 def ssd(backbone: Backbone) -> nn.Module:
-    backbone.out_channels = list(backbone.widths)  # type: ignore[assignment]  # SSD wants one width a map
+    backbone.out_channels = list(backbone.widths)  # type: ignore[assignment]  # SSD takes one width per map
     return SSD(backbone, DefaultBoxGenerator([[2]] * len(backbone.levels)), (SIDE, SIDE), 3)
 
 
@@ -76,8 +76,8 @@ def target(seed: int) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize("genotype", GENOTYPES)
-def test_a_foreign_detector_trains_and_detects(genotype: str, name: str) -> None:
-    """Losses are finite and reach every weight of the backbone; detections have the detector's own form."""
+def test_torchvision_detector_trains_and_detects(genotype: str, name: str) -> None:
+    """Losses are finite, gradients reach every backbone weight, and detections have the fields of torchvision."""
     model = build(GENOTYPES[genotype], name).train()
     images = [torch.rand(3, SIDE, SIDE) for _ in range(4)]
     losses = model(images, [target(i) for i in range(4)])

@@ -1,4 +1,4 @@
-"""RetinaNet: torchvision's function where it is torchvision's, SpineNet's head, and the confidence task by hand."""
+"""RetinaNet: the plain head against torchvision's, SpineNet's head, and the confidence task."""
 
 import math
 
@@ -34,7 +34,7 @@ def pyramid(channels: int = 8, side: int = 16) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("name", ["spinenet-49", "retinanet-r50-fpn", "retinanet-r50-fpn-dsa-conf"])
-def test_torchvisions_contract_holds(name: str) -> None:
+def test_detector_follows_the_torchvision_interface(name: str) -> None:
     torch.manual_seed(0)
     model = build_detector(zoo(name).genotype, SMALL, 5, DetectorConfig(score_threshold=0.0))
     images = [torch.rand(3, 96, 80), torch.rand(3, 64, 96)]
@@ -60,8 +60,8 @@ def test_images_without_objects_train(name: str) -> None:
     assert losses.get("confidence", 0) == 0
 
 
-def test_the_plain_head_is_torchvision_s() -> None:
-    """With copied weights, all outputs and both losses are the same numbers."""
+def test_plain_head_matches_torchvision() -> None:
+    """With copied weights, all outputs are equal."""
     ours, theirs = head(PLAIN), RetinaNetHead(8, 9, 3)
     for mine, official in ((ours.class_tower, theirs.classification_head), (ours.box_tower, theirs.regression_head)):
         for i, conv in enumerate(mine.convs):
@@ -77,7 +77,7 @@ def test_the_plain_head_is_torchvision_s() -> None:
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
 
 
-def test_spinenet_s_head_begins_as_published() -> None:
+def test_spinenet_head_is_initialised_as_published() -> None:
     made = head(SPINENET, channels=64, classes=91, scale=Scale(head_width=128))
     for tower in (made.class_tower, made.box_tower):
         assert [conv.weight.shape[0] for conv in tower.convs] == [128] * 4
@@ -90,7 +90,7 @@ def test_spinenet_s_head_begins_as_published() -> None:
     assert (predictors[1].bias == 0).all()
 
 
-def test_each_level_has_norms_of_its_own() -> None:
+def test_levels_have_separate_norms() -> None:
     made = head(SPINENET)
     made.train()(pyramid())
     means = [norms[0].running_mean for norms in made.class_tower.norms]
@@ -98,22 +98,23 @@ def test_each_level_has_norms_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("base", "side"), [(3.0, 24), (4.0, 32)])
-def test_anchors_begin_at_base_strides(base: float, side: int) -> None:
+def test_smallest_anchor_is_base_times_stride(base: float, side: int) -> None:
     generator = anchors(base, LEVELS)
     assert generator.num_anchors_per_location() == [9] * 5
     assert [sizes[0] for sizes in generator.sizes] == [side * 2**i for i in range(5)]
     areas = [(cell[:, 2] - cell[:, 0]) * (cell[:, 3] - cell[:, 1]) for cell in generator.cell_anchors]
     for level, area in enumerate(areas):
         octaves = torch.tensor([side * 2**level * 2 ** (i / 3) for i in range(3)]).square().repeat(3)
-        torch.testing.assert_close(area, octaves, rtol=0.06, atol=0)  # torchvision rounds corners to pixels
+        torch.testing.assert_close(area, octaves, rtol=0.06, atol=0)  # torchvision rounds anchor corners to pixels
 
 
 @pytest.mark.parametrize(
     ("operator", "left"), [(PLAIN, 0.1), (SPINENET, 0.45), (DSA_CONF, 0.2)], ids=["plain", "spinenet", "dsa-conf"]
 )
-def test_a_few_steps_learn_an_image(operator: Op, left: float) -> None:
-    """Of the loss, .03, .32 and .09 are left, give or take .01, .04 and .02 over seeds and instruction sets; .27, .52
-    and .43 where the image is another one at each step.
+def test_a_few_steps_overfit_an_image(operator: Op, left: float) -> None:
+    """The remaining share of the loss is .03, .32 and .09, +-.01, .04 and .02 over seeds and instruction sets.
+
+    With a new image at each step, which cannot be learnt, it is .27, .52 and .43.
     """
     torch.manual_seed(0)
     genotype = zoo("spinenet-49").genotype if operator is SPINENET else retinanet_r50(operator)
@@ -128,15 +129,15 @@ def test_a_few_steps_learn_an_image(operator: Op, left: float) -> None:
 # The confidence task
 
 
-def test_paired_iou_by_hand() -> None:
+def test_paired_iou_matches_hand_computed_values() -> None:
     first = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]])
     second = torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2], [2, 2, 3, 3], [0, 0, 0, 0]])
     torch.testing.assert_close(paired_iou(first, second), torch.tensor([1.0, 1 / 3, 0.0, 0.0]))
 
 
 @pytest.mark.parametrize("attached", [True, False])
-def test_confidence_loss_by_hand(attached: bool) -> None:
-    """Two positives: one box exact (IoU 1) at logit .5, one shifted by half its width (IoU 1/3) at logit -2."""
+def test_confidence_loss_matches_hand_computed_values(attached: bool) -> None:
+    """Two positives: an exact box (IoU 1) with logit .5, a box shifted by half its width (IoU 1/3) with logit -2."""
     anchor = torch.tensor([[0.0, 0, 10, 10], [20, 0, 40, 10], [0, 50, 10, 60]])
     logits = torch.tensor([[[0.5], [-2.0], [9.0]]], requires_grad=True)
     regression = torch.tensor([[[0.0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0]]], requires_grad=True)
@@ -149,13 +150,13 @@ def test_confidence_loss_by_hand(attached: bool) -> None:
     sigmoid = [1 / (1 + math.exp(-0.5)), 1 / (1 + math.exp(2))]
     torch.testing.assert_close(logits.grad.flatten(), torch.tensor([(sigmoid[0] - 1) / 2, (sigmoid[1] - 1 / 3) / 2, 0]))
     if attached:
-        # d IoU / d t of the second: overlap (1-t)w over union (1+t)w, at t = .5 -2/(1+t)^2; the loss takes -logit of it
+        # second box: IoU = (1-t)/(1+t), so d IoU / d t = -2/(1+t)^2 at t = .5; the loss multiplies IoU by -logit
         assert regression.grad[0, 1, 0].item() == pytest.approx(2.0 / 2 * -2 / 1.5**2, rel=1e-5)
     else:
         assert regression.grad is None
 
 
-def test_the_score_by_hand() -> None:
+def test_combined_score_is_the_weighted_geometric_mean() -> None:
     classes, confidence = torch.tensor([0.8, 1e-4, 0.01]), torch.tensor([0.6, 0.999, 0.5])
     expected = classes**0.3 * confidence**0.7
     logits = combined_logits(classes.logit(), confidence.logit(), 0.7)
@@ -164,8 +165,8 @@ def test_the_score_by_hand() -> None:
 
 
 @pytest.mark.parametrize("only_large", [True, False])
-def test_the_release_leaves_confidence_out_on_small_levels(only_large: bool) -> None:
-    """Of exactly 1000 anchors none is thinned out, so none is multiplied there; of 1001 all are."""
+def test_only_large_omits_confidence_on_small_levels(only_large: bool) -> None:
+    """The release multiplies scores only on levels of more than 1000 anchors, where it selects the top 1000."""
     classes = [torch.full((1, n, 2), 0.4).logit() for n in (1001, 1000)]
     confidence = [torch.full((1, n, 1), 0.5).logit() for n in (1001, 1000)]
     large, small = (x.sigmoid() for x in scored(classes, confidence, 0.7, only_large=only_large))
@@ -173,7 +174,7 @@ def test_the_release_leaves_confidence_out_on_small_levels(only_large: bool) -> 
     torch.testing.assert_close(small, torch.full_like(small, 0.4**0.3 * (1 if only_large else 0.5**0.7)))
 
 
-def test_detections_carry_the_combined_score() -> None:
+def test_detections_have_the_combined_score() -> None:
     torch.manual_seed(0)
     model = build_detector(retinanet_r50(DSA_CONF), SMALL, 3, DetectorConfig(score_threshold=0.0)).eval()
     nn.init.constant_(model.head.confidence.cls_logits.bias, 2.0)
@@ -186,14 +187,14 @@ def test_detections_carry_the_combined_score() -> None:
 
 
 @pytest.mark.parametrize(("name", "side"), [("spinenet-96", 24), ("spinenet-143", 32), ("retinanet-r50-fpn", 32)])
-def test_published_anchors(name: str, side: int) -> None:
+def test_zoo_entry_has_the_published_anchors(name: str, side: int) -> None:
     entry = zoo(name)
     with torch.device("meta"):
         model = build_detector(entry.genotype, entry.scale, 3)
     assert model.anchor_generator.sizes[0][0] == side
 
 
-def test_a_power_of_zero_is_the_plain_score() -> None:
+def test_confidence_power_0_keeps_the_class_score() -> None:
     made = head(op("retinanet", confidence=True, confidence_power=0.0)).eval()
     outputs = {name: [values] for name, values in made(pyramid()).items()}
     torch.testing.assert_close(made.with_confidence(outputs)["cls_logits"], outputs["cls_logits"])

@@ -1,4 +1,4 @@
-"""Two-stage detectors are torchvision's; the cascade is what its paper says."""
+"""Two-stage detectors against torchvision's, and Cascade R-CNN against its paper."""
 
 from dataclasses import replace
 
@@ -28,14 +28,14 @@ HEADS = {
 }
 
 
-def headed(name: str, genotype: Genotype = FASTER) -> Genotype:
+def with_head(name: str, genotype: Genotype = FASTER) -> Genotype:
     return replace(genotype, head=op(name))
 
 
 def detector(name: str, genotype: Genotype = FASTER) -> nn.Module:
     torch.manual_seed(0)
-    model = build_detector(headed(name, genotype), SMALL, CLASSES, CONFIG)
-    model.transform.min_size, model.transform.max_size = (96,), 96  # lists of images are brought to it
+    model = build_detector(with_head(name, genotype), SMALL, CLASSES, CONFIG)
+    model.transform.min_size, model.transform.max_size = (96,), 96  # images given as a list are resized to it
     return model
 
 
@@ -46,8 +46,8 @@ def targets(count: int = 2) -> list[dict[str, Tensor]]:
     return [one] * count
 
 
-def torchvisions(name: str, ours: nn.Module) -> nn.Module:
-    """torchvision's own detector, by its own defaults but for sizes and numbers, around the modules of ours."""
+def torchvision_detector(name: str, ours: nn.Module) -> nn.Module:
+    """torchvision's detector with the modules of ours, and its defaults except for sizes and counts."""
     levels = ["p2", "p3", "p4", "p5"]
     made = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}[name](
         ours.backbone,
@@ -68,14 +68,14 @@ def torchvisions(name: str, ours: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["faster_rcnn", "mask_rcnn"])
-def test_losses_and_detections_are_torchvision_s(name: str) -> None:
+def test_losses_and_detections_match_torchvision(name: str) -> None:
     ours = detector(name)
-    official = torchvisions(name, ours)
+    official = torchvision_detector(name, ours)
     images = list(torch.rand(2, 3, 96, 96))
     shifted = [{**t, "labels": t["labels"] + 1} for t in targets()]
     losses = []
     for model, truth in ((ours, targets()), (official, shifted)):
-        torch.manual_seed(1)  # of the samples
+        torch.manual_seed(1)  # seed of the region samples
         losses.append(model.train()(images, truth))
     assert losses[0] == losses[1]
     for found, expected in zip(ours.eval()(images), official.eval()(images), strict=True):
@@ -84,7 +84,7 @@ def test_losses_and_detections_are_torchvision_s(name: str) -> None:
         assert all(torch.equal(found[key], expected[key]) for key in found)
 
 
-def test_a_batch_gives_what_its_images_give_with_masks_in_the_frames_of_their_boxes() -> None:
+def test_batch_gives_the_detections_of_a_list_with_box_relative_masks() -> None:
     model = detector("mask_rcnn").eval()
     images = torch.rand(2, 3, 96, 96)
     with torch.inference_mode():
@@ -110,7 +110,7 @@ def test_images_without_objects_train(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_every_weight_is_trained(name: str) -> None:
+def test_gradients_reach_every_weight(name: str) -> None:
     model = detector(name)
     sum(model(torch.rand(2, 3, 96, 96), targets()).values()).backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
@@ -118,15 +118,15 @@ def test_every_weight_is_trained(name: str) -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 @pytest.mark.parametrize("entry", ["spinenet-49", "fpn"])
-def test_any_genotype_takes_the_head(name: str, entry: str) -> None:
-    """Levels 3 to 7: regions are cut from 3 to 5."""
+def test_head_reads_any_genotype(name: str, entry: str) -> None:
+    """Genotypes with outputs of levels 3 to 7; RoIAlign reads levels 3 to 5."""
     model = detector(name, zoo(entry).genotype).eval()
     with torch.inference_mode():
         (found,) = model(torch.rand(1, 3, 139, 202))
     assert len(found["boxes"]) > 0
 
 
-def test_the_background_has_no_box_and_no_mask() -> None:
+def test_background_class_has_no_box_and_no_mask() -> None:
     model = detector("mask_rcnn")
     outputs = model.network(torch.rand(1, 3, 96, 96))
     assert outputs["box_deltas"].shape == (40, 4 * (CLASSES + 1))
@@ -135,10 +135,10 @@ def test_the_background_has_no_box_and_no_mask() -> None:
     assert not outputs["masks"][:, 0].any()
 
 
-# the cascade (arXiv 1712.00726, section 4)
+# Cascade R-CNN (arXiv 1712.00726, section 4)
 
 
-def test_the_stages_grow_stricter_and_share_a_box_among_classes() -> None:
+def test_cascade_stages_have_rising_thresholds_and_class_agnostic_boxes() -> None:
     stages = detector("cascade_rcnn").roi_heads.stages
     assert [s.proposal_matcher.high_threshold for s in stages] == list(IOUS) == [0.5, 0.6, 0.7]
     assert [s.box_coder.weights for s in stages] == list(BOX_WEIGHTS)
@@ -147,7 +147,7 @@ def test_the_stages_grow_stricter_and_share_a_box_among_classes() -> None:
     assert torch.equal(each, each[:, :1].expand_as(each))
 
 
-def test_a_stage_moves_its_regions_and_keeps_them_inside() -> None:
+def test_cascade_stage_refines_and_clips_its_regions() -> None:
     stage = detector("cascade_rcnn").roi_heads.stages[1]
     regions = torch.tensor([[10.0, 20, 30, 60], [80, 80, 95, 95]])
     wanted = torch.tensor([[12.0, 18, 40, 64], [85, 70, 120, 90]])
@@ -156,15 +156,15 @@ def test_a_stage_moves_its_regions_and_keeps_them_inside() -> None:
     torch.testing.assert_close(moved, wanted.clamp(max=96))
 
 
-def test_scores_are_those_of_the_mean_logits_and_boxes_those_of_the_last_stage() -> None:
-    """Stages of fixed opinions: only the last one moves boxes, and it does so after the others have voted."""
+def test_cascade_averages_logits_and_takes_boxes_of_the_last_stage() -> None:
+    """Each stage predicts fixed logits; only the last stage moves boxes."""
     model = detector("cascade_rcnn").eval()
     votes = torch.eye(CLASSES + 1)[:3] * 6
     for stage, vote in zip(model.roi_heads.stages, votes, strict=True):
         nn.init.zeros_(stage.box_predictor.cls_score.weight)
         nn.init.zeros_(stage.box_predictor.bbox_pred.weight)
         stage.box_predictor.cls_score.bias.data.copy_(vote)
-    # 1.5 times the width: R-CNN's delta is log(w / w_region), times the stage's weight of widths
+    # 1.5 times the width: R-CNN's delta is log(w / w_region), times the stage's weight for widths
     model.roi_heads.stages[2].box_predictor.bbox_pred.bias.data[2] = BOX_WEIGHTS[2][2] * torch.tensor(1.5).log()
     features = model.backbone(torch.rand(1, 3, 96, 96))
     (found,), _ = model.roi_heads(features, [torch.tensor([[20.0, 30, 60, 50]])], [(96, 96)])
@@ -172,12 +172,12 @@ def test_scores_are_those_of_the_mean_logits_and_boxes_those_of_the_last_stage()
     torch.testing.assert_close(found["boxes"], torch.tensor([[10.0, 30, 70, 50]]).expand(CLASSES, 4))
 
 
-def test_masks_need_a_convolution() -> None:
+def test_mask_head_of_depth_0_is_refused() -> None:
     with pytest.raises(GenotypeError, match="head_depth"), torch.device("meta"):
-        build_detector(headed("mask_rcnn"), replace(SMALL, head_depth=0), CLASSES)
+        build_detector(with_head("mask_rcnn"), replace(SMALL, head_depth=0), CLASSES)
 
 
-def test_every_head_holds_torchvision_s_contract() -> None:
+def test_heads_follow_the_torchvision_interface() -> None:
     images = [torch.rand(3, 96, 80), torch.rand(3, 64, 96)]
     for name, expected in HEADS.items():
         model = detector(name)

@@ -1,4 +1,4 @@
-"""YOLOv3: torchvision's contract, who answers for which object, and that it learns."""
+"""YOLOv3: torchvision's interface, assignment of objects to anchors, losses and training."""
 
 from dataclasses import replace
 from typing import Any
@@ -36,7 +36,7 @@ def grid(which: str = "coco", unit: float = 1.0) -> Grid:
 
 
 def zeros(images: int) -> Raw:
-    """Every anchor as it is, every centre in the middle of its cell."""
+    """Zero outputs: every box has the size of its anchor and the centre of its cell."""
     places = len(grid().base)
     shapes = ((2,), (4,), (), (CLASSES,))
     return Raw(*(torch.zeros(images, places, *shape) for shape in shapes))
@@ -48,8 +48,8 @@ def target(*boxes: tuple[float, ...], labels: tuple[int, ...] = (), mixup: float
     return found if mixup is None else found | {"mixup": torch.full((len(rows),), mixup)}
 
 
-def place(level: int, slot: int, row: int, column: int) -> int:
-    """In the order of the outputs: level, slot, row, column."""
+def anchor_index(level: int, slot: int, row: int, column: int) -> int:
+    """Index of an anchor in the outputs, which are ordered by level, slot, row and column."""
     cells = grid().cells
     before = sum(SLOTS * rows * columns for rows, columns in cells[: level - 3])
     rows, columns = cells[level - 3]
@@ -57,7 +57,7 @@ def place(level: int, slot: int, row: int, column: int) -> int:
 
 
 @pytest.mark.parametrize("name", ["yolov3", "yolov3-asff-rfb", "yolov3-mobilenetv2-asff"])
-def test_torchvisions_contract_holds(name: str) -> None:
+def test_detector_follows_the_torchvision_interface(name: str) -> None:
     model = detector(name, score_threshold=0.0)
     images = [torch.rand(3, 96, 80), torch.rand(3, 64, 96)]
     model.transform.min_size, model.transform.max_size = (96,), 128
@@ -72,7 +72,7 @@ def test_torchvisions_contract_holds(name: str) -> None:
         assert set(made["labels"].tolist()) <= set(range(CLASSES))
 
 
-def test_a_batch_without_objects_is_all_background() -> None:
+def test_batch_without_objects_has_only_objectness_loss() -> None:
     model = detector("yolov3-mobilenetv2")
     found = model(torch.rand(2, 3, 96, 96), [target(), target()])
     assert {name for name, loss in found.items() if loss > 0} == {"objectness"}
@@ -84,7 +84,7 @@ def test_training_without_targets_is_refused() -> None:
         detector("yolov3-mobilenetv2")(torch.rand(2, 3, 64, 64))
 
 
-def test_half_precision_trains_and_detects_in_single() -> None:
+def test_losses_and_scores_are_float32_under_autocast() -> None:
     model, images = detector("yolov3-asff-rfb", label_smoothing=True), torch.rand(2, 3, 96, 96)
     wanted = [target((8, 8, 40, 50))] * 2
     exact = model(images, wanted)
@@ -100,24 +100,24 @@ def test_half_precision_trains_and_detects_in_single() -> None:
 def test_gradients_reach_every_weight() -> None:
     model = detector("yolov3-asff-rfb")
     sum(model(torch.rand(2, 3, 128, 128), [target((8, 8, 40, 50)), target((4, 4, 120, 110))]).values()).backward()
-    silent = [name for name, p in model.named_parameters() if p.grad is None]
-    assert silent == []
+    missing = [name for name, p in model.named_parameters() if p.grad is None]
+    assert missing == []
 
 
 @pytest.mark.parametrize(
-    ("scale", "says"),
+    ("scale", "message"),
     [
         (Scale(width=0.07), "level 3 has 17 channels; a deformable yolov3 head needs"),
         (Scale(head_width=64), "head_width"),
     ],
 )
-def test_a_scale_the_head_cannot_have_is_refused(scale: Scale, says: str) -> None:
-    with pytest.raises(GenotypeError, match=says), torch.device("meta"):
+def test_unsupported_scale_is_refused(scale: Scale, message: str) -> None:
+    with pytest.raises(GenotypeError, match=message), torch.device("meta"):
         build_detector(zoo("yolov3").genotype, scale, CLASSES)
 
 
-def test_the_head_reads_any_backbone() -> None:
-    """Levels without published anchors take those of the nearest level, doubled at each step."""
+def test_head_reads_any_backbone() -> None:
+    """A level without published anchors takes those of the nearest level, scaled by 2 per level."""
     genotype = replace(zoo("spinenet-49").genotype, head=op("yolov3", deformable=False))
     model = build_detector(genotype, Scale(width=0.0625, output_width=8), CLASSES)
     assert set(model(torch.rand(2, 3, 128, 128), [target((8, 8, 40, 50))] * 2)) == LOSSES
@@ -125,29 +125,29 @@ def test_the_head_reads_any_backbone() -> None:
     assert anchors(2, "coco") == tuple((w / 2, h / 2) for w, h in ANCHORS["coco"][0])
 
 
-def test_an_object_belongs_to_its_most_similar_anchor_and_its_cell() -> None:
-    """(62, 45) is the second anchor of level 4; the free anchor is less like it."""
+def test_object_is_assigned_to_its_most_similar_anchor_and_its_cell() -> None:
+    """The object has the size of the second anchor of level 4, (62, 45); the free anchor is less similar."""
     truths = gather_truths([target(), target((40, 30, 102, 75))])
     matched = match(truths, grid().anchors(zeros(2).guide), grid())
     image = len(grid().base)
-    assert matched.positive.tolist() == matched.static.tolist() == [image + place(4, 1, 3, 4)]
-    assert matched.free.tolist() == [image + place(4, 3, 3, 4)]
+    assert matched.positive.tolist() == matched.static.tolist() == [image + anchor_index(4, 1, 3, 4)]
+    assert matched.free.tolist() == [image + anchor_index(4, 3, 3, 4)]
 
 
-def test_the_free_anchor_answers_once_it_is_the_more_similar_one() -> None:
+def test_object_is_assigned_to_the_free_anchor_once_it_is_more_similar() -> None:
     truths, raw = gather_truths([target((40, 30, 100, 80))]), zeros(1)
-    free = place(4, 3, 3, 4)
+    free = anchor_index(4, 3, 3, 4)
     raw.guide[0, free] = (torch.tensor((60.0, 50.0)) / 64).log()
     matched = match(truths, grid().anchors(raw.guide), grid())
     assert matched.positive.tolist() == [free]
-    assert matched.static.tolist() == [place(4, 1, 3, 4)]
+    assert matched.static.tolist() == [anchor_index(4, 1, 3, 4)]
 
 
-def test_a_perfect_output_costs_nothing_but_the_centre() -> None:
+def test_perfect_output_has_only_box_loss() -> None:
     box, raw = (40.0, 30.0, 100.0, 80.0), zeros(1)
     raw.guide[0] = (torch.tensor((60.0, 50.0)) / grid().base).log()
     raw.objectness[0] = -50
-    raw.objectness[0, place(4, 3, 3, 4)] = 50
+    raw.objectness[0, anchor_index(4, 3, 3, 4)] = 50
     raw.classes[0, :, 2], raw.classes[0, :, [0, 1, 3, 4]] = 50, -50
     raw.boxes[0, :, :2] = torch.logit(torch.tensor((70 / 16 % 1, 55 / 16 % 1)))
     found = losses(raw, grid(), [target(box, labels=(2,))], SIZE, smoothing=False)
@@ -156,34 +156,34 @@ def test_a_perfect_output_costs_nothing_but_the_centre() -> None:
     assert losses(nudged, grid(), [target(box, labels=(2,))], SIZE, smoothing=False)["box"] > found["box"]
 
 
-def test_the_last_of_two_objects_has_their_place_and_both_their_classes() -> None:
+def test_objects_of_one_anchor_give_the_last_box_and_both_classes() -> None:
     boxes = (40, 30, 102, 75), (41, 31, 101, 76)
     both = losses(zeros(1), grid(), [target(*boxes, labels=(1, 3))], SIZE, smoothing=False)
     last = losses(zeros(1), grid(), [target(boxes[1], labels=(3,))], SIZE, smoothing=False)
-    for name in LOSSES - {"objectness"}:  # they differ in what is ignored
+    for name in LOSSES - {"objectness"}:  # objectness differs in the ignored boxes
         torch.testing.assert_close(both[name], last[name])
-    found = terms(sure_of(1, 3), grid(), gather_truths([target(*boxes, labels=(1, 3))]), SIZE, smoothing=False)
+    found = terms(confident_in(1, 3), grid(), gather_truths([target(*boxes, labels=(1, 3))]), SIZE, smoothing=False)
     assert found.classification.max() < 1e-5
 
 
-def sure_of(*classes: int) -> Raw:
+def confident_in(*classes: int) -> Raw:
     raw = zeros(1)
     raw.classes[:] = -50
     raw.classes[..., classes] = 50
     return raw
 
 
-def test_boxes_like_an_object_are_no_background() -> None:
-    """(62, 45) in the middle of a cell: its anchor answers for it; that of the cell beside comes within 8 px."""
+def test_boxes_close_to_an_object_are_ignored() -> None:
+    """The box of the next cell, shifted to 8 px from the object, overlaps it too much to count as background."""
     truth, raw = gather_truths([target((41, 33.5, 103, 78.5))]), zeros(1)
-    beside = place(4, 1, 3, 5)
-    raw.boxes[0, beside, 0] = -20
+    neighbour = anchor_index(4, 1, 3, 5)
+    raw.boxes[0, neighbour, 0] = -20
     found = terms(raw, grid(), truth, SIZE, smoothing=False).objectness
-    assert found[0, place(4, 1, 3, 4)] > 0
-    assert (found[0] == 0).nonzero().tolist() == [[beside]]
+    assert found[0, anchor_index(4, 1, 3, 4)] > 0
+    assert (found[0] == 0).nonzero().tolist() == [[neighbour]]
 
 
-def test_mixup_weighs_the_objectness_of_what_is_there_and_nothing_else() -> None:
+def test_mixup_weights_only_the_objectness_of_positives() -> None:
     plain, mixed = (
         losses(zeros(1), grid(), [target((40, 30, 102, 75), mixup=share)], SIZE, smoothing=False)
         for share in (None, 0.25)
@@ -194,7 +194,7 @@ def test_mixup_weighs_the_objectness_of_what_is_there_and_nothing_else() -> None
     )
 
 
-def test_smoothing_aims_at_one_less_a_share() -> None:
+def test_label_smoothing_targets_are_0_8_and_0_2() -> None:
     raw = zeros(1)
     raw.classes[..., 2], raw.classes[..., [0, 1, 3, 4]] = torch.logit(torch.tensor((0.8, 0.2))).tolist()
     raw.classes.requires_grad_()
@@ -202,7 +202,7 @@ def test_smoothing_aims_at_one_less_a_share() -> None:
     assert raw.classes.grad.abs().max() < 1e-6
 
 
-def test_it_learns_four_images() -> None:
+def test_detector_overfits_four_images() -> None:
     rng = torch.Generator().manual_seed(1)
     images, targets = torch.rand(4, 3, 64, 64, generator=rng) * 0.2, []
     for image in images:
@@ -214,11 +214,11 @@ def test_it_learns_four_images() -> None:
     model = build_detector(zoo("yolov3-mobilenetv2-asff").genotype, scale, CLASSES, config)
     trainer = Trainer(model.train(), Recipe(learning_rate=1e-2), 60)
     totals = [trainer.step(images, targets).item() for _ in range(60)]
-    # .19, give or take .02 over seeds and instruction sets; .43 where images and targets do not belong together
+    # .19 +- .02 over seeds and instruction sets; .43 with targets of other images
     assert sum(totals[-3:]) < 0.3 * sum(totals[:3])
 
 
-def test_a_released_head_is_read_by_names_in_whatever_order() -> None:
+def test_head_state_does_not_depend_on_the_order_of_names() -> None:
     torch.manual_seed(0)
     module = GuidedHead(16, 5, op("yolov3", rfb=True))
     theirs = {"guide": "guide_wh", "offset": "Feature_adaption.conv_offset", "adapt": "Feature_adaption.dconv"}

@@ -1,4 +1,4 @@
-"""Weights that do not fit are refused by name and change nothing."""
+"""Import of TensorFlow weights of SpineNet: weights that do not fit are named and leave the network unchanged."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ Arrays = dict[str, Any]
 
 
 def network(scale: Scale = SCALE) -> Backbone:
-    """A stem, two bottlenecks, a block of two parents, an endpoint."""
+    """A stem, a node of two bottlenecks, a residual block and an endpoint."""
     edge = Edge("stem2", op("identity"))
     nodes = (
         Node("b0", 2, 64, (edge,), block=op("bottleneck", repeats=2)),
@@ -32,7 +32,7 @@ def network(scale: Scale = SCALE) -> Backbone:
 
 @pytest.fixture
 def arrays() -> Arrays:
-    """The variables of another network of the same topology, named as TensorFlow does."""
+    """Random variables of the same topology, with names as in TensorFlow."""
     torch.manual_seed(1)
     made: Arrays = {}
     for i, slot in enumerate(creation_order(network())):
@@ -42,20 +42,20 @@ def arrays() -> Arrays:
     return made
 
 
-def written(path: Path, arrays: Arrays) -> Path:
+def saved(path: Path, arrays: Arrays) -> Path:
     np.savez(path / "weights.npz", **arrays)
     return path / "weights.npz"
 
 
-def test_every_weight_is_taken(tmp_path: Path, arrays: Arrays) -> None:
+def test_import_copies_every_weight(tmp_path: Path, arrays: Arrays) -> None:
     made = network()
-    import_weights(made, read_variables(written(tmp_path, arrays)))
+    import_weights(made, read_variables(saved(tmp_path, arrays)))
     for slot, (name, values) in zip(creation_order(made), arrays.items(), strict=True):
         taken = slot.tensor.permute(2, 3, 1, 0) if slot.role == "kernel" else slot.tensor
         assert np.array_equal(taken.detach().numpy(), values), name
 
 
-def test_the_shortcut_was_created_before_its_body() -> None:
+def test_creation_order_has_the_shortcut_before_the_body() -> None:
     names = [slot.name for slot in creation_order(network()) if slot.role == "kernel"]
     assert [name.split(".", 2)[2] for name in names if "node_b0" in name][:2] == [
         "block.0.shortcut.0.weight",
@@ -63,96 +63,99 @@ def test_the_shortcut_was_created_before_its_body() -> None:
     ]
 
 
-def without(arrays: Arrays) -> Arrays:
+def one_missing(arrays: Arrays) -> Arrays:
     return {name: values for name, values in arrays.items() if name != "layer_10/kernel:0"}
 
 
-def more(arrays: Arrays) -> Arrays:
+def one_extra(arrays: Arrays) -> Arrays:
     return {**arrays, "head/kernel:0": np.zeros((3, 3, 8, 8), np.float32)}
 
 
-def wider(arrays: Arrays) -> Arrays:
+def one_misshaped(arrays: Arrays) -> Arrays:
     return {**arrays, "layer_0/kernel:0": np.zeros((7, 7, 3, 65), np.float32)}
 
 
-def listed(arrays: Arrays) -> Arrays:
-    """The file's own list names what it lacks, and not what it has."""
-    return {**without(more(arrays)), "var_order": np.array(list(arrays))}
+def wrong_var_order(arrays: Arrays) -> Arrays:
+    """`var_order` lists a variable that is missing, and not one that is present."""
+    return {**one_missing(one_extra(arrays)), "var_order": np.array(list(arrays))}
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("spoil", "message"),
     [
-        (without, ["1 missing, first a kernel", "node_b0"]),
-        (more, ["1 unexpected, first 'head/kernel:0'"]),
-        (wider, ["1 mis-shaped, first 'layer_0/kernel:0' is (7, 7, 3, 65), stem.conv.0.weight takes (7, 7, 3, 64)"]),
-        (listed, ["1 missing, first 'layer_10/kernel:0'", "1 unexpected, first 'head/kernel:0'"]),
-        (lambda arrays: wider(more(arrays)), ["unexpected", "mis-shaped"]),
+        (one_missing, ["1 missing, first a kernel", "node_b0"]),
+        (one_extra, ["1 unexpected, first 'head/kernel:0'"]),
+        (
+            one_misshaped,
+            ["1 mis-shaped, first 'layer_0/kernel:0' is (7, 7, 3, 65), stem.conv.0.weight takes (7, 7, 3, 64)"],
+        ),
+        (wrong_var_order, ["1 missing, first 'layer_10/kernel:0'", "1 unexpected, first 'head/kernel:0'"]),
+        (lambda arrays: one_misshaped(one_extra(arrays)), ["unexpected", "mis-shaped"]),
         (lambda arrays: {}, ["missing"]),
     ],
 )
-def test_a_misfit_is_named_and_changes_nothing(
-    spoil: Callable[[Arrays], Arrays], says: list[str], tmp_path: Path, arrays: Arrays
+def test_misfit_is_named_and_leaves_the_network_unchanged(
+    spoil: Callable[[Arrays], Arrays], message: list[str], tmp_path: Path, arrays: Arrays
 ) -> None:
     made = network()
     before = {name: values.clone() for name, values in made.state_dict().items()}
     with pytest.raises(Misfit) as refusal:
-        import_weights(made, read_variables(written(tmp_path, spoil(arrays))))
-    assert all(part in str(refusal.value) for part in says), refusal.value
+        import_weights(made, read_variables(saved(tmp_path, spoil(arrays))))
+    assert all(part in str(refusal.value) for part in message), refusal.value
     assert all(torch.equal(values, before[name]) for name, values in made.state_dict().items())
 
 
-def test_variables_out_of_order_are_said_to_be_so(tmp_path: Path, arrays: Arrays) -> None:
-    """As `np.savez(path, **dict(sorted(...)))` leaves them; a list of their order mends it."""
+def test_variables_out_of_order_need_a_list_of_their_order(tmp_path: Path, arrays: Arrays) -> None:
+    """`np.savez(path, **dict(sorted(...)))` writes them in another order; `var_order` restores it."""
     shuffled = dict(sorted(arrays.items()))
     with pytest.raises(Misfit, match="not in their order of creation: list the names in that order in 'var_order'"):
-        import_weights(network(), read_variables(written(tmp_path, shuffled)))
-    import_weights(network(), read_variables(written(tmp_path, {**shuffled, "var_order": np.array(list(arrays))})))
+        import_weights(network(), read_variables(saved(tmp_path, shuffled)))
+    import_weights(network(), read_variables(saved(tmp_path, {**shuffled, "var_order": np.array(list(arrays))})))
 
 
 @pytest.mark.parametrize("scope", ["retina_net_head/", "retinanet_head/", "model/retina_net_head_1/"])
 @pytest.mark.parametrize("listed", [False, True])
-def test_a_head_s_variables_are_left_out(scope: str, listed: bool, tmp_path: Path, arrays: Arrays) -> None:
+def test_head_variables_are_left_out(scope: str, listed: bool, tmp_path: Path, arrays: Arrays) -> None:
     name = f"{scope}classnet_0/kernel:0"
     more = {**arrays, name: np.zeros((3, 3, 8, 8), np.float32)}
     order = {"var_order": np.array(list(more))} if listed else {}
-    variables = read_variables(written(tmp_path, {**more, **order}))
+    variables = read_variables(saved(tmp_path, {**more, **order}))
     assert variables.head == (name,)
     import_weights(network(), variables)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_finite_are_named(value: float, tmp_path: Path, arrays: Arrays) -> None:
+def test_non_finite_weights_are_named(value: float, tmp_path: Path, arrays: Arrays) -> None:
     arrays["layer_7/gamma:0"] = np.full_like(arrays["layer_1/gamma:0"], value)
     with pytest.raises(CheckpointError, match="'layer_7/gamma:0' holds NaN or infinity"):
-        read_variables(written(tmp_path, arrays))
+        read_variables(saved(tmp_path, arrays))
 
 
 @pytest.mark.parametrize(
-    ("notes", "says"),
+    ("notes", "message"),
     [
         ("{norm_epsilon: 1}", "'config_json' is not JSON"),
         ('{"norm_epsilon": "small"}', "norm_epsilon is 'small': give a number between 0 and 1"),
         ('{"norm_epsilon": -1}', "norm_epsilon is -1"),
     ],
 )
-def test_notes_that_cannot_be_read_are_named(notes: str, says: str, tmp_path: Path, arrays: Arrays) -> None:
-    with pytest.raises(CheckpointError, match=says):
-        read_variables(written(tmp_path, {**arrays, "config_json": np.array(notes)}))
+def test_invalid_config_json_is_refused(notes: str, message: str, tmp_path: Path, arrays: Arrays) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        read_variables(saved(tmp_path, {**arrays, "config_json": np.array(notes)}))
 
 
-def test_another_scale_is_all_misshaped(tmp_path: Path, arrays: Arrays) -> None:
-    """At a width of 1/4 a bottleneck has the stem's 64 channels, and its shortcut no convolution."""
+def test_weights_of_another_scale_are_misshaped(tmp_path: Path, arrays: Arrays) -> None:
+    """At width 1/4, a bottleneck has the 64 channels of the stem, so its shortcut has no convolution."""
     with pytest.raises(Misfit, match=r"5 unexpected, .* mis-shaped, first") as refusal:
-        import_weights(network(Scale(width=0.25, output_width=8)), read_variables(written(tmp_path, arrays)))
+        import_weights(network(Scale(width=0.25, output_width=8)), read_variables(saved(tmp_path, arrays)))
     assert "missing" not in str(refusal.value)
     with pytest.raises(Misfit, match="mis-shaped, first") as refusal:
-        import_weights(network(Scale(width=0.5, output_width=8)), read_variables(written(tmp_path, arrays)))
+        import_weights(network(Scale(width=0.5, output_width=8)), read_variables(saved(tmp_path, arrays)))
     assert "missing" not in str(refusal.value)
     assert "unexpected" not in str(refusal.value)
 
 
-def test_a_network_of_other_modules_is_refused(tmp_path: Path, arrays: Arrays) -> None:
+def test_network_with_other_modules_is_refused(tmp_path: Path, arrays: Arrays) -> None:
     genotype = Genotype(
         op("resnet_stem"),
         (
@@ -163,30 +166,30 @@ def test_a_network_of_other_modules_is_refused(tmp_path: Path, arrays: Arrays) -
         op("fcos"),
     )
     with pytest.raises(Misfit, match=r"node_b\.fuse\.weight"):
-        import_weights(decode(genotype, SCALE), read_variables(written(tmp_path, arrays)))
+        import_weights(decode(genotype, SCALE), read_variables(saved(tmp_path, arrays)))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04."])
-def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_file_that_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"x\.npz"):
         read_variables(path)
 
 
-def test_objects_are_not_unpickled(tmp_path: Path) -> None:
-    path = written(tmp_path, {"layer/kernel:0": np.array([{"a": 1}], dtype=object)})
+def test_pickled_objects_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"layer/kernel:0": np.array([{"a": 1}], dtype=object)})
     with pytest.raises(CheckpointError, match="allow_pickle"):
         read_variables(path)
 
 
-def test_a_missing_file_and_a_single_array_are_refused(tmp_path: Path) -> None:
+def test_missing_file_and_single_array_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros(3))
-    for name, says in (("none.npz", "no such file"), ("x.npy", "archive of named variables")):
-        with pytest.raises(CheckpointError, match=says):
+    for name, message in (("none.npz", "no such file"), ("x.npy", "archive of named variables")):
+        with pytest.raises(CheckpointError, match=message):
             read_variables(tmp_path / name)
 
 
-def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
+def test_integer_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="floats"):
-        read_variables(written(tmp_path, {"layer/kernel:0": np.zeros((1, 1, 1, 1), np.int64)}))
+        read_variables(saved(tmp_path, {"layer/kernel:0": np.zeros((1, 1, 1, 1), np.int64)}))

@@ -23,7 +23,7 @@ def _read_back(genotype: Genotype, path: Path) -> nx.DiGraph:
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_a_file_holds_the_graph_with_all_attributes(name: str, tmp_path: Path) -> None:
+def test_graphml_holds_the_graph_with_all_attributes(name: str, tmp_path: Path) -> None:
     genotype = zoo(name).genotype
     graph = _read_back(genotype, tmp_path / "g.graphml")
     expected = graph_of(genotype)
@@ -33,7 +33,7 @@ def test_a_file_holds_the_graph_with_all_attributes(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_attributes_are_those_of_the_live_nodes(seed: int, tmp_path: Path) -> None:
+def test_graphml_attributes_match_the_live_nodes(seed: int, tmp_path: Path) -> None:
     genotype = sample(SPACES["joint"], random.Random(seed)).value
     graph = _read_back(genotype, tmp_path / "g.graphml")
     for node in genotype.live:
@@ -47,20 +47,20 @@ def test_attributes_are_those_of_the_live_nodes(seed: int, tmp_path: Path) -> No
     assert sorted(graph.pred["head"], key=lambda name: graph.edges[name, "head"]["place"]) == list(genotype.outputs)
 
 
-def test_the_same_genotype_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_graphml_is_deterministic(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_graphml(zoo("spinenet-49").genotype, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_ids_of_attributes_are_unique(tmp_path: Path) -> None:
-    """As the GraphML schema demands, and other readers than networkx rely on."""
+def test_attribute_ids_are_unique(tmp_path: Path) -> None:
+    """The GraphML schema requires it, and readers other than networkx rely on it."""
     write_graphml(zoo("fpn").genotype, tmp_path / "g.graphml")
     keys = [line.split('"')[1] for line in (tmp_path / "g.graphml").read_text().splitlines() if "<key id" in line]
     assert len(keys) == len(set(keys)) > 5
 
 
-def test_a_node_may_be_called_head(tmp_path: Path) -> None:
+def test_node_named_head_does_not_collide_with_the_head(tmp_path: Path) -> None:
     fpn = zoo("fpn").genotype
     last = next(node for node in fpn.nodes if node.name == fpn.outputs[-1])
     renamed = replace(
@@ -73,11 +73,11 @@ def test_a_node_may_be_called_head(tmp_path: Path) -> None:
     assert graph.nodes["head'"]["kind"] == "head"
 
 
-def test_the_suffix_asks_for_it(tmp_path: Path) -> None:
+def test_draw_writes_graphml_by_suffix(tmp_path: Path) -> None:
     nas("draw", "zoo:fpn", "--out", "fpn.graphml", cwd=tmp_path)
     assert nx.is_isomorphic(nx.read_graphml(tmp_path / "fpn.graphml"), graph_of(zoo("fpn").genotype))
 
 
-def test_importing_it_imports_no_networkx() -> None:
+def test_importing_graphml_does_not_import_networkx() -> None:
     code = "import nas.inspect.graphml, sys; sys.exit('networkx' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""The table and the document of a search's trials."""
+"""The leaderboard table and the JSON document of a search."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def rows(trials: list[Trial], top: int = 10) -> list[list[str]]:
     return [line.split() for line in file.getvalue().splitlines()]
 
 
-def test_finished_trials_come_first_and_the_front_has_stars() -> None:
+def test_leaderboard_lists_finished_trials_first_and_stars_the_front() -> None:
     head, *found = rows(TRIALS)
     assert head == ["rank", "trial", "state", "ap", "gmacs", "ap50", "time", "key"]
     assert found[:4] == [
@@ -45,18 +45,18 @@ def test_finished_trials_come_first_and_the_front_has_stars() -> None:
     assert " ".join(found[4]) == "7 trials: 1 running, 4 finished, 1 stopped, 1 failed"
 
 
-def test_only_the_top_is_shown() -> None:
+def test_leaderboard_shows_the_top_trials() -> None:
     assert [row[0] for row in rows(TRIALS, top=2)[1:3]] == ["1", "2"]
     assert rows(TRIALS, top=2)[3][0] == "7"
 
 
-def test_no_trials() -> None:
+def test_leaderboard_without_trials() -> None:
     assert rows([])[-1] == ["no", "trials"]
     nothing = {"objectives": OBJECTIVES, "rejected": 7, "trials": [], "best": None, "front": []}
     assert summary_document([], OBJECTIVES, rejected=7) == nothing
 
 
-def test_the_front_is_listed_whole() -> None:
+def test_front_table_lists_the_whole_front() -> None:
     file = io.StringIO()
     Console(file=file, width=100).print(front_table(TRIALS, OBJECTIVES))
     assert [line.split() for line in file.getvalue().splitlines()] == [
@@ -66,7 +66,7 @@ def test_the_front_is_listed_whole() -> None:
     ]
 
 
-def test_the_document_is_strict_json() -> None:
+def test_summary_document_is_strict_json() -> None:
     document = summary_document(TRIALS, OBJECTIVES)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["best"] == 2
@@ -84,6 +84,6 @@ def test_the_document_is_strict_json() -> None:
     assert document["trials"][6]["scores"] == {"ap": None, "gmacs": 0.1}
 
 
-def test_trials_that_were_begun_anew_are_counted() -> None:
+def test_restarted_trials_are_counted() -> None:
     again = [replace(TRIALS[1], attempts=2), *TRIALS[2:]]
     assert " ".join(rows(again)[-2]) == "6 trials: 1 running, 4 finished, 1 failed; 1 restarted"

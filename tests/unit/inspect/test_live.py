@@ -1,4 +1,4 @@
-"""The live view, on a terminal and elsewhere."""
+"""The live view of a search, with and without a terminal."""
 
 import io
 from typing import Any
@@ -15,7 +15,7 @@ HOSTILE = "RuntimeError: [bold]no[/bold] [/] such\nthing \x1b[2J"
 
 
 class Clock:
-    """Time that passes only when told to."""
+    """A clock that tests set by hand."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -43,7 +43,7 @@ def terminal() -> tuple[Console, io.StringIO]:
     return Console(file=file, force_terminal=True, color_system=None, width=100, height=40, _environ={}), file
 
 
-def test_a_line_per_ended_trial_where_there_is_no_terminal() -> None:
+def test_without_a_terminal_the_view_prints_one_line_per_ended_trial() -> None:
     file = io.StringIO()
     running = trial(7, State.running, 0.2, seconds=None)
     show(Console(file=file, width=40), running, trial(7, State.finished, 0.2, 0.3121))
@@ -52,7 +52,7 @@ def test_a_line_per_ended_trial_where_there_is_no_terminal() -> None:
     )
 
 
-def test_resumed_trials_count_but_not_for_the_pace() -> None:
+def test_resumed_trials_do_not_count_for_the_remaining_time() -> None:
     file = io.StringIO()
     before = tuple(trial(n, State.finished, 0.4) for n in range(22))
     orphan = trial(22, State.running, 0.9)
@@ -60,14 +60,14 @@ def test_resumed_trials_count_but_not_for_the_pace() -> None:
     assert "(23/24, best 0.400 by 0, about 60 s left)" in file.getvalue()
 
 
-def test_trials_under_way_count_for_the_pace() -> None:
+def test_running_trials_count_for_the_remaining_time() -> None:
     file = io.StringIO()
     half = trial(1, State.running, 0.1, 0.1, seconds=None)
     show(Console(file=file), half, trial(0, State.finished, 0.1), elapsed=3.0)
     assert "about 45 s left" in file.getvalue()
 
 
-def test_a_failed_trial_gives_its_reason_on_one_line_and_takes_no_markup() -> None:
+def test_reason_of_a_failed_trial_is_one_line_without_markup() -> None:
     file = io.StringIO()
     show(Console(file=file), trial(3, State.failed, error=HOSTILE))
     assert file.getvalue().startswith("trial 3  failed  RuntimeError: [bold]no[/bold] [/] such thing [2J  38 s   (1/24")
@@ -75,7 +75,7 @@ def test_a_failed_trial_gives_its_reason_on_one_line_and_takes_no_markup() -> No
     assert "\x1b" not in file.getvalue()
 
 
-def test_the_terminal_shows_bars_the_best_and_failures() -> None:
+def test_terminal_shows_bars_the_best_trial_and_failures() -> None:
     console, file = terminal()
     view = LiveView(console, trials=24, steps=4, objectives=OBJECTIVES)
     with view:
@@ -85,17 +85,17 @@ def test_the_terminal_shows_bars_the_best_and_failures() -> None:
             view.watch(trial(number, State.running, *[0.1] * (number - 2), seconds=None))
         assert view._live
         view._live.refresh()
-        picture = file.getvalue()
-    assert "2/24 trials  1 finished  1 failed" in picture
-    assert "best so far: trial 0  ap 0.347  gmacs 0.041" in picture
-    assert "trial 1 failed: RuntimeError: [bold]no[/bold] [/] such thing [2J" in picture
-    assert "0/4  starting" in picture
-    assert "1/4  ap 0.100" in picture
-    assert "and 2 more" in picture
-    assert "\x1b[2J" not in picture
+        frame = file.getvalue()
+    assert "2/24 trials  1 finished  1 failed" in frame
+    assert "best so far: trial 0  ap 0.347  gmacs 0.041" in frame
+    assert "trial 1 failed: RuntimeError: [bold]no[/bold] [/] such thing [2J" in frame
+    assert "0/4  starting" in frame
+    assert "1/4  ap 0.100" in frame
+    assert "and 2 more" in frame
+    assert "\x1b[2J" not in frame
 
 
-def test_the_last_picture_has_no_bars_of_trials_that_run_no_longer() -> None:
+def test_last_frame_has_no_bars() -> None:
     console, file = terminal()
     show(console, trial(0, State.finished, 0.347), trial(1, State.running, seconds=None))
     last = file.getvalue().rsplit("\x1b[2K", 1)[-1]
@@ -103,8 +103,8 @@ def test_the_last_picture_has_no_bars_of_trials_that_run_no_longer() -> None:
     assert "starting" not in last
 
 
-def test_it_draws_itself_four_times_a_second_and_not_for_each_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a thread of rich's, which waits for so long between two pictures; here, for ever."""
+def test_view_refreshes_four_times_a_second_and_not_per_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of rich refreshes the view; here it records its interval and draws nothing."""
     waits: list[float] = []
 
     def run(thread: Any) -> None:
@@ -120,7 +120,7 @@ def test_it_draws_itself_four_times_a_second_and_not_for_each_trial(monkeypatch:
     assert waits == [0.25]
 
 
-def test_an_interrupt_passes_through_and_restores_the_cursor() -> None:
+def test_interrupt_is_raised_and_restores_the_cursor() -> None:
     console, file = terminal()
     view = LiveView(console, trials=24, steps=4, objectives=OBJECTIVES)
     with pytest.raises(KeyboardInterrupt), view:
@@ -129,7 +129,7 @@ def test_an_interrupt_passes_through_and_restores_the_cursor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0.2, "0 s"), (89, "89 s"), (180, "3 min"), (7800, "2 h 10 min"), (90 * 60, "1 h 30 min")]
+    ("seconds", "text"), [(0.2, "0 s"), (89, "89 s"), (180, "3 min"), (7800, "2 h 10 min"), (90 * 60, "1 h 30 min")]
 )
-def test_durations(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_duration_is_formatted(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

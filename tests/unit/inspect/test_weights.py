@@ -1,4 +1,4 @@
-"""The fusion weights of a forward pass can be read."""
+"""Recording of the fusion weights of a forward pass."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
 
-def test_weights_are_recorded_by_node_and_sum_to_one() -> None:
+def test_fusion_weights_are_recorded_by_node_and_sum_to_1() -> None:
     model = build_detector(zoo("yolov3-asff").genotype, Scale(width=0.0625, stem=0.25), 3).eval()
     with fusion_weights(model) as weights, torch.inference_mode():
         model(torch.rand(2, 3, 64, 96))
@@ -23,7 +23,7 @@ def test_weights_are_recorded_by_node_and_sum_to_one() -> None:
         torch.testing.assert_close(weight.sum(1), torch.ones_like(weight[:, 0]))
 
 
-def test_each_pass_is_recorded_anew_and_none_after_the_block() -> None:
+def test_each_pass_overwrites_the_weights_and_the_exit_stops_recording() -> None:
     backbone = decode(zoo("fpn-asff").genotype, Scale(width=0.0625, output_width=8)).eval()
     with fusion_weights(backbone) as weights:
         made = backbone(torch.rand(1, 3, 64, 64))
@@ -37,7 +37,7 @@ def test_each_pass_is_recorded_anew_and_none_after_the_block() -> None:
     assert weights["inner4"] is second
 
 
-def test_hooks_go_when_the_pass_fails() -> None:
+def test_hooks_are_removed_after_a_failed_pass() -> None:
     backbone = decode(zoo("fpn-asff").genotype, Scale(width=0.0625, output_width=8))
     with pytest.raises(RuntimeError), fusion_weights(backbone):
         backbone(torch.rand(1, 7, 64, 64))

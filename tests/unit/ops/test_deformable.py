@@ -1,4 +1,4 @@
-"""Deformable convolutions: plain where nothing moves, shifted where everything moves alike."""
+"""Deformable convolutions: plain at zero offsets, shifted at constant offsets."""
 
 import torch
 from torch.nn import functional
@@ -9,7 +9,7 @@ from search_spaces.genotype import Scale
 from search_spaces.zoo import zoo
 
 
-def test_it_begins_as_a_plain_convolution() -> None:
+def test_deformable_convolution_starts_as_a_plain_convolution() -> None:
     x = torch.randn(2, 6, 9, 7)
     for stride in (1, 2):
         module = DeformableConv(6, 4, stride)
@@ -17,8 +17,8 @@ def test_it_begins_as_a_plain_convolution() -> None:
         torch.testing.assert_close(module(x), plain, rtol=1e-4, atol=1e-5)
 
 
-def test_offsets_move_what_it_sees() -> None:
-    """Vertical first, horizontal second, for each of the nine places."""
+def test_offsets_shift_the_sampled_positions() -> None:
+    """Each of the nine kernel positions has a vertical, then a horizontal offset."""
     module, x = DeformableConv(3, 5), torch.randn(1, 3, 8, 8)
     torch.nn.init.constant_(module.offset.get_parameter("bias"), 0.0)
     with torch.no_grad():
@@ -29,14 +29,14 @@ def test_offsets_move_what_it_sees() -> None:
     torch.testing.assert_close(module(x)[..., 1:-1, 2:-1], plain[..., 1:-1, 2:-1], rtol=1e-4, atol=1e-5)
 
 
-def test_half_precision_goes_through_under_autocast() -> None:
+def test_deformable_convolution_runs_under_autocast() -> None:
     module, x = DeformableConv(6, 4), torch.randn(2, 6, 9, 7)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(module(x.bfloat16()).float(), module(x), rtol=5e-2, atol=5e-2)
 
 
-def test_a_decoded_network_begins_without_offsets() -> None:
-    """In the bottlenecks of c3 to c5, as published, and not in those of c2."""
+def test_decoded_network_starts_with_zero_offsets() -> None:
+    """As published, the bottlenecks of c3 to c5 are deformable and those of c2 are not."""
     network = decode(zoo("faster-rcnn-r50-fpn-dconv").genotype, Scale(width=1 / 16, output_width=8))
     found = {name: m for name, m in network.named_modules() if isinstance(m, DeformableConv)}
     assert len(found) == 4 + 6 + 3

@@ -1,4 +1,4 @@
-"""DropBlock: how much it removes, where, and when."""
+"""DropBlock: schedule, dropped share and shape."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def dropblock(**attributes: object) -> DropBlock:
     return DropBlock(op("dropblock", **attributes), SPEC, SPEC, Build(Scale())).train()
 
 
-def test_the_size_follows_the_epochs() -> None:
+def test_dropblock_size_follows_the_epoch() -> None:
     module = dropblock(sizes=(1, 3, 7), starts=(5, 80, 150))
     sizes = {}
     for epoch in (0, 4, 5, 79, 80, 150, 1000):
@@ -25,34 +25,34 @@ def test_the_size_follows_the_epochs() -> None:
     assert sizes == {0: 0, 4: 0, 5: 1, 79: 1, 80: 3, 150: 7, 1000: 7}
 
 
-def test_the_last_size_stays_when_starts_go_on() -> None:
+def test_dropblock_keeps_the_last_size() -> None:
     module = dropblock(sizes=(3,), starts=(0, 10))
     assert module.size == 3
     module.epoch = 20
     assert module.size == 3
 
 
-def test_nothing_happens_in_evaluation_or_before_it_starts() -> None:
+def test_dropblock_is_the_identity_in_evaluation_and_before_its_start() -> None:
     x = torch.randn(2, 64, 9, 9)
     assert torch.equal(dropblock()(x), x)
     assert torch.equal(dropblock(starts=(0,)).eval()(x), x)
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
-def test_it_drops_squares_and_keeps_the_mean(size: int) -> None:
+def test_dropblock_drops_squares_and_keeps_the_mean(size: int) -> None:
     torch.manual_seed(0)
     x = torch.ones(8, 64, 19, 19)
     made = dropblock(sizes=(size,), starts=(0,))(x)
     dropped = (made == 0).float()
     assert made.mean().item() == pytest.approx(1, abs=1e-4)
-    assert 0.06 < dropped.mean() < 0.12  # overlaps and borders take a little off the .1
+    assert 0.06 < dropped.mean() < 0.12  # nominally .1, reduced by overlaps and borders
     if size > 1:
         inner = dropped[..., 1:-1]
-        lonely = inner * (1 - dropped[..., 2:]) * (1 - dropped[..., :-2])
-        assert lonely[..., 1:-1].sum() == 0
+        isolated = inner * (1 - dropped[..., 2:]) * (1 - dropped[..., :-2])
+        assert isolated[..., 1:-1].sum() == 0
 
 
-def test_a_map_smaller_than_the_square_survives() -> None:
+def test_dropblock_accepts_maps_smaller_than_the_square() -> None:
     module = dropblock(sizes=(7,), starts=(0,))
     for side in (1, 2, 4):
         assert module(torch.ones(4, 64, side, side)).isfinite().all()

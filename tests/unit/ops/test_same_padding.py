@@ -1,4 +1,4 @@
-"""TensorFlow's 'same', by hand and against explicit padding."""
+"""TensorFlow's 'same' padding: hand-computed values, and pools and convolutions against explicit padding."""
 
 import itertools
 
@@ -16,17 +16,17 @@ BY_HAND = {
     (3, 1): {9: (1, 1)},
     (1, 2): {8: (0, 0)},
 }
-"""Of a kernel and stride: size -> pixels before and after."""
+"""(kernel, stride) -> input size -> padding before and after, px."""
 
 
 @pytest.mark.parametrize(("kernel", "stride"), BY_HAND)
-def test_padding_by_hand(kernel: int, stride: int) -> None:
+def test_same_padding_matches_hand_computed_values(kernel: int, stride: int) -> None:
     sizes = BY_HAND[kernel, stride]
     assert {size: same_padding(size, kernel, stride) for size in sizes} == sizes
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 4), (7, 2)])
-def test_pools_and_convolutions_equal_explicit_padding(kernel: int, stride: int) -> None:
+def test_pools_and_convolutions_match_explicit_padding(kernel: int, stride: int) -> None:
     for (high, rows), (wide, columns) in itertools.product(BY_HAND[kernel, stride].items(), repeat=2):
         x = torch.randn(2, 3, high, wide)
         shape = (-(-high // stride), -(-wide // stride))
@@ -43,7 +43,7 @@ def test_pools_and_convolutions_equal_explicit_padding(kernel: int, stride: int)
     ("levels", "symmetric", "same"),
     [(-2, (), ()), (0, (), ()), (1, (2,), (2,)), (2, (4,), (2, 2)), (3, (4, 2), (2, 2, 2)), (4, (4, 4), (2,) * 4)],
 )
-def test_what_is_left_after_the_convolution_is_pooled(
+def test_remaining_levels_are_pooled_after_the_convolution(
     levels: int, symmetric: tuple[int, ...], same: tuple[int, ...]
 ) -> None:
     assert pool_strides(levels, "symmetric") == symmetric

@@ -1,4 +1,4 @@
-"""Backbones of timm as stems; what needs timm itself is skipped where it is absent."""
+"""timm backbones as stems; tests that need timm are skipped without it."""
 
 import sys
 from pathlib import Path
@@ -27,14 +27,14 @@ def genotype(stem: Op) -> Genotype:
     return merge(bare(stem), repeats=1)
 
 
-def test_a_genotype_over_timm_needs_no_timm() -> None:
+def test_genotype_with_a_timm_stem_needs_no_timm() -> None:
     made = genotype(op("timm"))
     assert Genotype.from_json(made.to_json()) == made
     assert made.key() != genotype(op("timm", name="resnet34")).key()
 
 
 @pytest.mark.parametrize(
-    ("attributes", "says"),
+    ("attributes", "message"),
     [
         ({"levels": (3, 4)}, "4 widths for 2 levels"),
         ({"levels": (3, 2, 4, 5)}, "must ascend"),
@@ -42,17 +42,17 @@ def test_a_genotype_over_timm_needs_no_timm() -> None:
         ({"name": 7}, "does not match"),
     ],
 )
-def test_illegal_stems_are_refused(attributes: dict[str, object], says: str) -> None:
-    with pytest.raises(GenotypeError, match=says):
+def test_invalid_timm_stem_is_refused(attributes: dict[str, object], message: str) -> None:
+    with pytest.raises(GenotypeError, match=message):
         genotype(op("timm", **attributes))
 
 
-def test_widths_keep_their_order() -> None:
+def test_stem_maps_have_the_given_widths() -> None:
     stem = op("timm", levels=(2, 3), widths=(64, 32))
     assert [(m.level, m.width) for m in stem_maps(stem)] == [(2, 64), (3, 32)]
 
 
-def test_without_timm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_timm_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(GenotypeError, match=r"fusion-nas\[timm\]"):
         decode(genotype(op("timm")), SMALL)
@@ -60,7 +60,7 @@ def test_without_timm_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "mobilenetv3_small_100", "convnext_atto"])
 @pytest.mark.parametrize("size", [(96, 64), (75, 90)])
-def test_backbones_decode(name: str, size: tuple[int, int]) -> None:
+def test_timm_backbone_decodes(name: str, size: tuple[int, int]) -> None:
     pytest.importorskip("timm")
     backbone = decode(genotype(timm_stem(name)), SMALL).eval()
     with torch.inference_mode():
@@ -69,7 +69,7 @@ def test_backbones_decode(name: str, size: tuple[int, int]) -> None:
     assert sides == [(-(-size[0] // s), -(-size[1] // s)) for s in (8, 16, 32, 64, 128)]
 
 
-def test_maps_laid_out_channels_last_are_turned() -> None:
+def test_channels_last_maps_are_permuted() -> None:
     pytest.importorskip("timm")
     stem = TimmStem(timm_stem("swin_tiny_patch4_window7_224"), Build(Scale())).eval()
     with torch.inference_mode():
@@ -78,7 +78,7 @@ def test_maps_laid_out_channels_last_are_turned() -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])
-def test_a_stem_begins_with_timm_s_own_weights(name: str) -> None:
+def test_stem_has_timms_initial_weights(name: str) -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     theirs = timm.create_model(name, features_only=True, pretrained=False).state_dict()
@@ -90,8 +90,8 @@ def test_a_stem_begins_with_timm_s_own_weights(name: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "convnext_atto", "efficientformer_l1"])
-def test_maps_are_those_of_the_whole_model_whose_file_is_loaded(name: str, suffix: str, tmp_path: Path) -> None:
-    """The classifier, here of 7 classes, does not matter."""
+def test_loaded_stem_gives_the_feature_maps_of_the_timm_model(name: str, suffix: str, tmp_path: Path) -> None:
+    """The classifier, here of 7 classes, is ignored."""
     timm, safetensors = pytest.importorskip("timm"), pytest.importorskip("safetensors.torch")
     torch.manual_seed(1)
     whole = timm.create_model(name, pretrained=False, num_classes=7).eval()
@@ -112,51 +112,51 @@ def test_maps_are_those_of_the_whole_model_whose_file_is_loaded(name: str, suffi
         torch.testing.assert_close(made[side], theirs)
 
 
-def test_a_file_without_its_classifier_fits() -> None:
+def test_weights_without_the_classifier_load() -> None:
     timm = pytest.importorskip("timm")
     load_backbone(decode(genotype(op("timm")), SMALL), timm.create_model("resnet18", num_classes=0).state_dict())
 
 
 @pytest.mark.parametrize(
-    ("other", "says"),
+    ("other", "message"),
     [
         ("resnet34", 'resnet18: Unexpected key.* "layer1.2.conv1.weight"'),
         ("resnet10t", 'resnet18: Missing key.* "conv1.weight".*; Unexpected key.* "conv1.0.weight"'),
     ],
 )
-def test_weights_of_another_model_change_nothing(other: str, says: str) -> None:
+def test_weights_of_another_model_leave_the_backbone_unchanged(other: str, message: str) -> None:
     timm = pytest.importorskip("timm")
     backbone = decode(genotype(op("timm")), SMALL)
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    with pytest.raises(WeightsError, match=says):
+    with pytest.raises(WeightsError, match=message):
         load_backbone(backbone, timm.create_model(other).state_dict())
     with pytest.raises(WeightsError, match="resnet18"):
         load_backbone(backbone, {})
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
-def test_damaged_files_are_refused(tmp_path: Path) -> None:
+def test_damaged_safetensors_file_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("safetensors")
     (tmp_path / "text.safetensors").write_text("no weights")
     with pytest.raises(WeightsError, match=r"text\.safetensors: not a state dict"):
         read_weights(tmp_path / "text.safetensors")
 
 
-def test_without_safetensors_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_error_without_safetensors_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
     (tmp_path / "weights.safetensors").touch()
     with pytest.raises(WeightsError, match=r"fusion-nas\[timm\]"):
         read_weights(tmp_path / "weights.safetensors")
 
 
-def test_only_the_levels_asked_for_are_built() -> None:
+def test_stem_builds_only_its_levels() -> None:
     pytest.importorskip("timm")
-    few, all_ = op("timm", levels=(2, 3), widths=(64, 128)), op("timm")
-    counts = [sum(p.numel() for p in TimmStem(stem, Build(Scale())).parameters()) for stem in (few, all_)]
+    two_levels, all_levels = op("timm", levels=(2, 3), widths=(64, 128)), op("timm")
+    counts = [sum(p.numel() for p in TimmStem(stem, Build(Scale())).parameters()) for stem in (two_levels, all_levels)]
     assert counts[0] < counts[1] / 5
 
 
-def test_a_detector_over_timm_trains() -> None:
+def test_detector_with_a_timm_stem_trains() -> None:
     pytest.importorskip("timm")
     assert cost(bifpn(bare(op("timm")), depth=1), SMALL, image_size=64, num_classes=3).macs > 0
     backbone = decode(genotype(op("timm")), SMALL).train()
@@ -165,7 +165,7 @@ def test_a_detector_over_timm_trains() -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_100"])
-def test_a_detector_over_timm_costs_what_it_does(name: str) -> None:
+def test_cost_of_a_timm_detector_matches_the_counted_cost(name: str) -> None:
     pytest.importorskip("timm")
     whole = genotype(timm_stem(name))
     found = cost(whole, SMALL, image_size=75, num_classes=3)
@@ -176,14 +176,14 @@ def test_a_detector_over_timm_costs_what_it_does(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stem", "scale", "says"),
+    ("stem", "scale", "message"),
     [
         (op("timm", name="resnet81"), SMALL, "did you mean 'resnet"),
         (op("timm", widths=(64, 128, 256, 500)), SMALL, "no level 5 of width 500; it has 1: 64, 2: 64"),
         (op("timm"), Scale(stem=0.5), "scale.stem"),
     ],
 )
-def test_what_timm_cannot_give_is_an_error(stem: Op, scale: Scale, says: str) -> None:
+def test_stem_unknown_to_timm_is_refused(stem: Op, scale: Scale, message: str) -> None:
     pytest.importorskip("timm")
-    with pytest.raises(GenotypeError, match=says):
+    with pytest.raises(GenotypeError, match=message):
         decode(genotype(stem), scale)

@@ -1,4 +1,4 @@
-"""Average precision is COCO's, to the last digit."""
+"""Average precision equals that of pycocotools."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ from nas.data.directory import read_split
 from nas.data.targets import Target
 from nas.training.batches import Batches
 from nas.training.evaluation import MASK_METRICS, METRICS, Evaluator, coco_metrics, evaluate, to_coco
-from tests.sets import Document, of_each, write_set
+from tests.sets import Document, edit_annotations, write_set
 from tests.support import shared_data
 
 CASES = {
@@ -35,7 +35,7 @@ def _read(path: Path) -> Any:
 
 @pytest.mark.parametrize("evaluator", get_args(Evaluator))
 @pytest.mark.parametrize("case", CASES)
-def test_the_reference_numbers_are_reproduced(case: str, evaluator: Evaluator) -> None:
+def test_metrics_match_the_reference_numbers(case: str, evaluator: Evaluator) -> None:
     folder = shared_data() / "data" / "cocoeval_ref"
     truth, results = (_read(folder / name) for name in CASES[case])
     ours = coco_metrics(truth, results, kind="segm" if case.endswith("segm") else "bbox", evaluator=evaluator)
@@ -43,14 +43,14 @@ def test_the_reference_numbers_are_reproduced(case: str, evaluator: Evaluator) -
     assert list(ours.values()) == pytest.approx(_read(folder / "expected.json")[case]["stats"], rel=0, abs=1e-12)
 
 
-def test_masks_are_scored_as_masks_where_boxes_stand_beside_them() -> None:
+def test_mask_metrics_ignore_boxes_of_detections() -> None:
     folder = shared_data() / "data" / "cocoeval_ref"
     truth, results = (_read(folder / name) for name in CASES["val2014_100/segm"])
     boxed = [{**found, "bbox": [0.0, 0.0, 1.0, 1.0]} for found in results]
     assert coco_metrics(truth, boxed, kind="segm") == coco_metrics(truth, results, kind="segm")
 
 
-def test_no_detections_score_nothing_where_there_is_something_to_find() -> None:
+def test_missing_detections_score_ap_0() -> None:
     large = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 200, 200], "area": 40000, "iscrowd": 0}
     truth = {"images": [{"id": 1}], "annotations": [large], "categories": [{"id": 1}]}
     scores = coco_metrics(truth, [])
@@ -58,9 +58,9 @@ def test_no_detections_score_nothing_where_there_is_something_to_find() -> None:
 
 
 def _scene(number: Callable[[int], int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Twelve objects in four images, ids as `number` gives them, and detections: three right, three apart, three twice.
+    """Twelve objects in four images, with ids from `number`, and one detection of each.
 
-    By hand: 9 of 12 objects are found, two of three found ones before the false ones in each image's order.
+    In each image, the middle detection is shifted by 12 px: a true positive only at low IoU thresholds.
     """
     truth: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": number(0), "name": "box"}]}
     found: list[dict[str, Any]] = []
@@ -87,10 +87,10 @@ def _scene(number: Callable[[int], int]) -> tuple[dict[str, Any], list[dict[str,
 @pytest.mark.parametrize(
     "number",
     [lambda k: k, lambda k: -1 - k, lambda k: 2**53 + k, lambda k: 2**62 + k, lambda k: -(2**62) - k],
-    ids=["from 0", "negative", "from 2**53", "from 2**62", "far below 0"],
+    ids=["from 0", "negative", "from 2**53", "from 2**62", "from -2**62 down"],
 )
-def test_ids_do_not_matter(evaluator: Evaluator, number: Callable[[int], int]) -> None:
-    """faster-coco-eval takes annotations below 1 for unmatched, and both keep ids as doubles; ids from 1 are right."""
+def test_metrics_do_not_depend_on_ids(evaluator: Evaluator, number: Callable[[int], int]) -> None:
+    """faster-coco-eval takes annotation ids below 1 for unmatched, and both evaluators store ids as doubles."""
     plain = coco_metrics(*_scene(lambda k: k + 1))
     assert plain["AP50"] == pytest.approx(1.0)
     assert 0.5 < plain["AP"] < 0.9
@@ -99,7 +99,7 @@ def test_ids_do_not_matter(evaluator: Evaluator, number: Callable[[int], int]) -
 
 @pytest.mark.parametrize("evaluator", get_args(Evaluator))
 @pytest.mark.parametrize("case", ["val2014_100/bbox", "val2014_100/segm"])
-def test_nothing_is_written_into_what_is_scored(case: str, evaluator: Evaluator) -> None:
+def test_metrics_leave_their_inputs_unchanged(case: str, evaluator: Evaluator) -> None:
     folder = shared_data() / "data" / "cocoeval_ref"
     truth, results = (_read(folder / name) for name in CASES[case])
     before = json.dumps([truth, results])
@@ -107,8 +107,8 @@ def test_nothing_is_written_into_what_is_scored(case: str, evaluator: Evaluator)
     assert json.dumps([truth, results]) == before
 
 
-def test_masks_are_checked_before_they_are_scored() -> None:
-    """Run lengths that the C code would trust; the fault is named, of objects and detections alike."""
+def test_malformed_masks_are_refused_before_scoring() -> None:
+    """The C code does not check run lengths, so those of annotations and detections are checked first."""
     truth, found = _scene(lambda k: k + 1)
     sound = {"size": [200, 200], "counts": [20000, 20000]}
     whole = [{**a, "segmentation": sound} for a in truth["annotations"]]
@@ -122,14 +122,14 @@ def test_masks_are_checked_before_they_are_scored() -> None:
         coco_metrics({**truth, "annotations": whole}, masks, kind="segm")
 
 
-def test_a_detection_of_no_image_is_named() -> None:
+def test_detection_of_an_unknown_image_is_refused() -> None:
     truth, found = _scene(lambda k: k + 1)
     with pytest.raises(DataError, match="image_id 99, which the ground truth does not have"):
         coco_metrics(truth, [{**found[0], "image_id": 99}])
 
 
 class _Oracle(nn.Module):
-    """Finds every object of a set, masks in the frames of their boxes, whatever it is shown."""
+    """Returns every object of a data set, with masks relative to their boxes, and ignores its input."""
 
     def __init__(self, data: DetectionSet, images: Images, *, masks: bool) -> None:
         super().__init__()
@@ -158,8 +158,8 @@ def real() -> tuple[DetectionSet, Images]:
     return data, letterbox(data, SIZE)
 
 
-def test_boxes_and_masks_are_scored_in_stored_pixels(real: tuple[DetectionSet, Images]) -> None:
-    """The truth as 28x28 masks: all that is lost is detail below a 28th of a box."""
+def test_evaluate_scores_boxes_and_masks_in_stored_pixels(real: tuple[DetectionSet, Images]) -> None:
+    """Ground truth as 28x28 masks loses only detail below 1/28 of a box."""
     data, images = real
     scores = evaluate(_Oracle(data, images, masks=True), data, images, device="cpu")
     assert tuple(scores) == (*METRICS, *MASK_METRICS)
@@ -170,8 +170,8 @@ def test_boxes_and_masks_are_scored_in_stored_pixels(real: tuple[DetectionSet, I
 
 @pytest.mark.parametrize("evaluator", get_args(Evaluator))
 @pytest.mark.parametrize("first", [0, -100, 2**53, -(2**62)])
-def test_a_set_with_any_ids_is_scored_right(tmp_path: Path, first: int, evaluator: Evaluator) -> None:
-    """All that there is, is found: AP 1, for a search's evaluator and for a training's; results keep the file's ids."""
+def test_evaluate_does_not_depend_on_ids(tmp_path: Path, first: int, evaluator: Evaluator) -> None:
+    """A perfect detector scores AP 1 with either evaluator, and its results keep the ids of the file."""
 
     def renumbered(split: str, document: Document) -> None:
         for table in ("images", "annotations", "categories"):
@@ -191,9 +191,9 @@ def test_a_set_with_any_ids_is_scored_right(tmp_path: Path, first: int, evaluato
     assert {one["category_id"] for one in found} <= {1 + first, 2 + first, 3 + first}
 
 
-def test_areas_of_0_do_not_hide_large_objects(tmp_path: Path) -> None:
-    """All objects are of 48 to 72 px, medium ones, whatever the exporter wrote as their area."""
-    write_set(tmp_path, size=(300, 300), change=of_each(area=lambda a: 0))
+def test_areas_of_0_do_not_change_the_size_class(tmp_path: Path) -> None:
+    """The size class follows the box size, even if the exporter wrote area 0."""
+    write_set(tmp_path, size=(300, 300), change=edit_annotations(area=lambda a: 0))
     data = read_split(tmp_path / "val.json", tmp_path / "images")
     images = letterbox(data, 300)
     scores = evaluate(_Oracle(data, images, masks=False), data, images, device="cpu")
@@ -202,15 +202,15 @@ def test_areas_of_0_do_not_hide_large_objects(tmp_path: Path) -> None:
     assert scores["APs"] == -1
 
 
-def test_masks_are_scored_only_where_they_are_found_and_known(real: tuple[DetectionSet, Images]) -> None:
+def test_mask_metrics_need_predicted_and_annotated_masks(real: tuple[DetectionSet, Images]) -> None:
     data, images = real
     assert tuple(evaluate(_Oracle(data, images, masks=False), data, images, device="cpu")) == METRICS
     bare = replace(data, segments=None)
     assert tuple(evaluate(_Oracle(data, images, masks=True), bare, images, device="cpu")) == METRICS
 
 
-def test_a_detector_that_knows_more_categories_is_scored_alike(real: tuple[DetectionSet, Images]) -> None:
-    """As SpineNet's 91 outputs are on COCO's 80 categories: a label is a place among the detector's own."""
+def test_additional_categories_of_the_detector_do_not_change_the_score(real: tuple[DetectionSet, Images]) -> None:
+    """As with SpineNet's 91 outputs on COCO's 80 categories: labels are indices of the detector's categories."""
     data, images = real
     known = tuple(Category(k, {c.id: c.name for c in data.categories}.get(k, "N/A")) for k in range(91))
     relabelled = data.under(known)
@@ -221,13 +221,13 @@ def test_a_detector_that_knows_more_categories_is_scored_alike(real: tuple[Detec
     )
 
 
-def test_a_category_that_a_detector_does_not_know_is_named(real: tuple[DetectionSet, Images]) -> None:
+def test_category_unknown_to_the_detector_is_refused(real: tuple[DetectionSet, Images]) -> None:
     data, _ = real
     with pytest.raises(DataError, match=r"the category 'person' \(id 1\) and 1 more, which the detector does not know"):
         data.under(data.categories[2:])
 
 
-def test_found_masks_are_fit_for_json(real: tuple[DetectionSet, Images]) -> None:
+def test_predicted_masks_are_json_serialisable(real: tuple[DetectionSet, Images]) -> None:
     data, images = real
     (first, *_) = _Oracle(data, images, masks=True)(torch.zeros(12, 3, SIZE, SIZE))
     found = to_coco(data, 0, float(images.scales[0]), first)

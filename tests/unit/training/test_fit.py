@@ -1,4 +1,4 @@
-"""Training in earnest: it can be cut anywhere between epochs, and its files can be trusted."""
+"""Training: interruption and resume, checks on resume, checkpoints, averaging and batches."""
 
 import shutil
 from collections.abc import Callable
@@ -41,37 +41,39 @@ def blueprint(data: Data) -> Blueprint:
     return Blueprint(zoo("fpn").genotype, scale, DetectorConfig(), 64, data[0].categories)
 
 
-class Cut(Exception):
+class Interrupted(Exception):
     pass
 
 
-def _train(blueprint: Blueprint, data: Data, out: Path, cut: tuple[int, int] | None = None) -> dict[str, float]:
+def _train(
+    blueprint: Blueprint, data: Data, out: Path, interrupt_at: tuple[int, int] | None = None
+) -> dict[str, float]:
     def watch(news: Progress) -> None:
-        if cut == (news.epoch, news.step):
-            raise Cut
+        if interrupt_at == (news.epoch, news.step):
+            raise Interrupted
 
     return fit(blueprint, CONFIG, data, out, device="cpu", watch=watch)
 
 
-@pytest.mark.parametrize("cut", [(0, 2), (1, 1)], ids=["in the first epoch", "in the second"])
+@pytest.mark.parametrize("interrupt_at", [(0, 2), (1, 1)], ids=["in the first epoch", "in the second epoch"])
 @pytest.mark.parametrize("head", ["fcos", "faster_rcnn"])
-def test_a_training_cut_short_and_resumed_ends_as_if_it_never_was(
-    blueprint: Blueprint, data: Data, tmp_path: Path, head: str, cut: tuple[int, int]
+def test_resumed_training_equals_an_uninterrupted_one(
+    blueprint: Blueprint, data: Data, tmp_path: Path, head: str, interrupt_at: tuple[int, int]
 ) -> None:
-    """Also with a head that samples the regions it trains on."""
+    """Faster R-CNN samples its training regions at random, so the random state has to be restored as well."""
     blueprint = replace(blueprint, genotype=replace(blueprint.genotype, head=op(head)))
     whole = _train(blueprint, data, tmp_path / "whole")
-    with pytest.raises(Cut):
-        _train(blueprint, data, tmp_path / "cut", cut)
-    assert not (tmp_path / "cut" / METRICS).exists()
-    assert _train(blueprint, data, tmp_path / "cut") == whole
-    states = [Checkpoint.load(tmp_path / name / LAST).state for name in ("whole", "cut")]
+    with pytest.raises(Interrupted):
+        _train(blueprint, data, tmp_path / "resumed", interrupt_at)
+    assert not (tmp_path / "resumed" / METRICS).exists()
+    assert _train(blueprint, data, tmp_path / "resumed") == whole
+    states = [Checkpoint.load(tmp_path / name / LAST).state for name in ("whole", "resumed")]
     for part in ("model", "average"):
         first, second = (state[part] for state in states)
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-OTHERS: dict[str, tuple[Callable[[Blueprint], Blueprint], FitConfig, str]] = {
+INCOMPATIBLE_CHANGES: dict[str, tuple[Callable[[Blueprint], Blueprint], FitConfig, str]] = {
     "scale": (
         lambda b: replace(b, scale=replace(b.scale, head_depth=0)),
         CONFIG,
@@ -91,22 +93,24 @@ OTHERS: dict[str, tuple[Callable[[Blueprint], Blueprint], FitConfig, str]] = {
 
 @pytest.fixture(scope="module")
 def trained(blueprint: Blueprint, data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training of one epoch."""
+    """Output folder of a training of one epoch."""
     out = tmp_path_factory.mktemp("trained")
     once = CONFIG.model_copy(update={"epochs": 1})
     fit(blueprint, once, data, out, device="cpu", watch=lambda news: None)
     return out
 
 
-@pytest.mark.parametrize("case", OTHERS)
-def test_what_makes_it_another_training_is_named(case: str, blueprint: Blueprint, data: Data, trained: Path) -> None:
-    change, config, said = OTHERS[case]
-    with pytest.raises(CheckpointError, match=f"last.pt belongs to another training: .*{said}"):
+@pytest.mark.parametrize("case", INCOMPATIBLE_CHANGES)
+def test_resume_with_incompatible_settings_is_refused(
+    case: str, blueprint: Blueprint, data: Data, trained: Path
+) -> None:
+    change, config, message = INCOMPATIBLE_CHANGES[case]
+    with pytest.raises(CheckpointError, match=f"last.pt belongs to another training: .*{message}"):
         fit(change(blueprint), config, data, trained, device="cpu", watch=lambda news: None)
 
 
-def test_labels_corrected_in_place_make_it_another_training(blueprint: Blueprint, data: Data, trained: Path) -> None:
-    """Nothing is trained or scored, so that no number stands for what it is not."""
+def test_resume_on_changed_labels_is_refused(blueprint: Blueprint, data: Data, trained: Path) -> None:
+    """The refused run leaves the metrics file unchanged."""
     corrected = replace(data[0], labels=tuple(9 - labels for labels in data[0].labels))
     before = (trained / METRICS).read_text()
     with pytest.raises(CheckpointError, match="the training set is not the one of before: the categories of objects"):
@@ -114,114 +118,108 @@ def test_labels_corrected_in_place_make_it_another_training(blueprint: Blueprint
     assert (trained / METRICS).read_text() == before
 
 
-def _said(blueprint: Blueprint, config: FitConfig, data: Data, out: Path) -> tuple[list[Progress], list[str]]:
-    """What a training told of its steps, and what it said."""
+def _fit_with_log(blueprint: Blueprint, config: FitConfig, data: Data, out: Path) -> tuple[list[Progress], list[str]]:
+    """Run `fit`; returns its progress reports and messages."""
     steps: list[Progress] = []
-    said: list[str] = []
-    fit(blueprint, config, data, out, device="cpu", watch=steps.append, say=said.append)
-    return steps, said
+    messages: list[str] = []
+    fit(blueprint, config, data, out, device="cpu", watch=steps.append, say=messages.append)
+    return steps, messages
 
 
-def test_a_training_that_is_done_says_so_and_is_scored_anew(
-    blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path
-) -> None:
-    """Also where the validation set changed: the score is of the new one, and the change is named."""
+def test_finished_training_is_only_evaluated(blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path) -> None:
+    """A changed validation set is evaluated as well, with a message."""
     shutil.copytree(trained, tmp_path / "out")
     once = CONFIG.model_copy(update={"epochs": 1})
-    steps, said = _said(blueprint, once, data, tmp_path / "out")
-    assert (steps, len(said)) == ([], 1)
-    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 trains on" in said[0]
-    steps, said = _said(blueprint, once, (data[0], data[1].select(range(2))), tmp_path / "out")
+    steps, messages = _fit_with_log(blueprint, once, data, tmp_path / "out")
+    assert (steps, len(messages)) == ([], 1)
+    assert "trained for 1 epochs already: it is only evaluated; --epochs 2 trains on" in messages[0]
+    steps, messages = _fit_with_log(blueprint, once, (data[0], data[1].select(range(2))), tmp_path / "out")
     assert steps == []
-    assert "the validation set is not the one of before" in said[1]
+    assert "the validation set is not the one of before" in messages[1]
 
 
-def test_a_longer_training_goes_on(blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path) -> None:
-    """From the weights there are, at the rate of the longer schedule, and in the order of an unbroken training."""
+def test_training_resumes_with_more_epochs(blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path) -> None:
+    """It continues from the checkpoint, with the learning rate of the longer schedule."""
     shutil.copytree(trained, tmp_path / "out")
     longer = CONFIG.model_copy(update={"epochs": 3})
-    steps, said = _said(blueprint, longer, data, tmp_path / "out")
+    steps, messages = _fit_with_log(blueprint, longer, data, tmp_path / "out")
     assert [(news.epoch, news.epochs) for news in steps] == [(1, 3), (1, 3), (2, 3), (2, 3)]
-    assert "resumes after epoch 1, for 3 epochs instead of 1" in said[0]
+    assert "resumes after epoch 1, for 3 epochs instead of 1" in messages[0]
     state = Checkpoint.load(tmp_path / "out" / LAST).state
-    unbroken = Trainer(blueprint.build(), longer.recipe, 6)
+    uninterrupted = Trainer(blueprint.build(), longer.recipe, 6)
     for _ in range(6):
-        unbroken.optimizer.step()
-        unbroken.schedule.step()
+        uninterrupted.optimizer.step()
+        uninterrupted.schedule.step()
     assert state["steps"] == 6
-    assert state["optimizer"]["param_groups"][0]["lr"] == unbroken.optimizer.param_groups[0]["lr"]
+    assert state["optimizer"]["param_groups"][0]["lr"] == uninterrupted.optimizer.param_groups[0]["lr"]
     assert state["schedule"]["total_steps"] == 7
 
 
-def test_the_first_step_of_a_longer_training_has_the_rate_of_its_schedule(blueprint: Blueprint) -> None:
+def test_resumed_trainer_uses_the_longer_schedule(blueprint: Blueprint) -> None:
     short, long = (Trainer(blueprint.build(), Recipe(), steps) for steps in (4, 40))
     for trainer in (short, long):
         for _ in range(4):
             trainer.optimizer.step()
             trainer.schedule.step()
-    goes_on = Trainer(blueprint.build(), Recipe(), 40)
-    goes_on.load_state_dict(short.state_dict())
+    resumed = Trainer(blueprint.build(), Recipe(), 40)
+    resumed.load_state_dict(short.state_dict())
     for name in ("lr", "betas"):
-        assert goes_on.optimizer.param_groups[0][name] == long.optimizer.param_groups[0][name]
-        assert goes_on.optimizer.param_groups[0][name] != short.optimizer.param_groups[0][name]
+        assert resumed.optimizer.param_groups[0][name] == long.optimizer.param_groups[0][name]
+        assert resumed.optimizer.param_groups[0][name] != short.optimizer.param_groups[0][name]
 
 
-def test_a_training_of_fewer_epochs_than_were_trained_is_only_scored(
-    blueprint: Blueprint, data: Data, tmp_path: Path
-) -> None:
+def test_training_with_fewer_epochs_is_only_evaluated(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
     _train(blueprint, data, tmp_path)
-    steps, said = _said(blueprint, CONFIG.model_copy(update={"epochs": 1}), data, tmp_path)
+    steps, messages = _fit_with_log(blueprint, CONFIG.model_copy(update={"epochs": 1}), data, tmp_path)
     assert steps == []
-    assert "trained for 2 epochs already" in said[0]
+    assert "trained for 2 epochs already" in messages[0]
 
 
-def test_a_training_goes_on_with_the_range_of_values_that_it_began_with(
-    blueprint: Blueprint, data: Data, tmp_path: Path
-) -> None:
-    """The validation set's range may have changed since: that makes it no other training."""
+def test_resumed_training_keeps_its_value_range(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
+    """A value range that changed since the first run does not prevent the resume."""
     began = replace(blueprint, values=ValueRange(0, 4096))
     _train(began, data, tmp_path)
     longer = CONFIG.model_copy(update={"epochs": 3})
-    steps, _ = _said(replace(blueprint, values=ValueRange(0, 16384)), longer, data, tmp_path)
+    steps, _ = _fit_with_log(replace(blueprint, values=ValueRange(0, 16384)), longer, data, tmp_path)
     assert len(steps) == 2
     assert Checkpoint.load(tmp_path / LAST).blueprint.values == ValueRange(0, 4096)
 
 
-def test_a_checkpoint_without_fingerprints_goes_on(
+def test_checkpoint_without_fingerprints_resumes(
     blueprint: Blueprint, data: Data, trained: Path, tmp_path: Path
 ) -> None:
-    """As version 0.1 wrote them."""
+    """Version 0.1 wrote such checkpoints."""
     shutil.copytree(trained, tmp_path / "out")
     raw = torch.load(tmp_path / "out" / LAST, weights_only=True)
     del raw["inputs"]
     torch.save(raw, tmp_path / "out" / LAST)
-    assert len(_said(blueprint, CONFIG, data, tmp_path / "out")[0]) == 2
+    assert len(_fit_with_log(blueprint, CONFIG, data, tmp_path / "out")[0]) == 2
 
 
-def test_a_single_image_trains(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
-    """It fills a batch of two, so that norms over the batch have a spread to learn."""
+def test_single_image_trains(blueprint: Blueprint, data: Data, tmp_path: Path) -> None:
+    """The image is repeated to a batch of two, so that batch norms have a variance."""
     one = data[0].select([0]), data[1]
-    assert len(_said(blueprint, CONFIG, one, tmp_path)[0]) == 2
+    assert len(_fit_with_log(blueprint, CONFIG, one, tmp_path)[0]) == 2
 
 
-def test_a_blueprint_survives_json(blueprint: Blueprint) -> None:
+def test_blueprint_round_trips_through_json(blueprint: Blueprint) -> None:
     assert Blueprint.from_json(blueprint.to_json()) == blueprint
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 torn"])
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+def test_damaged_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"bad\.pt"):
         Checkpoint.load(tmp_path / "bad.pt")
 
 
-def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+def test_checkpoint_with_pickled_code_is_refused(tmp_path: Path) -> None:
     torch.save({"format": print}, tmp_path / "bad.pt")
     with pytest.raises(CheckpointError, match="not a checkpoint"):
         Checkpoint.load(tmp_path / "bad.pt")
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_weights_change(blueprint: Blueprint, data: Data) -> None:
+def test_non_finite_loss_stops_before_the_weights_change(blueprint: Blueprint, data: Data) -> None:
     torch.manual_seed(0)
     trainer = Trainer(blueprint.build(), Recipe(), 10)
     before = {name: value.clone() for name, value in trainer.model.named_parameters()}
@@ -231,8 +229,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(blueprint: Bl
     assert all(torch.equal(before[name], value) for name, value in trainer.model.named_parameters())
 
 
-def test_the_average_of_the_weights_is_what_is_scored_and_kept(blueprint: Blueprint, data: Data) -> None:
-    """Against the sum written out: a first step's weights, then a half of the average and a half of the new ones."""
+def test_averaged_weights_are_evaluated_and_saved(blueprint: Blueprint, data: Data) -> None:
+    """The average starts at the weights of the first step and then moves half-way to those of each further step."""
     torch.manual_seed(0)
     trainer = Trainer(blueprint.build(), Recipe(average=2), 10)
     stream = Batches(data[0], letterbox(data[0], 64), 4).forever(seed=0, flip=False, device="cpu")
@@ -246,7 +244,7 @@ def test_the_average_of_the_weights_is_what_is_scored_and_kept(blueprint: Bluepr
     assert torch.equal(kept.head.regression_head.bbox_reg.weight, trainer.scored.head.regression_head.bbox_reg.weight)
 
 
-def test_an_epoch_sees_each_image_once_in_an_order_of_its_own(data: Data) -> None:
+def test_epoch_shuffles_by_seed_and_epoch(data: Data) -> None:
     train = data[0]
     batches = Batches(train, letterbox(train, 64), 3)
     epochs = [
@@ -259,8 +257,8 @@ def test_an_epoch_sees_each_image_once_in_an_order_of_its_own(data: Data) -> Non
     assert len({image.numpy().tobytes() for image in epochs[0]}) == len(train)
 
 
-def test_a_mirrored_image_mirrors_its_boxes(data: Data) -> None:
-    """Every box holds the same pixels as before, mirrored."""
+def test_flip_moves_boxes_with_their_pixels(data: Data) -> None:
+    """The pixels inside every box are those of the original box, flipped."""
     train = data[0]
     batches = Batches(train, letterbox(train, 64), 9)
     ((plain, targets),) = batches.training(seed=0, epoch=0, flip=False, device="cpu")
@@ -273,7 +271,7 @@ def test_a_mirrored_image_mirrors_its_boxes(data: Data) -> None:
             assert torch.equal(mirrored[i][:, new[1] : new[3], new[0] : new[2]], inside.flip(-1))
 
 
-def test_a_training_begins_with_the_weights_it_is_given(data: Data, tmp_path: Path) -> None:
+def test_training_starts_from_backbone_weights(data: Data, tmp_path: Path) -> None:
     torch.save(resnet50(weights=None).state_dict(), tmp_path / "resnet50.pth")
     scale = Scale(output_width=32, head_depth=1)
     blueprint = Blueprint(zoo("fpn").genotype, scale, DetectorConfig(), 64, data[0].categories)

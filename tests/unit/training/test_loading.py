@@ -1,4 +1,4 @@
-"""Loading for `nas train`: the batches of the array path, from any number of workers."""
+"""The data loader of `nas train`: batches, workers, augmentation and errors."""
 
 import os
 import signal
@@ -29,8 +29,8 @@ from nas.training.recipe import Recipe
 from tests.support import shared_data
 
 SIZE = 96
-EVERYTHING = 2**30
-"""Bytes of a cache that holds every set here."""
+ALL_CACHED = 2**30
+"""Cache size that holds every data set of these tests, bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +68,33 @@ def _tensors(batch: Batch) -> Iterator[Tensor]:
     yield from (images, targets.boxes, targets.labels, torch.tensor(targets.counts), *(targets.masks or ()))
 
 
-def _require_same(first: list[Batch], second: list[Batch]) -> None:
+def _assert_equal(first: list[Batch], second: list[Batch]) -> None:
     for one, other in zip(first, second, strict=True):
         for before, after in zip(_tensors(one), _tensors(other), strict=True):
             assert torch.equal(before, after)
 
 
-@pytest.mark.parametrize("cache_bytes", [0, EVERYTHING], ids=["decoded", "cached"])
+@pytest.mark.parametrize("cache_bytes", [0, ALL_CACHED], ids=["decoded", "cached"])
 @pytest.mark.parametrize("kind", ["scenes", "masked"])
-def test_its_batches_are_those_of_the_array_path(kind: str, cache_bytes: int, request: pytest.FixtureRequest) -> None:
-    """To the bit, without augmentation: pixels, boxes, labels and masks, in the same order."""
+def test_loader_gives_the_batches_of_the_array_path(
+    kind: str, cache_bytes: int, request: pytest.FixtureRequest
+) -> None:
+    """Without augmentation, pixels, boxes, labels and masks are identical, in the same order."""
     data: DetectionSet = request.getfixturevalue(kind)
     batches = Batches(data, letterbox(data, SIZE), 4, masks=kind == "masked")
     expected = [b for epoch in (0, 1) for b in batches.training(seed=3, epoch=epoch, flip=False, device="cpu")]
-    _require_same(expected, _epochs(_loader(data, masks=kind == "masked", cache_bytes=cache_bytes)))
+    _assert_equal(expected, _epochs(_loader(data, masks=kind == "masked", cache_bytes=cache_bytes)))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_workers_change_nothing(masked: DetectionSet, workers: int) -> None:
+def test_batches_do_not_depend_on_the_number_of_workers(masked: DetectionSet, workers: int) -> None:
     alone, shared = (_loader(masked, flip=True, masks=True, workers=number) for number in (0, workers))
-    _require_same(_epochs(alone), _epochs(shared))
+    _assert_equal(_epochs(alone), _epochs(shared))
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_reach_a_gpu_as_they_are(masked: DetectionSet, workers: int) -> None:
+def test_batches_on_a_gpu_equal_those_on_the_cpu(masked: DetectionSet, workers: int) -> None:
     expected = _epochs(_loader(masked, masks=True))
     loader = open_loader(
         masked,
@@ -104,15 +106,15 @@ def test_batches_reach_a_gpu_as_they_are(masked: DetectionSet, workers: int) -> 
         workers=workers,
         device="cuda",
     )
-    there = [batch for epoch in (0, 1) for batch in batches_of(loader, epoch, "cuda")]
-    for before, after in zip(expected, there, strict=True):
+    on_gpu = [batch for epoch in (0, 1) for batch in batches_of(loader, epoch, "cuda")]
+    for before, after in zip(expected, on_gpu, strict=True):
         assert after[0].is_cuda
         assert after[1].boxes.is_cuda
         for one, other in zip(_tensors(before), _tensors(after), strict=True):
             assert torch.equal(one, other.cpu())
 
 
-def test_augmentation_depends_on_seed_epoch_and_position_and_leaves_torchs_numbers_alone(scenes: DetectionSet) -> None:
+def test_augmentation_depends_on_seed_and_epoch_and_keeps_torchs_random_state(scenes: DetectionSet) -> None:
     images = letterbox(scenes, SIZE)
 
     def flips(seed: int, epoch: int) -> list[bool]:
@@ -133,7 +135,7 @@ def test_augmentation_depends_on_seed_epoch_and_position_and_leaves_torchs_numbe
     assert flips(1, 0) != first
 
 
-def test_a_flipped_image_flips_its_boxes_and_masks(masked: DetectionSet) -> None:
+def test_flip_moves_boxes_and_masks_with_their_image(masked: DetectionSet) -> None:
     images = letterbox(masked, SIZE)
     plain = Samples(masked, images, masks=True)
     flipped = Samples(masked, images, masks=True, augment=v2.RandomHorizontalFlip(1.0))
@@ -148,13 +150,13 @@ def test_a_flipped_image_flips_its_boxes_and_masks(masked: DetectionSet) -> None
         assert torch.equal(after["labels"], before["labels"])
 
 
-def test_a_single_image_fills_a_batch_of_two(scenes: DetectionSet) -> None:
+def test_single_image_is_repeated_to_a_batch_of_two(scenes: DetectionSet) -> None:
     ((images, targets),) = batches_of(_loader(scenes.select([0])), 0, "cpu")
     assert torch.equal(images[0], images[1])
     assert len(targets) == 2
 
 
-def test_a_batch_of_images_without_objects(scenes: DetectionSet) -> None:
+def test_images_without_objects_give_padded_targets(scenes: DetectionSet) -> None:
     empty = replace(
         scenes,
         boxes=tuple(np.zeros((0, 4), np.float32) for _ in scenes.boxes),
@@ -170,8 +172,8 @@ def _files(scenes: DetectionSet, folder: Path, names: tuple[str, ...]) -> Detect
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_does_not_decode_is_named(scenes: DetectionSet, tmp_path: Path, workers: int) -> None:
-    """By a message, also from a worker, without the worker's traceback."""
+def test_error_names_an_image_that_does_not_decode(scenes: DetectionSet, tmp_path: Path, workers: int) -> None:
+    """The message is the same from a worker, without the worker's traceback."""
     (tmp_path / "torn.png").write_bytes(b"\x89PNG torn")
     loader = _loader(_files(scenes, tmp_path, ("torn.png",) * 4), workers=workers)
     with pytest.raises(DataError, match=r"image \d: .*torn\.png does not decode.*; replace the file") as caught:
@@ -179,7 +181,7 @@ def test_an_image_that_does_not_decode_is_named(scenes: DetectionSet, tmp_path: 
     assert "Traceback" not in str(caught.value)
 
 
-def test_images_of_16_bits_are_scaled_from_the_given_range(scenes: DetectionSet, tmp_path: Path) -> None:
+def test_16_bit_images_are_scaled_from_the_given_range(scenes: DetectionSet, tmp_path: Path) -> None:
     Image.fromarray(np.full((SIZE, SIZE), 2048, np.uint16)).save(tmp_path / "deep.png")
     data = scaled_from(_files(scenes, tmp_path, ("deep.png",) * 4), ValueRange(0, 4096))
     ((images, _),) = batches_of(_loader(data, workers=1), 0, "cpu")
@@ -188,19 +190,19 @@ def test_images_of_16_bits_are_scaled_from_the_given_range(scenes: DetectionSet,
 
 @pytest.mark.parametrize(
     ("cache_bytes", "workers", "expected"),
-    [(EVERYTHING, None, 0), (0, None, default_workers()), (EVERYTHING, 2, 2), (0, 0, 0)],
+    [(ALL_CACHED, None, 0), (0, None, default_workers()), (ALL_CACHED, 2, 2), (0, 0, 0)],
 )
-def test_images_in_memory_need_no_workers(
+def test_cached_images_need_no_workers(
     scenes: DetectionSet, cache_bytes: int, workers: int | None, expected: int
 ) -> None:
     assert _loader(scenes, cache_bytes=cache_bytes, workers=workers).num_workers == expected
 
 
-def _workers(loader: DataLoader[Batch]) -> list[int]:
+def _worker_pids(loader: DataLoader[Batch]) -> list[int]:
     return [process.pid for process in loader._iterator._workers]  # type: ignore[union-attr]
 
 
-def test_a_worker_that_dies_is_an_error_with_a_fix(scenes: DetectionSet) -> None:
+def test_death_of_a_worker_is_an_error_with_a_fix(scenes: DetectionSet) -> None:
     loader = _loader(scenes, workers=1)
     with pytest.raises(LoadingError, match=r"died .*--workers 0"):
         _train_while_a_worker_dies(loader)
@@ -210,14 +212,14 @@ def _train_while_a_worker_dies(loader: DataLoader[Batch]) -> None:
     with worker_deaths_named():
         for epoch in range(100):
             for _ in batches_of(loader, epoch, "cpu"):
-                os.kill(_workers(loader)[0], signal.SIGKILL)
+                os.kill(_worker_pids(loader)[0], signal.SIGKILL)
 
 
-def test_interrupts_are_left_to_the_parent(scenes: DetectionSet, capfd: pytest.CaptureFixture[str]) -> None:
-    """A worker outlives an interrupt, ends when terminated or when its loader is dropped, and prints nothing."""
+def test_workers_ignore_interrupts(scenes: DetectionSet, capfd: pytest.CaptureFixture[str]) -> None:
+    """A worker survives SIGINT, ends when its loader is deleted, and prints nothing."""
     loader = _loader(scenes, workers=2)
     assert len(list(batches_of(loader, 0, "cpu"))) == 2
-    first, second = _workers(loader)
+    first, second = _worker_pids(loader)
     for pid in (first, second):
         os.kill(pid, signal.SIGINT)
     assert len(list(islice(batches_of(loader, 1, "cpu"), 1))) == 1
