@@ -5,6 +5,7 @@ help of one verb or an error: 0.79 s of processor time instead of 0.05 s (`exper
 """
 
 import importlib
+import importlib.metadata
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ VERBS = {
     "check": ("MODULE:NAME", "test your own space, strategy or proxy against the contract of the built-in ones"),
     "rank": ("[RANKING]", "measure how well cheap proxies rank candidates, and find the cheapest reliable one"),
     "cost": ("GENOTYPE", "count parameters, multiply-adds and memory; measure latency"),
-    "draw": ("GENOTYPE", "draw the graph as SVG, PNG or PDF"),
+    "draw": ("GENOTYPE", "draw the graph as SVG, PNG, PDF or GraphML"),
     "train": ("GENOTYPE", "train a detector in full and evaluate it in COCO AP"),
     "eval": ("CHECKPOINT", "evaluate a trained detector in COCO AP"),
     "data": ("check DIR", "report errors and oddities of a data set"),
@@ -50,11 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     accept_all_text()
     verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or [""]
-    if verb in ("-h", "--help"):
+    if verb in ("-h", "--help", "help"):
         print(USAGE)
         return 0
+    if verb == "--version":
+        print(importlib.metadata.version("fusion-nas"))
+        return 0
     if verb not in VERBS:
-        print(f"nas: {unknown('verb', verb, VERBS)}", USAGE, sep="\n", file=sys.stderr)
+        print(f"nas: {unknown('verb', verb, VERBS)}" if verb else USAGE, file=sys.stderr)
         return 2
     # a shell starts background commands with SIGINT ignored, but a search must still stop on it
     # a cluster sends SIGTERM before it reclaims a machine: an interrupt, so that no trial counts as crashed

@@ -16,8 +16,10 @@ def faults(error: ValidationError) -> str:
 
 
 def _fault(error: ErrorDetails) -> str:
-    reason = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
     given = error["input"]
-    if error["type"] != "value_error" and isinstance(given, str | int | float):
+    reason = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    if error["type"] in ("model_type", "model_attributes_type"):
+        reason = "should be an object with fields"  # pydantic would name a class
+    elif error["type"] != "value_error" and isinstance(given, str | int | float):
         reason = f"{given!r} {reason}" if reason.startswith("should be") else f"{reason}: {given!r}"
     return ": ".join(filter(None, (".".join(map(str, error["loc"])), reason)))

@@ -3,12 +3,13 @@
 Settings build their proxy with `prepare`, which imports its module.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas.data.cache import Images
+from nas.data.checks.images import ProgressCallback
 from nas.data.detection_set import DetectionSet
 from nas.detectors import DetectorConfig
 from nas.search.types import Direction, Proxy
@@ -27,8 +28,6 @@ _SIGNALS = ("ap", "ap50", "loss")
 
 Data = tuple[DetectionSet, DetectionSet]
 """Training and validation set."""
-Progress = Callable[[int, int], None]
-"""Called with (images decoded, images in total), set by set."""
 Decoded = dict[tuple[str, int, int], Images]
 """Decoded images by set, size and memory limit, shared by the proxies that use the same."""
 
@@ -77,7 +76,7 @@ class ProxyConfig(BaseModel):
         """The default settings in a search, at the scale and image size of another proxy."""
         return cls.model_validate({"scale": size.scale, "image_size": size.image_size})
 
-    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+    def prepare(self, data: Data, progress: ProgressCallback | None = None, decoded: Decoded | None = None) -> Proxy:
         """Build the proxy, with the data that it uses decoded.
 
         Args:
@@ -155,7 +154,7 @@ class ShortTrainConfig(DetectorProxyConfig):
     def optional(self) -> Mapping[str, str]:
         return {} if self.latency else {"latency_ms": "--proxy.latency"}
 
-    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+    def prepare(self, data: Data, progress: ProgressCallback | None = None, decoded: Decoded | None = None) -> Proxy:
         from proxies.short_train import ShortTrain
 
         return ShortTrain.prepare(self, data, progress, decoded)
@@ -208,7 +207,7 @@ class ZeroCostConfig(DetectorProxyConfig):
         """A single score, as a search optimises the first only."""
         return super().in_search(size).model_copy(update={"scores": ("naswot",)})
 
-    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+    def prepare(self, data: Data, progress: ProgressCallback | None = None, decoded: Decoded | None = None) -> Proxy:
         from proxies.zero_cost.proxy import ZeroCost
 
         return ZeroCost.prepare(self, data, progress)

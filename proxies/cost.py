@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas.cost import Cost, cost
+from nas.data.checks.images import ProgressCallback
 from nas.search.types import Direction, Scores
 from proxies.candidate import require_resolution
-from proxies.config import Data, Decoded, Progress, ProxyConfig
+from proxies.config import Data, Decoded, ProxyConfig
 from search_spaces.genotype import Genotype
 
 _MIB = 2**20
@@ -31,7 +32,9 @@ class CostConfig(ProxyConfig):
         """All scores that a search may optimise."""
         return _SCORES
 
-    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> "CostProxy":
+    def prepare(
+        self, data: Data, progress: ProgressCallback | None = None, decoded: Decoded | None = None
+    ) -> "CostProxy":
         """Build the proxy from the number of classes; no image is decoded."""
         return CostProxy(self, data[0].num_classes)
 

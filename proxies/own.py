@@ -5,8 +5,9 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from nas.data.checks.images import ProgressCallback
 from nas.search.types import Direction, Proxy
-from proxies.config import Data, Decoded, Progress, ProxyConfig
+from proxies.config import Data, Decoded, ProxyConfig
 from search_spaces.importing import ImportPathError, build_own, imported
 from search_spaces.naming import unknown
 
@@ -43,7 +44,7 @@ class OwnConfig(ProxyConfig):
     def signals(self) -> Mapping[str, Direction]:
         return self.objectives
 
-    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> Proxy:
+    def prepare(self, data: Data, progress: ProgressCallback | None = None, decoded: Decoded | None = None) -> Proxy:
         proxy = own_proxy(self.path, data)
         if self.score is None:
             return proxy

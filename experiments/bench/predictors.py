@@ -17,7 +17,7 @@ from experiments.commands.arguments import run
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from experiments.run.judge import objectives
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.trace_process import TraceProcess
 from nas.search.types import Candidate, Predictor
 from proxies.predictor.ensemble import Ensemble

@@ -76,7 +76,7 @@ def _from_run(path: Path, number: str) -> Named:
     from experiments.run.config import SearchConfig
     from experiments.run.directory import RunDirectory
     from experiments.run.judge import objectives
-    from nas.search.ranking import best
+    from nas.search.objectives import best
 
     run = RunDirectory.open(path, SearchConfig)
     config = run.config
@@ -88,7 +88,9 @@ def _from_run(path: Path, number: str) -> Named:
     else:
         chosen = best(trials, objectives(run))
         if chosen is None:
-            raise UsageError(f"{run.path} has no trial with scores yet: continue it with `nas resume {run.path}`")
+            ended = len(trials) == config.trials and all(trial.state.ended for trial in trials)
+            fix = "`nas inspect` shows why all failed" if ended else "`nas resume` continues it"
+            raise UsageError(f"{run.path} has no trial with scores: {fix}")
     label = f"{run.path.resolve().name}-{chosen.number}"
     genotype = Genotype.from_json(chosen.genotype)
     return Named(genotype, label, config.proxy.scale, config.proxy.image_size, run)

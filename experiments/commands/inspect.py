@@ -17,7 +17,7 @@ from nas.inspect.console import open_console
 from nas.inspect.draw import describe
 from nas.inspect.leaderboard import front_table, leaderboard, summary_document
 from nas.inspect.pareto import plot
-from nas.search.ranking import best, objective_vector, pareto_front
+from nas.search.objectives import best, objective_vector, pareto_front
 from nas.search.types import Direction, Trial
 from proxies.predictor.ensemble import cross_validate
 from proxies.predictor.features import features

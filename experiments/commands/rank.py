@@ -12,7 +12,7 @@ from experiments.errors import UsageError
 from experiments.rank.config import RankConfig, RankOptions
 from experiments.rank.plans import default_plan, read_plan
 from experiments.rank.report import report
-from experiments.rank.run import carry_on, prepare
+from experiments.rank.run import carry_on, open_proxies
 from experiments.run.directory import RunDirectory
 from experiments.run.presets import short_training
 from nas.inspect.console import open_console
@@ -21,7 +21,7 @@ from search_spaces.errors import FusionNasError
 
 class New(RankOptions):
     """Score random candidates by a long reference training and by each proxy, and report the rank correlation of each
-    proxy with the reference. `nas rank RANKING` continues an interrupted ranking.
+    proxy with the reference. `nas rank RANKING` continues an interrupted ranking; with --report it reports it.
     """
 
     plan: Path | None = None
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.report:
         report(run, asked.require_tau, console)
     else:
-        carry_on(run, prepare(run, console), asked.require_tau, console)
+        carry_on(run, open_proxies(run, console), asked.require_tau, console)
     return 0
 
 
@@ -63,7 +63,7 @@ def _start(asked: New, console: Console) -> None:
     options = {name: getattr(asked, name) for name in RankOptions.model_fields}
     run = RunDirectory.create(RankConfig(**options, plan=plan), "rank")
     try:
-        proxies = prepare(run, console)
+        proxies = open_proxies(run, console)
     except FusionNasError:
         run.discard()
         raise

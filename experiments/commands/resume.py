@@ -9,7 +9,7 @@ from tyro.conf import Positional
 from experiments.commands.arguments import parse
 from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
-from experiments.run.judge import prepare
+from experiments.run.judge import build_judge
 from experiments.run.search import announce, carry_on, join
 from nas.inspect.console import open_console
 
@@ -26,5 +26,5 @@ def main(arguments: Sequence[str]) -> int:
     run = RunDirectory.open(parse(Arguments, "resume", arguments).run, SearchConfig)
     console = open_console()
     announce(run, console)
-    judge = prepare(run, console)
+    judge = build_judge(run, console)
     return carry_on(run, join(run), judge, console)

@@ -13,18 +13,18 @@ from tyro.conf import Suppress
 from experiments.commands.arguments import parse
 from experiments.errors import UsageError, faults
 from experiments.run.config import SearchConfig, SearchOptions
-from nas.search.strategies import STRATEGIES, StrategyConfig, all_settings
+from nas.search.strategies import BY_FIRST, STRATEGIES, StrategyConfig, all_settings
 from proxies.config import ProxyConfig
 from proxies.registry import DEFAULT, PROXIES
 from search_spaces.importing import is_import_path
 from search_spaces.naming import unknown
 
-_ABOUT = """Search for a detector. The first argument may be a preset, whose values the flags change: digits (scenes made on
-this machine), boxes (small data sets; the default with --data) or coco (COCO on GPUs; needs --data)."""
-_BY = """The proxy that scores candidates: short_train (configured by --proxy), zero_cost, cost,
-or your own as my_module:my_proxy, called with the training and the validation set."""
-_STRATEGY = """guided, random, evolution, local, tpe, nsga2 or controller; or your own, my_module:MyStrategy,
-which is called with these settings and a Task. guided and nsga2 optimise all objectives, the others the first one."""
+_ABOUT = """Search for a detector. The first argument may be a preset, whose values the flags change: digits (generated
+scenes; the default), boxes (small data sets; the default with --data) or coco (COCO on GPUs; needs --data)."""
+_BY = f"""The proxy that scores candidates: {", ".join(PROXIES)}, each configured by the flags of its name ({DEFAULT} by
+--proxy.*); or your own as my_module:my_proxy, called with the training and the validation set."""
+_STRATEGY = f"""{", ".join(STRATEGIES)}; or your own, my_module:MyStrategy, which is called with these settings and
+a Task. {", ".join(BY_FIRST)} optimise the first objective, the others all."""
 
 
 def parse_search(arguments: Sequence[str], start: SearchConfig) -> SearchConfig:
@@ -50,6 +50,7 @@ def parse_search(arguments: Sequence[str], start: SearchConfig) -> SearchConfig:
         return SearchConfig(
             **{name: getattr(asked, name) for name in options},
             proxy=_proxy(asked.by, given, proxies),
+            retraining=None if asked.by == DEFAULT else given[DEFAULT].model_dump(),
             strategy=_strategy(asked.strategy, strategy),
         )
     except ValidationError as error:

@@ -125,8 +125,8 @@ def _defaults(named: Named) -> TrainConfig:
     if named.run is None:
         return TrainConfig(image_size=named.image_size)
     searched = named.run.config
-    proxy = searched.proxy
-    trained = proxy if isinstance(proxy, ShortTrainConfig) else short_training(searched.data)
+    candidates = (searched.proxy, searched.retraining)
+    trained = next((c for c in candidates if isinstance(c, ShortTrainConfig)), short_training(searched.data))
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,

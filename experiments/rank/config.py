@@ -32,7 +32,9 @@ class RankOptions(RunConfig):
 
     @model_validator(mode="after")
     def _varies(self) -> Self:
-        drawn = (sample(find_space(self.space), random.Random(i)).trace for i in range(20 * bool(self.vary)))
+        if not self.vary:
+            return self
+        drawn = (sample(find_space(self.space), random.Random(i)).trace for i in range(20))
         known = {word for trace in drawn for name in trace for word in name.split(".")}
         for word in self.vary:
             if word not in known:

@@ -23,8 +23,7 @@ from nas.search.types import Proxy, Trial
 from proxies.config import ProxyConfig
 from proxies.ranking.agreement import FEWEST_CANDIDATES
 from proxies.ranking.loop import measured, run_ranking
-from proxies.ranking.plan import Measurement
-from proxies.ranking.plan import prepare as prepare_proxies
+from proxies.ranking.plan import Measurement, build_proxies
 from search_spaces.naming import dotted
 
 
@@ -65,7 +64,7 @@ def carry_on(
             report(run, require_tau, console)
 
 
-def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]:
+def open_proxies(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]:
     """Open and decode the data, once for all measurements.
 
     Raises:
@@ -77,7 +76,7 @@ def prepare(run: RunDirectory[RankConfig], console: Console) -> dict[str, Proxy]
     config = run.config
     config.drawn()
     proxies = [setting.proxy for setting in config.plan.all.values()]
-    return open_for(run, proxies, partial(prepare_proxies, config.plan), console)
+    return open_for(run, proxies, partial(build_proxies, config.plan), console)
 
 
 def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
@@ -89,10 +88,7 @@ def _refuse_changes(run: RunDirectory[RankConfig], store: Store) -> None:
     known: dict[str, dict[str, Any]] = json.loads(kept.read_bytes()) if kept.is_file() else {}
     measured_names = {trial.key.split("/")[1] for trial in store.trials()}
     for name in measured_names.intersection(known, now):
-        defaults = (
-            type(proxies[name]).model_construct(kind=proxies[name].kind).model_dump(mode="json")
-        )  # of fields since added
-        before, after = dict(dotted(defaults)) | dict(dotted(known[name])), dict(dotted(now[name]))
+        before, after = dict(dotted(_defaults(proxies[name]))) | dict(dotted(known[name])), dict(dotted(now[name]))
         for field in sorted(before | after):
             if before.get(field) != after.get(field):
                 raise UsageError(

@@ -127,8 +127,8 @@ class SearchOptions(RunConfig):
     objectives: tuple[str, ...] = ()
     """Scores to optimise; the first one decides the winner. By default the proxy's own, such as ap and gmacs.
     short_train offers ap, ap50, loss, gmacs, mparams, and latency_ms with --proxy.latency.
-    The scheduler, guided and nsga2 compare trials by all that are named, other strategies by the first;
-    by default all compare by the proxy's first."""
+    The scheduler compares trials by all that are named, a strategy by all or by the first (see --strategy.name);
+    by default both compare by the proxy's first."""
     limits: Limits = Limits()
     scheduler: SchedulerConfig = SchedulerConfig()
 
@@ -157,6 +157,8 @@ class SearchConfig(SearchOptions):
 
     strategy: AnyStrategy = strategy_config()
     proxy: AnyProxy = ShortTrainConfig()
+    retraining: ShortTrainConfig | None = None
+    """Short training from which `nas train` takes its default recipe, if the proxy is another."""
 
     @property
     def runs_on(self) -> RunnerName:
@@ -184,6 +186,7 @@ class SearchConfig(SearchOptions):
             "time_limit",
             "cpus_per_trial",
             "gpus_per_trial",
+            "retraining",
         }
         return self.model_dump(mode="json", exclude=own) | {"data": Path(self.data).name}
 
@@ -223,12 +226,12 @@ def migrated(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = dict(document)
     by = found.pop("by", None) or next(iter(PROXIES))
-    settings = {kind: found.pop(kind, {}) for kind in PROXIES if kind not in ("short_train",)}
+    others = {kind: found.pop(kind, {}) for kind in ("zero_cost", "cost")}
     proxy = found.get("proxy", {})
-    if isinstance(proxy, Mapping) and "kind" not in proxy:
-        if by in PROXIES:
-            found["proxy"] = {"kind": by, **(settings.get(by, proxy))}
-        else:
-            size = {name: value for name, value in proxy.items() if name in ("scale", "image_size")}
-            found["proxy"] = {"kind": "own", "path": by, **size}
-    return found
+    if not isinstance(proxy, Mapping) or "kind" in proxy:
+        return found
+    if by == "short_train":
+        return {**found, "proxy": {"kind": by, **proxy}}
+    size = {name: value for name, value in proxy.items() if name in ("scale", "image_size")}
+    settings = {"kind": by, **others[by]} if by in others else {"kind": "own", "path": by, **size}
+    return {**found, "proxy": settings, "retraining": proxy or None}

@@ -5,24 +5,25 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import Progress as Bar
+from rich.progress import Progress
 from rich.text import Text
 
 from experiments.errors import UsageError
 from experiments.run.config import RunConfig
 from experiments.run.directory import FINGERPRINT, RunDirectory
+from nas.data.checks.images import ProgressCallback
 from nas.data.detection_set import DetectionSet, Diagnostic
 from nas.data.diagnostics import Severity
 from nas.data.fingerprint import changes, fingerprint
 from nas.data.open import open_data
 from proxies.candidate import candidate_cost
-from proxies.config import Data, Progress, ProxyConfig
+from proxies.config import Data, ProxyConfig
 from search_spaces.choose import first_choice
 from search_spaces.registry import find_space
 
 T = TypeVar("T")
 C = TypeVar("C", bound=RunConfig)
-Decode = Callable[[Data, Progress], T]
+Decode = Callable[[Data, ProgressCallback], T]
 Fingerprints = dict[str, dict[str, str]]
 """Fingerprints of the sets "train" and "val"."""
 
@@ -43,9 +44,9 @@ def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decod
             candidate_cost(simplest, proxy, data[0].num_classes)
     report(data, console)
     _require_same(run, data)
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task("decoding images", total=None)
-        return decode(data, lambda done, total: bar.update(task, completed=done, total=total))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("decoding images", total=None)
+        return decode(data, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def _require_same(run: RunDirectory[C], data: tuple[DetectionSet, DetectionSet]) -> None:

@@ -10,9 +10,10 @@ from experiments.errors import UsageError
 from experiments.run.config import SearchConfig
 from experiments.run.data import open_for
 from experiments.run.directory import OBJECTIVES, RunDirectory
+from nas.data.checks.images import ProgressCallback
 from nas.search.types import Direction, Proxy
 from proxies.budget import Budget, require_within
-from proxies.config import Data, Progress
+from proxies.config import Data
 from search_spaces.registry import find_space
 
 
@@ -25,7 +26,7 @@ class Judge:
     budget: Budget
 
 
-def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
+def build_judge(run: RunDirectory[SearchConfig], console: Console) -> Judge:
     """Build the judge of a run, with the data opened and decoded once for all trials.
 
     Raises:
@@ -37,7 +38,7 @@ def prepare(run: RunDirectory[SearchConfig], console: Console) -> Judge:
     config = run.config
     settings = config.proxy
 
-    def decode(data: Data, progress: Progress) -> tuple[Proxy, Budget]:
+    def decode(data: Data, progress: ProgressCallback) -> tuple[Proxy, Budget]:
         budget = Budget(config.limits, settings, data[0].num_classes)
         proxy = settings.prepare(data, progress)
         for note in settings.notes(data[1]):

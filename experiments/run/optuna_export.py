@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.errors import UsageError
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.store.schema import versions
 from nas.search.types import Direction, State, Trial
 from search_spaces.choose import Choice, SearchSpace, Trace, TraceError

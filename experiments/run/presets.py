@@ -10,6 +10,8 @@ from proxies.config import RECIPE, ShortTrainConfig
 from search_spaces.naming import unknown
 from search_spaces.zoo import SCALES
 
+COCO = "coco"
+"""Directory of COCO, unless --data names another."""
 _DIGITS = ShortTrainConfig(val_images=48, recipe=RECIPE.model_copy(update={"flip": False}))
 _BOXES = ShortTrainConfig(image_size=128, steps=400)
 PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
@@ -20,7 +22,7 @@ PRESETS: Mapping[str, SearchConfig] = MappingProxyType(
         "boxes": SearchConfig(proxy=_BOXES),
         # the proxy of SpineNet's own search (arXiv 1912.05027, section 4), on GPUs
         "coco": SearchConfig(
-            data="coco",
+            data=COCO,
             trials=1000,
             gpus_per_trial=1.0,
             cpus_per_trial=4.0,

@@ -16,11 +16,12 @@ from experiments.run.judge import Judge
 from experiments.run.runner import build_runner, gpus_per_trial
 from nas.inspect.leaderboard import leaderboard
 from nas.inspect.live import LiveView
-from nas.search.ranking import best
+from nas.search.objectives import best
 from nas.search.search import Search
 from nas.search.search_loop import MOST_REPEATS
 from nas.search.store import Store, StoreError
 from nas.search.store.study import CONTENTS
+from nas.search.strategies import BY_FIRST, STRATEGIES
 from nas.search.types import Direction, State
 from proxies.predictor.ensemble import Ensemble
 from proxies.predictor.features import proposal_features
@@ -58,8 +59,9 @@ def _search(run: RunDirectory[SearchConfig], store: Store, judge: Judge, console
     proxy, objectives = judge.proxy, judge.objectives
     known = store.trials()
     if len(config.objectives) > 1 and config.strategy.by_first:
+        by_all = sorted({*STRATEGIES} - {"random", *BY_FIRST})
         console.print(
-            f"{config.strategy.name} searches by {config.objectives[0]} alone; guided and nsga2 search by all."
+            f"{config.strategy.name} searches by {config.objectives[0]} alone; {' and '.join(by_all)} search by all."
         )
     try:
         with LiveView(console, trials=config.trials, steps=proxy.steps, objectives=objectives, resumed=known) as view:

@@ -15,7 +15,6 @@ from nas.data.depth import ValueRange
 from nas.data.detection_set import Category, DataError, DetectionSet, Diagnostic
 from nas.data.diagnostics import Diagnostics, Kind, Severity
 from nas.data.formats import FORMATS
-from nas.data.formats.coco import LAYOUTS
 from nas.data.formats.coco_document import Document, Record, read_document
 from nas.data.formats.split import Split
 from nas.data.images import ImageFiles, ImageFolder
@@ -104,15 +103,15 @@ def read_split(annotation_file: Path, image_dir: Path, *, name: str | None = Non
 
 
 def _readings(root: Path) -> tuple["_Reading", "_Reading"]:
-    for splits in FORMATS.values():
-        if found := splits(root):
+    for kind in FORMATS.values():
+        if found := kind.find(root):
             train, val = (
                 _Reading(split, root, f"{root.resolve().name}/{part}")
                 for split, part in zip(found, ("train", "val"), strict=True)
             )
             return train, val
-    wanted = " nor ".join(f"{train[0]} and {val[0]}" for train, val in LAYOUTS)
-    raise DataError(f"{root} holds neither {wanted}; put the annotations there, in COCO's format")
+    wanted = "; or ".join(kind.files for kind in FORMATS.values())
+    raise DataError(f"{root} holds no annotations that are known: put {wanted} there")
 
 
 class _Reading:

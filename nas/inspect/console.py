@@ -1,6 +1,7 @@
 """The console of the commands: text is printed verbatim, with replacements for characters the terminal lacks."""
 
 import codecs
+import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -9,6 +10,8 @@ from rich.console import Console
 
 _PLAIN = {"★": "*", "…": "...", "–": "-", "—": "-", "×": "x"}
 _ERRORS = "fusion-nas-plain"
+_FILE_WIDTH = 160
+"""Characters per line of output that is no terminal's, so that tables are whole."""
 
 
 def open_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
@@ -18,7 +21,10 @@ def open_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
         stderr: whether it writes to standard error.
         soft_wrap: whether the terminal wraps long lines instead of the console.
     """
-    return Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, highlight=False)
+    console = Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _FILE_WIDTH
+    return console
 
 
 def accept_all_text() -> None:

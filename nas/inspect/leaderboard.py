@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.inspect.words import duration, format_score
-from nas.search.ranking import best, objective_vector, pareto_front
+from nas.search.objectives import best, objective_vector, pareto_front
 from nas.search.types import Direction, State, Trial
 
 _KEY_DIGITS = 8

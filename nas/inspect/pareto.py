@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nas.inspect.palette import FAINT, INK, OUTPUT
 from nas.inspect.svg import svg
-from nas.search.ranking import objective_vector, pareto_front
+from nas.search.objectives import objective_vector, pareto_front
 from nas.search.types import Direction, State, Trial
 
 if TYPE_CHECKING:

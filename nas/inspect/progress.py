@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from nas.inspect.words import duration, format_score
-from nas.search.ranking import best
+from nas.search.objectives import best
 from nas.search.types import Direction, State, Trial
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.search.halving.scheduler import SchedulerConfig, SuccessiveHalving
 from nas.search.lease import Lease
-from nas.search.ranking import best
+from nas.search.objectives import best
 from nas.search.runners.evaluate import Evaluate
 from nas.search.runners.local import LocalRunner
 from nas.search.search_loop import SearchLoop

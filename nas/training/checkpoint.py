@@ -60,7 +60,11 @@ class Checkpoint:
             raw = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise CheckpointError(f"{path}: no such file") from None
-        except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        except UnpicklingError:  # torch's own message advises to execute the file's code
+            raise CheckpointError(
+                f"{path}: not a checkpoint: it is not a file of torch.save with tensors alone"
+            ) from None
+        except (OSError, RuntimeError, EOFError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CheckpointError(f"{path}: not a checkpoint: {reason}") from None
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:

@@ -8,7 +8,7 @@ workers. Short trainings of a search read `nas.training.batches` instead: arrays
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -232,19 +232,25 @@ def batches_of(loader: DataLoader[Any], epoch: int, device: str) -> Iterator[Bat
 
 @contextmanager
 def worker_deaths_named() -> Iterator[None]:
-    """Turn the error that torch raises, at any time, when a worker dies into one that says the fix.
+    """Turn the errors that torch raises when a worker dies into one that says the fix.
+
+    A handler of SIGCHLD raises one of them at any time, unless the connection to the worker broke before. This
+    function removes the handler, so that it does not raise while the error is reported.
 
     Raises:
         LoadingError: a worker has died within.
     """
     try:
         yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
             raise
+        with suppress(RuntimeError):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        reason = (str(error).splitlines() or [type(error).__name__])[0].strip()
         raise LoadingError(
-            f"a process that loads images died ({str(error).splitlines()[0].strip()}): if memory was short, give fewer "
-            "--workers; --workers 0 loads without processes"
+            f"a process that loads images died ({reason}): if memory was short, give fewer --workers; --workers 0 "
+            "loads without processes"
         ) from error
 
 

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nas.data.checks.images import ProgressCallback
 from nas.search.search_loop import MOST_REPEATS
 from nas.search.types import Proxy
-from proxies.config import Data, Decoded, Progress, ShortTrainConfig
+from proxies.config import Data, Decoded, ShortTrainConfig
 from proxies.registry import PROXIES, AnyProxy
 from search_spaces.choose import Sampled, SearchSpace, SpaceExhausted, redraw, sample
 from search_spaces.genotype import Genotype
@@ -116,7 +117,8 @@ def measurements(plan: Plan, candidates: int, *, seeds: int, seed: int) -> Itera
         for candidate in range(candidates):
             for name, count in counts.items():
                 if turn < count:
-                    yield Measurement(candidate, name, seed + turn + (name != REFERENCE) * PROXY_SEEDS)
+                    first = seed if name == REFERENCE else seed + PROXY_SEEDS
+                    yield Measurement(candidate, name, first + turn)
 
 
 def draw_candidates(
@@ -145,7 +147,7 @@ def draw_candidates(
     return list(found.values())
 
 
-def prepare(plan: Plan, data: Data, progress: Progress | None = None) -> dict[str, Proxy]:
+def build_proxies(plan: Plan, data: Data, progress: ProgressCallback | None = None) -> dict[str, Proxy]:
     """Build the proxies, by setting; proxies that use the same images share the decoded arrays.
 
     Raises:

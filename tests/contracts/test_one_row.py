@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas.search.types import Direction, Scores
-from proxies.config import Data, Decoded, Progress, ProxyConfig
+from nas.data.checks.images import ProgressCallback
+from proxies.config import Data, Decoded, ProxyConfig
 from search_spaces.genotype import Genotype
 
 
@@ -40,7 +41,7 @@ class ToyConfig(ProxyConfig):
     def objectives(self) -> Mapping[str, Direction]:
         return {"nodes": "min"}
 
-    def prepare(self, data: Data, progress: Progress | None = None, decoded: Decoded | None = None) -> "Toy":
+    def prepare(self, data: Data, progress: ProgressCallback | None = None, decoded: Decoded | None = None) -> "Toy":
         return Toy(self)
 
 
@@ -64,7 +65,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.config import StrategyConfig, Task
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Trial
@@ -120,7 +121,7 @@ from pathlib import Path
 
 from nas.data.diagnostics import Diagnostics
 from nas.data.formats.coco_document import Document
-from nas.data.formats.split import Split
+from nas.data.formats.split import Format, Split
 
 
 def toy_splits(root: Path) -> tuple[Split, Split] | None:
@@ -140,6 +141,9 @@ def read(file: Path, diagnostics: Diagnostics) -> Document:
         ],
         "categories": [{"id": 1, "name": "thing"}],
     }
+
+
+TOY = Format(toy_splits, "train.txt and val.txt")
 '''
 
 ADDITIONS = {
@@ -165,9 +169,9 @@ ROWS = {
         "",
     ),
     "nas/data/formats/__init__.py": (
-        '"coco": coco_splits',
-        '"toy": toy_splits, ',
-        "from nas.data.formats.toy import toy_splits\n",
+        '"coco": COCO',
+        '"toy": TOY, ',
+        "from nas.data.formats.toy import TOY\n",
     ),
 }
 """File -> (a row of its table, the new row, its import)."""
@@ -220,5 +224,11 @@ def test_a_search_accepts_a_new_row(run: Run, tmp_path: Path) -> None:
     found = json.loads(run("experiments.cli", "inspect", str(tmp_path / "run"), "--json"))
     assert [trial["scores"]["nodes"] % 3 for trial in found["trials"]] == [0, 0]
     shown = run("experiments.cli", "search", "--help")
-    for text in ("--toy.factor", "--strategy.draws", "as a toy does"):
-        assert text in shown
+    for text in (
+        "--toy.factor",
+        "--strategy.draws",
+        "as a toy does",
+        "zero_cost, toy, cost,",
+        "evolution, toy, local, tpe,",
+    ):
+        assert text in " ".join(shown.replace("│", " ").split())

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from experiments.contracts.strategies import OBJECTIVES, STRATEGY, BagSpace, drive, ended_trial, reached, task
-from nas.search.ranking import best
+from nas.search.objectives import best
 from nas.search.strategies import STRATEGIES, Task, strategy_config
 from nas.search.types import State, Strategy, Trial
 

@@ -93,6 +93,7 @@ def test_preset_has_one_scale_and_image_size_for_all_proxies(name: str) -> None:
         (start.proxy.scale, start.proxy.image_size)
     }
     assert searches[0] == start
+    assert [search.retraining for search in searches] == [None, start.proxy, start.proxy]
     zero_cost = searches[1].proxy
     assert isinstance(zero_cost, ZeroCostConfig)
     assert zero_cost.scores == ("naswot",) != ZeroCostConfig().scores

@@ -22,7 +22,7 @@ from experiments.run.config import SearchConfig
 from experiments.run.directory import RunDirectory
 from experiments.run.optuna_export import export
 from nas.cost import cost
-from nas.search.ranking import pareto_front
+from nas.search.objectives import pareto_front
 from nas.search.store import Store
 from nas.search.types import Direction, State, Trial
 from proxies.budget import Limits

@@ -175,7 +175,7 @@ def test_check_of_a_valid_set_succeeds(tmp_path: Path) -> None:
     [
         (("data", "check", "nowhere"), "nowhere is not a directory"),
         (("data", "chek", "d"), "Expected one of ('check',)"),
-        (("data", "check", "."), "holds neither train.json"),
+        (("data", "check", "."), "holds no annotations that are known: put train.json"),
     ],
 )
 def test_invalid_check_arguments_are_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -229,7 +229,7 @@ def test_check_of_a_function_without_return_type_needs_kind(workdir: Path) -> No
         (["--space", "my_import:MySpace"], "fails on import: ModuleNotFoundError: No module named 'my_absent'"),
         (["--strategy.name", "my_things:Nobody"], "no name 'Nobody'"),
         (["--strategy.name", "my_things:no_proxy", "--runner", "local"], "of type int, which has no ask and no tell"),
-        (["--by", "zero-cost"], "did you mean 'zero_cost'"),
+        (["--by", "zero-costs"], "did you mean 'zero_cost'"),
         (["--by", "my_things:nobody"], "no name 'nobody'"),
         (["--by", "my_things:one_argument"], "the call my_proxy(train, val) does not match its signature"),
         (["--by", "my_things:no_proxy"], "of type int, which has no objectives and no steps and no evaluate"),

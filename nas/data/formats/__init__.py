@@ -3,12 +3,11 @@
 One format a module; `nas.data.directory` checks the records and the images of any format and makes a `DetectionSet`.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from nas.data.formats.coco import coco_splits
-from nas.data.formats.split import Split
+from nas.data.formats.coco import COCO
+from nas.data.formats.split import Format
 
-FORMATS: Mapping[str, Callable[[Path], tuple[Split, Split] | None]] = MappingProxyType({"coco": coco_splits})
-"""Formats by name: each finds the training and the validation split in a directory, or None if it is in another."""
+FORMATS: Mapping[str, Format] = MappingProxyType({"coco": COCO})
+"""Formats by name; a directory is in the first one that finds splits in it."""

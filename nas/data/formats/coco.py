@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas.data.formats.coco_document import read_document
-from nas.data.formats.split import Split
+from nas.data.formats.split import Format, Split
 
 LAYOUTS = (
     (("train.json", "images"), ("val.json", "images")),
@@ -23,3 +23,6 @@ def coco_splits(root: Path) -> tuple[Split, Split] | None:
         if train.annotations.exists() or val.annotations.exists():
             return train, val
     return None
+
+
+COCO = Format(coco_splits, " or ".join(f"{train[0]} and {val[0]}" for train, val in LAYOUTS) + ", in COCO's format")

@@ -1,4 +1,4 @@
-"""Where one split of a data set lies, and what reads it."""
+"""A format of data sets: where a directory holds the two splits, and what reads one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,3 +22,16 @@ class Split:
     annotations: Path
     images: Path
     read: Callable[[Path, Diagnostics], Document]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of data sets.
+
+    Attributes:
+        find: finds the training and the validation split in a directory; None if it is in another format.
+        files: the files that it looks for, for error messages.
+    """
+
+    find: Callable[[Path], tuple[Split, Split] | None]
+    files: str

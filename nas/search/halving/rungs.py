@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nas.search.ranking import dominates
+from nas.search.objectives import dominates
 
 Values = tuple[float, ...]
 """A trial's objectives, signed so that more is better."""

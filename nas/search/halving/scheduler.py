@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from nas.search.halving.rungs import Rung, build_rung
-from nas.search.ranking import signed
+from nas.search.objectives import signed
 from nas.search.types import Direction, Trial
 
 _GOLDEN = (math.sqrt(5) - 1) / 2

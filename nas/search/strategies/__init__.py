@@ -27,6 +27,7 @@ from search_spaces.importing import is_import_path
 from search_spaces.naming import unknown
 
 __all__ = [
+    "BY_FIRST",
     "DEFAULT",
     "STRATEGIES",
     "AnyStrategy",
@@ -51,6 +52,8 @@ STRATEGIES: Mapping[str, type[StrategyConfig]] = MappingProxyType(
     }
 )
 """Settings of the built-in strategies, by name."""
+BY_FIRST = tuple(name for name, config in STRATEGIES.items() if config.by_first)
+"""Strategies that optimise the first objective alone."""
 DEFAULT = "guided"
 _OWN = "own"
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.proposal_rng import ProposalRng, candidate, numbered
 from nas.search.types import Candidate, Direction, Storable, Trial
 from search_spaces.choose import Choice, SearchSpace, record

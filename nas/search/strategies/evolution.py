@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.config import StrategyConfig, Task
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Direction, Storable, Trial

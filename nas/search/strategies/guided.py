@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import rankdata
 
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Direction, Predictor, Storable, Trial
 from search_spaces.choose import SearchSpace, Trace, neighbours, replay, sample

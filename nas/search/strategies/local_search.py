@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.config import StrategyConfig, Task
 from nas.search.strategies.proposal_rng import ProposalRng, candidate
 from nas.search.types import Candidate, Direction, Storable, Trial

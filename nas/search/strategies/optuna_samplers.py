@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.search.ranking import objective_vector
+from nas.search.objectives import objective_vector
 from nas.search.strategies.proposal_rng import ProposalRng, candidate, numbered
 from nas.search.types import Candidate, Direction, Storable, Trial
 from search_spaces.choose import Choice, SearchSpace, Trace, record

@@ -251,7 +251,7 @@ def test_splits_with_different_categories_are_refused(
 
 
 def test_missing_files_and_directories_are_named(tmp_path: Path, read: Callable[[], DetectionSet]) -> None:
-    with pytest.raises(DataError, match=r"holds neither train\.json and val\.json nor"):
+    with pytest.raises(DataError, match=r"holds no annotations that are known: put train\.json and val\.json or"):
         read_directory(tmp_path / "images")
     read()
     with pytest.raises(DataError, match=r"val\.json does not exist"):

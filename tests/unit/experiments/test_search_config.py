@@ -91,5 +91,7 @@ OLD = {
 def test_a_configuration_of_version_0_1_is_read(by: str, proxy: object) -> None:
     config = SearchConfig.model_validate({**OLD, "by": by})
     assert config.proxy == proxy
+    idle = None if by == "short_train" else ShortTrainConfig.model_validate(OLD["proxy"])
+    assert config.retraining == idle, "the recipe from which `nas train` starts"
     assert config.strategy.model_dump() == {"name": "evolution", "population": 5, "tournament": 3, "crossover": 0.0}
     assert SearchConfig.model_validate_json(config.model_dump_json()) == config

@@ -16,7 +16,7 @@ from nas.search.store import Store
 from nas.search.types import Direction, Proxy, Scores, State, Trial
 from proxies.ranking.agreement import agreement
 from proxies.ranking.loop import measured, run_ranking
-from proxies.ranking.plan import REFERENCE, Measurement, Plan, draw_candidates, measurements, prepare
+from proxies.ranking.plan import REFERENCE, Measurement, Plan, build_proxies, draw_candidates, measurements
 from proxies.ranking.verdict import Measured, cheapest, collect, judge
 from proxies.short_train import ShortTrain
 from search_spaces.choose import SpaceExhausted
@@ -219,7 +219,7 @@ def test_settings_with_the_same_images_share_them() -> None:
     data = digits(DigitsConfig(train_images=8, val_images=4))
     fewer = {"short_train": {"rungs": 1, "val_images": 2}}
     plan = Plan.model_validate(PLAN.model_dump() | {"settings": {**PLAN.model_dump()["settings"], "fewer": fewer}})
-    reference, short, once, scored_on_few = prepare(plan, data).values()
+    reference, short, once, scored_on_few = build_proxies(plan, data).values()
     assert isinstance(reference, ShortTrain)
     assert isinstance(short, ShortTrain)
     assert isinstance(once, ShortTrain)

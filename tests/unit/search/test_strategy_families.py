@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.samplers._tpe import sampler
 
-from nas.search.ranking import pareto_front
+from nas.search.objectives import pareto_front
 from nas.search.strategies import Task, strategy_config
 from nas.search.strategies.config import ControllerConfig
 from nas.search.strategies.optuna_samplers import BEST, LATEST, Tpe

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.search.ranking import best, pareto_front
+from nas.search.objectives import best, pareto_front
 from nas.search.types import Direction, State, Trial
 
 BOTH: dict[str, Direction] = {"ap": "max", "gmacs": "min"}
