@@ -33,7 +33,7 @@ from ray.tune.stopper import Stopper
 from nas.search.runners import Resources
 from nas.search.runners.attempt import GRACE_S, attempt, hard_limit, out_of_time, truncated
 from nas.search.runners.code import imported_code
-from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, session_folder
+from nas.search.runners.ray_needs import ENVIRONMENT, lend_token, require_reachable, session_folder
 from nas.search.types import Ask, CannotRun, Job, Report, State, Tell, Work
 
 T = TypeVar("T")
@@ -277,6 +277,7 @@ def _connection(address: str | None, cpus_per_trial: float) -> Iterator[None]:
     variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "OMP_NUM_THREADS": str(max(1, int(cpus_per_trial)))}
     environment: dict[str, Any] = {"env_vars": variables}
     if address:
+        require_reachable(address)
         environment["py_modules"] = imported_code()
     else:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # workers import the same modules

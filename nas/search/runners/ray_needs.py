@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 from pathlib import Path
 
 from nas.search.types import CannotRun
@@ -20,6 +21,7 @@ _SOCKET = len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 _NAME, _OWN = "ray", f"ray-{os.getuid()}"
 LONGEST_ROOT = _LONGEST - _SOCKET - len(f"/{_OWN}")
 """Longest path of RAY_TMPDIR that always fits, bytes."""
+_CONNECT_S = 10.0
 _ROOTS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
@@ -40,6 +42,23 @@ def session_folder() -> str:
         f"{where} its sockets: give RAY_TMPDIR a writable folder with a path of at most {LONGEST_ROOT} bytes, "
         "or use --runner local"
     )
+
+
+def require_reachable(address: str) -> None:
+    """Check that something listens at a cluster's address: Ray itself would try for minutes.
+
+    Raises:
+        CannotRun: nothing listens there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise CannotRun(
+            f"no Ray cluster at {address}: {error}; start one by `ray start --head`, or leave the address out"
+        ) from None
 
 
 def lend_token() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nas.search.runners import ray_needs
-from nas.search.runners.ray_needs import LONGEST_ROOT, lend_token, session_folder
+from nas.search.runners.ray_needs import LONGEST_ROOT, lend_token, require_reachable, session_folder
 from nas.search.types import CannotRun
 from tests.support import nas
 
@@ -76,6 +77,15 @@ def test_a_root_of_the_longest_allowed_length_fits(root: Path, monkeypatch: pyte
     assert session_folder() == f"{longest}/ray"
     assert LONGEST_ROOT > 30
     assert len(f"{longest}/{ray_needs._OWN}/session_2026-11-28_13-25-11_686228_4194304/sockets/plasma_store") <= 103
+
+
+def test_an_address_at_which_nothing_listens_is_refused() -> None:
+    require_reachable("auto")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = "127.0.0.1:{1}".format(*server.getsockname())
+        require_reachable(address)
+    with pytest.raises(CannotRun, match=f"no Ray cluster at {address}: .* start one by `ray start --head`"):
+        require_reachable(address)
 
 
 @pytest.mark.parametrize("home", [NOWHERE, "/etc/passwd"])
