@@ -125,17 +125,17 @@ def test_an_error_of_ray_s_start_is_reported(root: Path, monkeypatch: pytest.Mon
         raise Exception("The current node timed out\nduring startup.")
 
     monkeypatch.setattr("ray.init", fail)
-    for address, says in ((None, "start on this machine"), ("there:1", "join the cluster at 'there:1'")):
-        message = f"Ray cannot {says}: The current node timed out during startup.; --runner local does without"
-        with pytest.raises(CannotRun, match=message):
-            ray_runner.RayRunner(1, address=address).run(lambda: None, print, bool)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = "127.0.0.1:{1}".format(*server.getsockname())
+        for address, says in ((None, "start on this machine"), (there, f"join the cluster at '{there}'")):
+            message = f"Ray cannot {says}: The current node timed out during startup.; --runner local does without"
+            with pytest.raises(CannotRun, match=message):
+                ray_runner.RayRunner(1, address=address).run(lambda: None, print, bool)
 
 
 SEARCH = """
 import sys
 sys.path[:0] = {path!r}
-from tests.unit.search.searches import Search
-from tests.unit.search.toys import SumProxy
 from tests.unit.search.searches import ToySearch
 from tests.unit.search.toys import SumProxy
 from nas.search.runners.ray import RayRunner
