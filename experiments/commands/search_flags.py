@@ -66,7 +66,7 @@ def _default(kind: str, start: ProxyConfig) -> ProxyConfig:
 
 
 def _with_flags(proxy: ProxyConfig) -> ProxyConfig:
-    """The settings as a class whose `kind` is no flag."""
+    """The settings as a class without a flag for `kind`."""
     base = type(proxy)
     kind: Any = (Annotated[Literal[proxy.kind], Suppress], proxy.kind)
     return create_model(base.__name__, __base__=base, __doc__=base.__doc__, kind=kind)(**dict(proxy))

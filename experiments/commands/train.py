@@ -14,11 +14,12 @@ from experiments.commands.arguments import parse, split_positional
 from experiments.commands.genotype_argument import Named, find_genotype
 from experiments.commands.network_flags import Network, parse_network
 from experiments.errors import UsageError
-from experiments.run.data import fingerprints, report, say_if_changed
+from experiments.run.data import report, say_if_changed
 from experiments.run.presets import short_training
 from nas.data.depth import values_of
 from nas.data.detection_set import Category
 from nas.data.digits.scenes import DigitsConfig
+from nas.data.fingerprint import fingerprints
 from nas.data.open import open_data
 from nas.detectors import DetectorConfig
 from nas.inspect.console import open_console
@@ -125,8 +126,8 @@ def _defaults(named: Named) -> TrainConfig:
     if named.run is None:
         return TrainConfig(image_size=named.image_size)
     searched = named.run.config
-    candidates = (searched.proxy, searched.retraining)
-    trained = next((c for c in candidates if isinstance(c, ShortTrainConfig)), short_training(searched.data))
+    trained = searched.proxy if isinstance(searched.proxy, ShortTrainConfig) else searched.retraining
+    trained = trained or short_training(searched.data)
     return TrainConfig(
         data=searched.data,
         digits=searched.digits,

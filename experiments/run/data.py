@@ -14,7 +14,7 @@ from experiments.run.directory import FINGERPRINT, RunDirectory
 from nas.data.checks.images import ProgressCallback
 from nas.data.detection_set import DetectionSet, Diagnostic
 from nas.data.diagnostics import Severity
-from nas.data.fingerprint import changes, fingerprint
+from nas.data.fingerprint import Fingerprints, changes, fingerprints
 from nas.data.open import open_data
 from proxies.candidate import candidate_cost
 from proxies.config import Data, ProxyConfig
@@ -24,8 +24,6 @@ from search_spaces.registry import find_space
 T = TypeVar("T")
 C = TypeVar("C", bound=RunConfig)
 Decode = Callable[[Data, ProgressCallback], T]
-Fingerprints = dict[str, dict[str, str]]
-"""Fingerprints of the sets "train" and "val"."""
 
 
 def open_for(run: RunDirectory[C], proxies: Iterable[ProxyConfig], decode: Decode[T], console: Console) -> T:
@@ -67,11 +65,6 @@ def say_if_changed(
     for name, changed in _changes(run, data, now):
         said = f"{name}: note: {changed} differ from what the trials of {run.path} were scored on"
         console.print(said, soft_wrap=True)
-
-
-def fingerprints(data: tuple[DetectionSet, DetectionSet]) -> Fingerprints:
-    """The fingerprints of a training and a validation set, which reads their images."""
-    return {part: fingerprint(split) for part, split in zip(("train", "val"), data, strict=True)}
 
 
 def _changes(

@@ -53,7 +53,7 @@ def build_judge(run: RunDirectory[SearchConfig], console: Console) -> Judge:
 
 
 def objectives(run: RunDirectory[SearchConfig]) -> Mapping[str, Direction]:
-    """The run's objectives, the first of which decides the winner.
+    """The run's objectives; the first one decides the winner.
 
     Raises:
         UsageError: the run stopped before the user's own proxy was built, or the proxy does not have an objective.

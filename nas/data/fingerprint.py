@@ -10,6 +10,8 @@ import numpy as np
 
 from nas.data.detection_set import DetectionSet
 
+Fingerprints = dict[str, dict[str, str]]
+"""Fingerprints of the sets "train" and "val"."""
 _PARTS = {
     "categories": "the categories",
     "images": "the image files",
@@ -45,6 +47,11 @@ def fingerprint(data: DetectionSet) -> dict[str, str]:
         "truth": _entry(len(truth), np.array(truth, np.float64).tobytes()),
         "masks": _entry(0 if data.segments is None else data.num_objects, _outlines(data)),
     }
+
+
+def fingerprints(data: tuple[DetectionSet, DetectionSet]) -> Fingerprints:
+    """The fingerprints of a training and a validation set."""
+    return {part: fingerprint(split) for part, split in zip(("train", "val"), data, strict=True)}
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from rich.console import Console
 _PLAIN = {"★": "*", "…": "...", "–": "-", "—": "-", "×": "x"}
 _ERRORS = "fusion-nas-plain"
 _FILE_WIDTH = 160
-"""Characters per line of output that is no terminal's, so that tables are whole."""
+"""Characters per line of output that goes to no terminal, so that tables are whole."""
 
 
 def open_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:

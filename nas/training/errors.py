@@ -12,7 +12,7 @@ class DeviceError(FusionNasError):
 
 
 class Diverged(FusionNasError):
-    """The loss is no longer a finite number."""
+    """The loss is not a finite number any more."""
 
     exit_code = 1
 

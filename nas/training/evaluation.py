@@ -70,7 +70,7 @@ def _renumbered(
     left_out = {"bbox", "id"} if masks else {"segmentation", "id"}
 
     def numbered(record: Mapping[str, Any]) -> dict[str, Any]:
-        # 0 is no category: detections of unknown categories match nothing
+        # 0 is not a category: detections of unknown categories match nothing
         return {"image_id": images[record["image_id"]], "category_id": categories.get(record["category_id"], 0)}
 
     objects = [{"iscrowd": 0, **a, **numbered(a), "id": n} for n, a in enumerate(ground_truth["annotations"], 1)]

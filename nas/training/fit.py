@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from nas.data.cache import open_images
 from nas.data.depth import scaled_from
 from nas.data.detection_set import DetectionSet
-from nas.data.fingerprint import digest, fingerprint
+from nas.data.fingerprint import digest, fingerprints
 from nas.ops.block.dropblock import set_epoch
 from nas.seeds import nth_seed
 from nas.training.blueprint import Blueprint
@@ -147,6 +147,6 @@ def _inputs(
     """Fingerprints of a training's inputs."""
     weights = config.backbone_weights
     return {
-        **(known or {"train": fingerprint(data[0]), "val": fingerprint(data[1])}),
+        **(known or fingerprints(data)),
         "backbone_weights": digest([weights.read_bytes()]) if weights and weights.is_file() else "",
     }

@@ -103,7 +103,7 @@ def load_resnet(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
     Modules inside bottlenecks (MSFM), a deformable convolution's offsets and the neck keep their weights.
 
     Raises:
-        WeightsError: the backbone is no ResNet with these nodes or the weights do not fit; nothing was changed.
+        WeightsError: the backbone is not a ResNet with these nodes, or the weights do not fit; nothing was changed.
     """
     _copy(dict(_places(backbone)), {name: x for name, x in weights.items() if not name.startswith("fc.")})
 

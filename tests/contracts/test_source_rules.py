@@ -19,9 +19,7 @@ from tests.support import PACKAGES, ROOT, source_files
 from tests.tiers import LONG as LONG_TESTS
 
 LONGEST = 300
-LONG: dict[str, str] = {
-    "nas/search/runners/ray.py": "five extension points of Tune that share one state, and its connection",
-}
+LONG: dict[str, str] = {}
 """File above `LONGEST` lines that stays whole -> the reason."""
 
 

@@ -45,7 +45,7 @@ def attempt(work: Work, job: Job, *, time_limit: float | None) -> Generator[Repo
         time_limit: seconds the work may take in all.
 
     Raises:
-        KeyboardInterrupt: passes through, as does any other `BaseException` that is no `Exception`.
+        KeyboardInterrupt: passes through, as does any `BaseException` that is not an `Exception`.
     """
     clock = _Clock(time_limit)
     count = 0
@@ -113,7 +113,7 @@ def plain(scores: Scores, step: int) -> Scores:
     """The scores as Python floats, from numbers of any library.
 
     Raises:
-        ValueError: a score is no finite number.
+        ValueError: a score is not a finite number.
     """
     numbers: dict[str, float] = {}
     for name, value in scores.items():

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,25 +49,12 @@ def build(resources: Resources) -> "RayRunner":
     return RayRunner(**asdict(resources))
 
 
-@dataclass(frozen=True)
-class RayRunner:
+class RayRunner(Resources):
     """Runs as many jobs at once as the machine or cluster has room for, nodes that join later included.
 
-    Args:
-        steps: fidelity steps of a full evaluation.
-        address: running cluster (`auto`, or `host:port`); None starts Ray on this machine and stops it afterwards.
-        cpus_per_trial: CPUs a trial reserves; also torch's number of threads, at least one.
-        gpus_per_trial: GPUs a trial reserves; may be a fraction.
-        concurrent: upper bound of trials running at once; None for no bound but room.
-        time_limit: seconds a trial may take.
+    Without an address, it starts Ray on this machine and stops it afterwards. CPUs per trial are also torch's number of
+    threads, at least one.
     """
-
-    steps: int
-    address: str | None = None
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
-    concurrent: int | None = None
-    time_limit: float | None = None
 
     def run(self, ask: Ask, work: Work, tell: Tell) -> None:
         """Carry out jobs until `ask` returns None.

@@ -142,7 +142,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         target = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is not a number
         raise StoreError(f"{url!r} is not a SQLAlchemy URL: write sqlite:///FILE or postgresql://...") from error
     # SQLAlchemy's default driver of the first depends on its release; many hosts write the second
     if target.drivername in ("postgresql", "postgres"):

@@ -1,4 +1,4 @@
-"""Settings of strategies, each of which builds its strategy.
+"""Settings of strategies, which build their strategy.
 
 Modules of strategies that import scipy, optuna or torch take long to import: `build` imports them.
 """
@@ -20,7 +20,7 @@ class Task:
 
     Attributes:
         space: the space that it proposes members of.
-        objectives: the scores that it optimises, the first of which ranks trials.
+        objectives: the scores that it optimises; the first one ranks trials.
         seed: of its proposals.
         asked: number of proposals the study has taken so far, for a resumed search.
         predictor: surrogate model of `guided`; None for a Gaussian process over traces, which serves any space.

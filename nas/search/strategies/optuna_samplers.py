@@ -56,7 +56,7 @@ class Tpe:
         self._observations: list[Observation] = []
         self._study = _study(objectives=1)
         self._forgotten = 0
-        """Number of oldest observations of which the study holds only the good ones."""
+        """Number of oldest observations from which the study holds only the good ones."""
         self._known = 0
         """Number of observations that the study reflects."""
         self._decisions: list[Distributions] = []

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Mapping
 
 import nas.search.runners.ray  # noqa: F401 - sets environment variables that Ray reads when it is imported
 from tests.contracts.canaries.canary import canary, found, mentions, rows, source, takes
@@ -26,33 +27,31 @@ def _() -> None:
     assert 'kwargs.pop("_temp_dir"' in source("ray._private.worker")
 
 
-rows(
+def _environment(file: str, readers: Mapping[str, str]) -> None:
+    """Add a row for each environment variable that a file of ours sets, with the module of Ray that reads it."""
+    reliance = "an environment variable that Ray reads; a renamed one is silently ignored"
+    rows(file, reliance, {f"ray: {name}": mentions(module, name) for name, module in readers.items()})
+
+
+_environment(
     RAY_NEEDS,
-    "an environment variable that Ray reads; a renamed one is silently ignored",
     {
-        f"ray: {name}": mentions(module, name)
-        for name, module in {
-            "RAY_AIR_NEW_OUTPUT": "ray.tune.experimental.output",
-            "RAY_USAGE_STATS_ENABLED": "ray._common.usage.usage_constants",
-            "TUNE_DISABLE_SIGINT_HANDLER": "ray.tune.tune",
-            "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "ray.tune.utils.callback",
-            "TUNE_GLOBAL_CHECKPOINT_S": "ray.tune.execution.tune_controller",
-            "TUNE_PRINT_ALL_TRIAL_ERRORS": "ray.tune.execution.tune_controller",
-            "RAY_TMPDIR": "ray._common.utils",
-        }.items()
+        "RAY_AIR_NEW_OUTPUT": "ray.tune.experimental.output",
+        "RAY_USAGE_STATS_ENABLED": "ray._common.usage.usage_constants",
+        "TUNE_DISABLE_SIGINT_HANDLER": "ray.tune.tune",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "ray.tune.utils.callback",
+        "TUNE_GLOBAL_CHECKPOINT_S": "ray.tune.execution.tune_controller",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "ray.tune.execution.tune_controller",
+        "RAY_TMPDIR": "ray._common.utils",
     },
 )
-rows(
+_environment(
     RAY,
-    "an environment variable that Ray reads; a renamed one is silently ignored",
     {
-        f"ray: {name}": mentions(module, name)
-        for name, module in {
-            "TUNE_MAX_PENDING_TRIALS_PG": "ray.tune.execution.tune_controller",
-            "RAY_CHDIR_TO_TRIAL_DIR": "ray.tune.trainable.trainable",
-            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "ray._private.ray_constants",
-            "RAY_DEDUP_LOGS_SKIP_REGEX": "ray._private.ray_constants",
-        }.items()
+        "TUNE_MAX_PENDING_TRIALS_PG": "ray.tune.execution.tune_controller",
+        "RAY_CHDIR_TO_TRIAL_DIR": "ray.tune.trainable.trainable",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "ray._private.ray_constants",
+        "RAY_DEDUP_LOGS_SKIP_REGEX": "ray._private.ray_constants",
     },
 )
 rows(
